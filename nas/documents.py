@@ -1,0 +1,158 @@
+"""A YAML file → plain values, with the line that each came from.
+
+Only plain data is read (mappings with text keys, sequences, text, numbers, booleans, null), under limits on size, depth and
+nodes after aliases, so that a hostile file costs milliseconds and a message.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    MappingEndEvent,
+    MappingStartEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from nas.errors import DocumentError, quote
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 40
+MAX_NODES = 50_000
+
+Path_ = tuple[str | int, ...]
+"""Keys and positions from the root of a document to a place inside it."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """Plain values and where they stand."""
+
+    source: str
+    """What the user calls the document: a file's path, or a name for text or data from Python."""
+    value: Any
+    lines: dict[Path_, int]
+    """Path → line, counted from 1; empty for data that came from no file."""
+
+    def error(self, path: Path_, message: str) -> DocumentError:
+        """`message` with file, line and path before it."""
+        line = next((self.lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in self.lines), None)
+        place = f"{self.source}:{line}" if line else self.source
+        return DocumentError(f"{place}: {dotted(path)}: {message}" if path else f"{place}: {message}")
+
+
+def dotted(path: Path_) -> str:
+    """`("layers", 0, "conv")` as `layers[0].conv`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def read_file(path: Path) -> Document:
+    """The document in the file at `path`.
+
+    Raises:
+        DocumentError: the file cannot be read, is no YAML, or breaks a limit.
+    """
+    source = str(path)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise DocumentError(f"{source}: a document has at most {MAX_BYTES:,} bytes, this one {path.stat().st_size:,}.")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DocumentError(f"{source}: cannot be read: {error.strerror or type(error).__name__}.") from error
+    except UnicodeDecodeError as error:
+        raise DocumentError(f"{source}: is not UTF-8 text (byte {error.start}).") from error
+    return read_text(text, source)
+
+
+def read_text(text: str, source: str) -> Document:
+    """The document written in `text`; `source` is what messages call it.
+
+    Raises:
+        DocumentError: the text is no YAML, or breaks a limit.
+    """
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        _check_depth(YAML(typ="safe", pure=True), text, source)
+        root = yaml.compose(text)
+        if root is None:
+            raise DocumentError(f"{source}: the document is empty.")
+        reader = _Reader(yaml, source)
+        return Document(source, reader.plain(root, ()), reader.lines)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{source}:{mark.line + 1}" if mark else source
+        problem = " ".join(str(error.problem or error.context or "cannot be parsed").split())
+        raise DocumentError(f"{place}: not valid YAML: {problem[:160]}.") from error
+    except (YAMLError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise DocumentError(f"{source}: not valid YAML: {reason}.") from error
+
+
+def _check_depth(yaml: YAML, text: str, source: str) -> None:
+    depth = nodes = 0
+    for event in yaml.parse(text):
+        nodes += 1
+        if isinstance(event, MappingStartEvent | SequenceStartEvent):
+            depth += 1
+        elif isinstance(event, MappingEndEvent | SequenceEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            raise DocumentError(f"{source}:{event.start_mark.line + 1}: nested deeper than {MAX_DEPTH} levels.")
+        if nodes > 2 * MAX_NODES:
+            raise DocumentError(f"{source}: has more than {MAX_NODES:,} nodes.")
+
+
+class _Reader:
+    def __init__(self, yaml: YAML, source: str) -> None:
+        self.constructor = yaml.constructor
+        self.source = source
+        self.lines: dict[Path_, int] = {}
+        self.nodes = 0
+
+    def plain(self, node: Node, path: Path_) -> Any:
+        self.nodes += 1
+        if self.nodes > MAX_NODES or len(path) > MAX_DEPTH:
+            raise DocumentError(f"{self.source}: has more than {MAX_NODES:,} nodes once its aliases are filled in.")
+        line = node.start_mark.line + 1
+        self.lines.setdefault(path, line)
+        if isinstance(node, ScalarNode):
+            return self._scalar(node, line)
+        if isinstance(node, SequenceNode):
+            return [self.plain(item, (*path, n)) for n, item in enumerate(node.value)]
+        if isinstance(node, MappingNode):
+            return self._mapping(node, path)
+        raise DocumentError(f"{self.source}:{line}: only mappings, lists and plain values are read.")
+
+    def _mapping(self, node: MappingNode, path: Path_) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            key = self._scalar(key_node, line) if isinstance(key_node, ScalarNode) else None
+            if not isinstance(key, str):
+                # YAML 1.2 keeps `on` and `yes` as text, so only numbers, booleans and null land here.
+                shown = key_node.value if isinstance(key_node, ScalarNode) else "a collection"
+                raise DocumentError(f"{self.source}:{line}: a key must be text, got {quote(shown)}; put it in quotes.")
+            if key in values:
+                raise DocumentError(f"{self.source}:{line}: the key {quote(key)} stands twice; keep one of them.")
+            self.lines[(*path, key)] = line
+            values[key] = self.plain(value_node, (*path, key))
+        return values
+
+    def _scalar(self, node: ScalarNode, line: int) -> str | int | float | bool | None:
+        tag = str(node.tag)
+        if not tag.startswith("tag:yaml.org,2002:"):
+            raise DocumentError(f"{self.source}:{line}: the tag {quote(tag)} is not read; only plain values are.")
+        kind = tag.rpartition(":")[2]
+        if kind in {"null", "bool", "int", "float"}:
+            if len(node.value) > 400:  # Python refuses to convert longer integers
+                raise DocumentError(f"{self.source}:{line}: the number {quote(node.value)} is too long.")
+            value: str | int | float | bool | None = self.constructor.construct_object(node)
+            return value
+        return str(node.value)  # text, and what looks like a date or a merge key, as it was written

@@ -1,0 +1,67 @@
+"""The errors a user can meet, each one line: the rule, the value seen, the way out.
+
+NasError
+├── DocumentError    a YAML file cannot be read or breaks a rule; names file, line and path
+├── SpaceError       a search space, or an answer to one of its choices, breaks a rule
+├── RegistryError    a name is unknown, owned twice, or its owner cannot be loaded
+├── BenchmarkError   a benchmark's data is missing or does not fit
+├── StrategyError    a strategy or pruner is unknown or cannot serve the study
+├── ModelError       a layer does not fit the shape it is given
+├── LedgerError      the ledger cannot be opened, is in use, or holds another study of that name
+└── SearchError      a search is asked for something that it cannot do
+
+A candidate that fails (out of memory, diverged, …) is no exception but a Record with `error`.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class NasError(Exception):
+    """Base of every error that is the user's to mend; its text is one line."""
+
+
+class DocumentError(NasError):
+    """A YAML file cannot be read or breaks a rule."""
+
+
+class SpaceError(NasError):
+    """A search space, or an answer to one of its choices, breaks a rule."""
+
+
+class RegistryError(NasError):
+    """A name is unknown, owned twice, or its owner cannot be loaded."""
+
+
+class BenchmarkError(NasError):
+    """A benchmark's data is missing or does not fit."""
+
+
+class StrategyError(NasError):
+    """A strategy or pruner is unknown or cannot serve the study."""
+
+
+class ModelError(NasError):
+    """A layer does not fit the shape it is given."""
+
+
+class LedgerError(NasError):
+    """The ledger cannot be opened, is in use, or holds another study of that name."""
+
+
+class SearchError(NasError):
+    """A search is asked for something that it cannot do."""
+
+
+def quote(value: object) -> str:
+    """`value` as it stands in a message: its repr on one line, cut at 80 characters."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of an "unknown name" message: the nearest known name, if one is near, then all of them."""
+    names = sorted(known)
+    near = get_close_matches(str(name), names, n=1)
+    suggestion = f"Did you mean {near[0]!r}? " if near else ""
+    return f"{suggestion}Known: {', '.join(names) or 'none'}."

@@ -1,0 +1,63 @@
+"""A limit: a figure, a comparison, a bound, as in "params <= 50e3"."""
+
+import math
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from nas.errors import SpaceError, quote
+
+_COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
+    "<=": operator.le,
+    "<": operator.lt,
+    ">=": operator.ge,
+    ">": operator.gt,
+}
+_PATTERN = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(<=|>=|<|>)\s*([0-9.eE+_-]+)\s*")
+
+
+@dataclass(frozen=True)
+class Limit:
+    """`figure comparison bound`; a candidate outside it is infeasible."""
+
+    figure: str
+    comparison: str
+    bound: float
+
+    def __post_init__(self) -> None:
+        if self.comparison not in _COMPARISONS or not math.isfinite(self.bound):
+            raise SpaceError(f"a limit compares by {', '.join(_COMPARISONS)} with a finite bound, got {quote(str(self))}.")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The limit written in `text`.
+
+        Raises:
+            SpaceError: `text` is not of the form FIGURE COMPARISON BOUND.
+        """
+        match = _PATTERN.fullmatch(text) if isinstance(text, str) else None
+        try:
+            if match:
+                return cls(match[1], match[2], float(match[3]))
+        except ValueError:
+            pass
+        raise SpaceError(f"a limit reads like 'params <= 50e3', got {quote(text)}.")
+
+    def allows(self, value: float) -> bool:
+        """Whether `value` lies within the limit."""
+        return _COMPARISONS[self.comparison](value, self.bound)
+
+    def excess(self, value: float) -> float:
+        """How far `value` lies outside, as a share of the bound: at most 0 within the limit, above 0 outside."""
+        if self.allows(value):
+            return min(0.0, self._signed(value))
+        return max(self._signed(value), 1e-12)
+
+    def _signed(self, value: float) -> float:
+        distance = (value - self.bound) / (abs(self.bound) or 1.0)
+        return distance if self.comparison in {"<=", "<"} else -distance
+
+    def __str__(self) -> str:
+        return f"{self.figure} {self.comparison} {self.bound:,.10g}".replace(",", "")

@@ -1,0 +1,133 @@
+"""How many architectures a space holds, exactly."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from nas.space.domain import Categorical, Domain, Integer, Real, Value
+from nas.space.space import Space
+from nas.space.tree import Layer, Node, OneOf, Option, Ref, Repeat
+
+_MADE = object()
+"""Stands for the answer to a shared choice whose value decides nothing about the tree."""
+
+_State = frozenset[tuple[str, object]]
+"""Shared choices made so far, with their answers where those decide about the tree."""
+
+_Scope = Mapping[str, Domain | Value]
+"""Shared choices in sight."""
+
+_Counts = dict[_State, int]
+"""State → in how many ways the layers so far lead to it."""
+
+
+def size(space: Space) -> int | float:
+    """The number of architectures of `space`: different sets of answers, of which some may be equal networks.
+
+    Infinite where an architecture can have a choice from a range of reals.
+    """
+    counter = _Counter(set(_deciding(space.layers)))
+    total = sum(counter.sequence(space.layers, {frozenset(): 1}, space.choices).values())
+    return math.inf if counter.continuous else total
+
+
+def _deciding(layers: Iterable[Node]) -> Iterable[str]:
+    """Names of the shared choices that decide how often layers repeat or which of several stands."""
+    for node in layers:
+        if isinstance(node, Repeat):
+            if isinstance(node.times, Ref):
+                yield node.times.name
+            yield from _deciding(node.layers)
+        elif isinstance(node, OneOf):
+            if node.by is not None:
+                yield node.by.name
+            for option in node.options.values():
+                yield from _deciding(_nodes(option))
+
+
+def _nodes(option: Layer | tuple[Node, ...]) -> tuple[Node, ...]:
+    return (option,) if isinstance(option, Layer) else option
+
+
+class _Counter:
+    def __init__(self, deciding: set[str]) -> None:
+        self.deciding = deciding
+        self.continuous = False
+
+    def sequence(self, layers: Sequence[Node], counts: _Counts, scope: _Scope) -> _Counts:
+        for node in layers:
+            if isinstance(node, Layer):
+                for option in node.options.values():
+                    counts = self.option(option, counts, scope)
+            elif isinstance(node, Repeat):
+                counts = self.repeat(node, counts, scope)
+            else:
+                counts = self.one_of(node, counts, scope)
+        return counts
+
+    def option(self, option: Option, counts: _Counts, scope: _Scope) -> _Counts:
+        if isinstance(option, Ref):
+            return self.make(option.name, counts, scope)
+        ways = self.ways(option)
+        return {state: count * ways for state, count in counts.items()}
+
+    def make(self, name: str, counts: _Counts, scope: _Scope) -> _Counts:
+        """Make the shared choice `name` in every state in which it is not made yet."""
+        made: defaultdict[_State, int] = defaultdict(int)
+        for state, count in counts.items():
+            if any(known == name for known, _ in state):
+                made[state] += count
+            elif name in self.deciding:
+                for answer in _answers(scope[name]):
+                    made[state | {(name, answer)}] += count
+            else:
+                made[state | {(name, _MADE)}] += count * self.ways(scope[name])
+        return dict(made)
+
+    def repeat(self, node: Repeat, counts: _Counts, scope: _Scope) -> _Counts:
+        return self.split(node.times, counts, scope, lambda answer, part: self.turns(node, part, scope, answer))
+
+    def turns(self, node: Repeat, counts: _Counts, scope: _Scope, answer: object) -> _Counts:
+        assert isinstance(answer, int)  # noqa: S101 - the tree was checked when the space was made
+        inner = {**scope, **node.choices}
+        for _ in range(answer):
+            ended: defaultdict[_State, int] = defaultdict(int)
+            for state, count in self.sequence(node.layers, counts, inner).items():
+                ended[frozenset(pair for pair in state if pair[0] not in node.choices)] += count
+            counts = dict(ended)
+        return counts
+
+    def one_of(self, node: OneOf, counts: _Counts, scope: _Scope) -> _Counts:
+        decides: Option = node.by if node.by is not None else Categorical(*node.options)
+        return self.split(
+            decides, counts, scope, lambda answer, part: self.sequence(_nodes(node.options[str(answer)]), part, scope)
+        )
+
+    def split(self, option: Option, counts: _Counts, scope: _Scope, go_on: Callable[[Value, _Counts], _Counts]) -> _Counts:
+        """Go on for each answer of `option` in turn, and add up what comes out."""
+        total: defaultdict[_State, int] = defaultdict(int)
+        if isinstance(option, Ref):
+            parts: defaultdict[Value, _Counts] = defaultdict(dict)
+            for state, count in self.make(option.name, counts, scope).items():
+                parts[_made(state, option.name, scope)][state] = count
+        else:
+            parts = defaultdict(dict, {answer: counts for answer in _answers(option)})
+        for answer, part in parts.items():
+            for state, count in go_on(answer, part).items():
+                total[state] += count
+        return dict(total)
+
+    def ways(self, option: Domain | Value) -> int:
+        if isinstance(option, Real):
+            self.continuous = True
+            return 1
+        return option.size if isinstance(option, Categorical | Integer) else 1
+
+
+def _made(state: _State, name: str, scope: _Scope) -> Value:
+    """The answer to the deciding choice `name` in `state`."""
+    return next((answer for known, answer in state if known == name), scope[name])  # type: ignore[return-value]
+
+
+def _answers(option: Domain | Value) -> Iterable[Value]:
+    return option if isinstance(option, Categorical | Integer) else (option,)  # type: ignore[return-value]

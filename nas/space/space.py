@@ -1,0 +1,229 @@
+"""A space: named choices in the order they are made, and the one walk that makes them."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nas.errors import SpaceError, did_you_mean, quote
+from nas.space.architecture import Architecture
+from nas.space.domain import Categorical, Domain, Integer, Real, Value
+from nas.space.limits import Limit
+from nas.space.tree import NAME, Broken, Layer, Node, OneOf, Option, Ref, Repeat, as_option, check, times_range
+
+ACCEPTS = ("image",)
+"""Kinds of input that a space can be for."""
+
+MAX_LAYERS = 10_000
+"""The most layers that one architecture of a space may have."""
+
+Choose = Callable[[str, Domain], Any]
+"""Asked for every choice that applies, by name and domain; returns a value of the domain."""
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """One layer of one architecture: what to build, and where it stands."""
+
+    path: str
+    """The names on the way to it: `stage.0.block.1.kind.residual`."""
+    kind: str
+    options: Mapping[str, Value]
+    place: tuple[str | int, ...] = field(default=(), compare=False)
+    """Where the layer is declared, as keys and positions from the root of the declaration."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """What may be built: pure data, versioned; no torch, no randomness.
+
+    A shared choice (`choices`) is made when the first layer that reads it is reached, and is absent from architectures
+    in which no layer reads it. Choices of a layer are made in the order they are written.
+    """
+
+    name: str
+    version: int
+    accepts: str
+    """The kind of input: one of ACCEPTS."""
+    layers: tuple[Node, ...]
+    choices: Mapping[str, Domain | Value] = field(default_factory=dict)
+    """Shared choices, by name."""
+    limits: tuple[Limit, ...] = ()
+    """What every architecture worth training keeps to; a search may add more."""
+    summary: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", tuple(self.layers))
+        object.__setattr__(self, "choices", {key: as_option(value) for key, value in self.choices.items()})
+        limits = tuple(Limit.parse(limit) if isinstance(limit, str) else limit for limit in self.limits)
+        object.__setattr__(self, "limits", limits)
+        if not isinstance(self.name, str) or not NAME.fullmatch(self.name):
+            raise Broken(("name",), f"a space's name is lower-case letters, digits and _, got {quote(self.name)}.")
+        if isinstance(self.version, bool) or not isinstance(self.version, int) or self.version < 1:
+            raise Broken(("version",), f"a version is an integer of at least 1, got {quote(self.version)}.")
+        if self.accepts not in ACCEPTS:
+            raise Broken(("accepts",), f"nothing accepts {quote(self.accepts)}. {did_you_mean(self.accepts, ACCEPTS)}")
+        if not self.layers:
+            raise Broken(("layers",), "a space needs at least one layer.")
+        check(self.choices, self.layers)
+        most = _most_layers(self.layers, self.choices)
+        if most > MAX_LAYERS:
+            raise Broken(("layers",), f"an architecture may have at most {MAX_LAYERS:,} layers, this space allows {most:,}.")
+
+    def walk(self, choose: Choose) -> Architecture:
+        """Ask `choose` for every choice that applies, in order; returns the answers.
+
+        Raises:
+            SpaceError: an answer is outside its domain.
+        """
+        walker = _Walker(choose)
+        for _ in walker.walk(self):
+            pass
+        return Architecture(self.name, self.version, walker.answers)
+
+    def blueprint(self, architecture: Architecture) -> tuple[LayerSpec, ...]:
+        """The layers of `architecture`, in order.
+
+        Raises:
+            SpaceError: `architecture` is not one of this space.
+        """
+        self._check_owner(architecture)
+        return tuple(_Walker(_Replay(architecture.choices)).walk(self))
+
+    def domains(self, architecture: Architecture) -> dict[str, Domain]:
+        """The domain of every choice of `architecture`, in the order they are made."""
+        self._check_owner(architecture)
+        walker = _Walker(_Replay(architecture.choices))
+        for _ in walker.walk(self):
+            pass
+        return walker.domains
+
+    def architecture(self, choices: Mapping[str, Value]) -> Architecture:
+        """The architecture whose answers are `choices`.
+
+        Raises:
+            SpaceError: an answer is missing, outside its domain, or to a choice that does not apply.
+        """
+        architecture = self.walk(_Replay(choices))
+        for name in choices:
+            if name not in architecture.choices:
+                raise SpaceError(f"{name} does not apply in this architecture of {self.name!r}; leave it out.")
+        return architecture
+
+    def sample(self, rng: random.Random) -> Architecture:
+        """An architecture whose every choice is drawn uniformly from its domain, by `rng`."""
+        return self.walk(lambda _, domain: _draw(domain, rng))
+
+    def _check_owner(self, architecture: Architecture) -> None:
+        if (architecture.space, architecture.version) != (self.name, self.version):
+            raise SpaceError(
+                f"The architecture {architecture.id} is of {architecture.space!r} version {architecture.version}, "
+                f"not of {self.name!r} version {self.version}."
+            )
+
+
+class _Replay:
+    """Answers from a mapping."""
+
+    def __init__(self, choices: Mapping[str, Value]) -> None:
+        self.choices = choices
+
+    def __call__(self, name: str, domain: Domain) -> Value:
+        if name not in self.choices:
+            raise SpaceError(f"{name} is not answered; it must be in {domain}.")
+        return self.choices[name]
+
+
+def _draw(domain: Domain, rng: random.Random) -> Value:
+    if isinstance(domain, Categorical):
+        return rng.choice(domain.values)
+    if isinstance(domain, Integer):
+        return domain.low + domain.step * rng.randrange(domain.size)
+    return rng.uniform(domain.low, domain.high)
+
+
+class _Scope:
+    """Shared choices in sight of a layer, made when first read."""
+
+    def __init__(self, prefix: str, choices: Mapping[str, Domain | Value], outer: "_Scope | None") -> None:
+        self.prefix = prefix
+        self.choices = choices
+        self.outer = outer
+        self.made: dict[str, Value] = {}
+
+    def owner(self, name: str) -> "_Scope":
+        scope = self
+        while name not in scope.choices:
+            assert scope.outer is not None, name  # noqa: S101 - the tree was checked when the space was made
+            scope = scope.outer
+        return scope
+
+
+class _Walker:
+    """One walk: asks, remembers answers and domains, and yields layers as it reaches them."""
+
+    def __init__(self, choose: Choose) -> None:
+        self.choose = choose
+        self.answers: dict[str, Value] = {}
+        self.domains: dict[str, Domain] = {}
+
+    def walk(self, space: Space) -> Iterator[LayerSpec]:
+        yield from self.sequence(space.layers, "", ("layers",), _Scope("", space.choices, None))
+
+    def sequence(self, layers: Sequence[Node], prefix: str, place: tuple[str | int, ...], scope: _Scope) -> Iterator[LayerSpec]:
+        for n, node in enumerate(layers):
+            here = (*place, n)
+            if isinstance(node, Layer):
+                yield self.layer(node, f"{prefix}{node.name}", (*here, node.kind), scope)
+            elif isinstance(node, Repeat):
+                times = self.value(node.times, f"{prefix}{node.name}.times", scope)
+                for turn in range(int(times)):  # type: ignore[arg-type]  # checked to be integers when the space was made
+                    inner = f"{prefix}{node.name}.{turn}."
+                    yield from self.sequence(node.layers, inner, (*here, "layers"), _Scope(inner, node.choices, scope))
+            else:
+                name = f"{prefix}{node.name}"
+                decides: Option = node.by if node.by is not None else Categorical(*node.options)
+                picked = str(self.value(decides, name, scope))
+                option = node.options[picked]
+                within = (*here, "options", picked)
+                if isinstance(option, Layer):
+                    yield self.layer(option, f"{name}.{picked}", within, scope)
+                else:
+                    yield from self.sequence(option, f"{name}.{picked}.", within, scope)
+
+    def layer(self, node: Layer, path: str, place: tuple[str | int, ...], scope: _Scope) -> LayerSpec:
+        options = {key: self.value(option, f"{path}.{key}", scope) for key, option in node.options.items()}
+        return LayerSpec(path, node.kind, options, place)
+
+    def value(self, option: Option, name: str, scope: _Scope) -> Value:
+        if isinstance(option, Ref):
+            owner = scope.owner(option.name)
+            if option.name not in owner.made:
+                owner.made[option.name] = self.value(owner.choices[option.name], f"{owner.prefix}{option.name}", owner)
+            return owner.made[option.name]
+        if isinstance(option, Categorical | Integer | Real):
+            return self.ask(name, option)
+        return option
+
+    def ask(self, name: str, domain: Domain) -> Value:
+        try:
+            answer = domain.canonical(self.choose(name, domain))
+        except SpaceError as error:
+            raise SpaceError(str(error) if str(error).startswith(name) else f"{name} {error}") from None
+        self.answers[name] = answer
+        self.domains[name] = domain
+        return answer
+
+
+def _most_layers(layers: Sequence[Node], scope: Mapping[str, Domain | Value]) -> int:
+    total = 0
+    for node in layers:
+        if isinstance(node, Layer):
+            total += 1
+        elif isinstance(node, Repeat):
+            times = scope[node.times.name] if isinstance(node.times, Ref) else node.times
+            total += max(times_range(times)) * _most_layers(node.layers, {**scope, **node.choices})
+        else:
+            options = [(option,) if isinstance(option, Layer) else option for option in node.options.values()]
+            total += max(_most_layers(option, scope) for option in options)
+    return total
