@@ -49,7 +49,8 @@ def dotted(path: Path_) -> str:
     """`("layers", 0, "conv")` as `layers[0].conv`."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+        shown = part if isinstance(part, str) and part.isprintable() else repr(part)
+        text += f"[{part}]" if isinstance(part, int) else f".{shown}" if text else shown
     return text if len(text) <= 200 else text[:197] + "..."
 
 
@@ -80,6 +81,7 @@ def read_text(text: str, source: str) -> Document:
     yaml = YAML(typ="safe", pure=True)
     try:
         _check_depth(YAML(typ="safe", pure=True), text, source)
+        yaml.composer.warn_double_anchors = False  # YAML allows an anchor to be set anew
         root = yaml.compose(text)
         if root is None:
             raise DocumentError(f"{source}: the document is empty.")
@@ -90,7 +92,7 @@ def read_text(text: str, source: str) -> Document:
         place = f"{source}:{mark.line + 1}" if mark else source
         problem = " ".join(str(error.problem or error.context or "cannot be parsed").split())
         raise DocumentError(f"{place}: not valid YAML: {problem[:160]}.") from error
-    except (YAMLError, ValueError, RecursionError) as error:
+    except (YAMLError, ValueError, OverflowError, RecursionError) as error:  # OverflowError: the escape of no character
         reason = " ".join(str(error).split())[:160]
         raise DocumentError(f"{source}: not valid YAML: {reason}.") from error
 
@@ -109,6 +111,9 @@ def _check_depth(yaml: YAML, text: str, source: str) -> None:
             raise DocumentError(f"{source}: has more than {MAX_NODES:,} nodes.")
 
 
+_PLAIN_TAGS = {"tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"}
+
+
 class _Reader:
     def __init__(self, yaml: YAML, source: str) -> None:
         self.constructor = yaml.constructor
@@ -124,6 +129,8 @@ class _Reader:
         self.lines.setdefault(path, line)
         if isinstance(node, ScalarNode):
             return self._scalar(node, line)
+        if isinstance(node, SequenceNode | MappingNode) and str(node.tag) not in _PLAIN_TAGS:
+            raise self._tagged(node, line)
         if isinstance(node, SequenceNode):
             return [self.plain(item, (*path, n)) for n, item in enumerate(node.value)]
         if isinstance(node, MappingNode):
@@ -148,11 +155,17 @@ class _Reader:
     def _scalar(self, node: ScalarNode, line: int) -> str | int | float | bool | None:
         tag = str(node.tag)
         if not tag.startswith("tag:yaml.org,2002:"):
-            raise DocumentError(f"{self.source}:{line}: the tag {quote(tag)} is not read; only plain values are.")
+            raise self._tagged(node, line)
         kind = tag.rpartition(":")[2]
         if kind in {"null", "bool", "int", "float"}:
             if len(node.value) > 400:  # Python refuses to convert longer integers
                 raise DocumentError(f"{self.source}:{line}: the number {quote(node.value)} is too long.")
-            value: str | int | float | bool | None = self.constructor.construct_object(node)
+            try:
+                value: str | int | float | bool | None = self.constructor.construct_object(node)
+            except (ValueError, LookupError) as error:  # the text does not fit a tag such as !!int
+                raise DocumentError(f"{self.source}:{line}: {quote(node.value)} is no {kind}.") from error
             return value
         return str(node.value)  # text, and what looks like a date or a merge key, as it was written
+
+    def _tagged(self, node: Node, line: int) -> DocumentError:
+        return DocumentError(f"{self.source}:{line}: the tag {quote(str(node.tag))} is not read; only plain values are.")

@@ -3,7 +3,7 @@
 from nas.space.architecture import Architecture
 from nas.space.declaration import digest, parse_space, read_space, space_from_data, space_to_data, space_to_yaml
 from nas.space.domain import Categorical, Domain, Integer, Real, Value
-from nas.space.limits import Limit
+from nas.space.limits import Limit, broken_limits
 from nas.space.size import size
 from nas.space.space import Choose, LayerSpec, Space
 from nas.space.tree import Layer, Node, OneOf, Ref, Repeat
@@ -24,6 +24,7 @@ __all__ = [
     "Repeat",
     "Space",
     "Value",
+    "broken_limits",
     "digest",
     "parse_space",
     "read_space",

@@ -161,6 +161,7 @@ class _Parser:
                 choices=self.choices(data.get("choices", {}), ("choices",)),
                 layers=self.nodes(data["layers"], ("layers",)),
                 limits=tuple(self.limit(text, ("limits", n)) for n, text in enumerate(limits)),
+                origin=self.document,
             )
         except Broken as error:
             raise self.fail(error.path, error.rule) from None
@@ -185,7 +186,7 @@ class _Parser:
             return self.one_of(self.mapping(value, path, _ONE_OF), path)
         kinds = [key for key in value if key != "name"]
         if len(kinds) != 1:
-            extra = ", ".join(kinds[1:]) or "none"
+            extra = ", ".join(quote(kind) for kind in kinds[1:]) or "none"
             raise self.fail(path, f"a layer has one kind and at most a `name`; further keys: {extra}. Begin each layer with `-`.")
         return self.layer(kinds[0], value[kinds[0]], (*path, kinds[0]), name=value.get("name"), name_path=(*path, "name"))
 
@@ -226,11 +227,7 @@ class _Parser:
                 return self.range(value, path)
             if isinstance(value, list):
                 return Categorical(*value)
-            if isinstance(value, float) and value - value != 0:
-                raise SpaceError(f"must be finite, got {value}.")
             return as_option(value)  # type: ignore[no-any-return]
-        except DocumentError:
-            raise
         except SpaceError as error:
             raise self.fail(path, str(error)) from None
 

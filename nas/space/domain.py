@@ -21,14 +21,18 @@ class Categorical:
     def __init__(self, *values: Value) -> None:
         if not values:
             raise SpaceError("a choice needs at least one value, got an empty list.")
-        for n, value in enumerate(values):
+        values = tuple(_python(value) for value in values)
+        seen: set[tuple[bool, Value]] = set()
+        for value in values:
             if not (value is None or isinstance(value, str | int | float | bool)):
                 raise SpaceError(f"a value must be text, a number, true, false or null, got {quote(value)}.")
             if isinstance(value, float) and not math.isfinite(value):
                 raise SpaceError(f"a value must be finite, got {value}.")
-            if any(_same(value, earlier) for earlier in values[:n]):
+            key = (isinstance(value, bool), value)  # True is not 1
+            if key in seen:
                 raise SpaceError(f"the value {quote(value)} stands twice; keep one of them.")
-        object.__setattr__(self, "values", tuple(values))
+            seen.add(key)
+        object.__setattr__(self, "values", values)
 
     @property
     def size(self) -> int:
@@ -44,8 +48,9 @@ class Categorical:
         Raises:
             SpaceError: `value` is not in the domain.
         """
+        answer = _python(value)
         for member in self.values:
-            if _same(member, value):
+            if _same(member, answer):
                 return member
         raise _outside(self, value)
 
@@ -68,7 +73,7 @@ class Integer:
             if not _is_integer(bound):
                 raise SpaceError(f"an integer range's {name} must be an integer, got {quote(bound)}.")
             if abs(bound) > 2**53:
-                raise SpaceError(f"an integer range's {name} must lie within ±2^53, got {bound}.")
+                raise SpaceError(f"an integer range's {name} must lie within ±2^53, got {quote(bound)}.")
         if self.low > self.high:
             raise SpaceError(f"a range must run from low to high, got [{self.low}, {self.high}].")
         if self.step < 1:
@@ -113,11 +118,13 @@ class Real:
     def __post_init__(self) -> None:
         for name in ("low", "high"):
             bound = getattr(self, name)
-            if isinstance(bound, bool) or not isinstance(bound, int | float) or not math.isfinite(bound):
+            if not isinstance(bound, int | float) or not _is_number(bound):
                 raise SpaceError(f"a real range's {name} must be a finite number, got {quote(bound)}.")
-            object.__setattr__(self, name, float(bound))
+            object.__setattr__(self, name, _plus_zero(bound))
         if self.low >= self.high:
             raise SpaceError(f"a range must run from low to high, got [{self.low}, {self.high}].")
+        if not math.isfinite(self.high - self.low):
+            raise SpaceError(f"a real range's width must be finite, got [{self.low}, {self.high}].")
         if self.log and self.low <= 0:
             raise SpaceError(f"a log range must begin above 0, got {self.low}.")
 
@@ -133,7 +140,7 @@ class Real:
             SpaceError: `value` is not in the domain.
         """
         if _is_number(value) and self.low <= float(value) <= self.high:
-            return float(value)
+            return _plus_zero(value)
         raise _outside(self, value)
 
     def __str__(self) -> str:
@@ -148,8 +155,24 @@ def _is_integer(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    """A finite number, Python's or numpy's, that is not a boolean."""
-    return isinstance(value, Number) and not isinstance(value, bool) and math.isfinite(value)
+    """A number, Python's or numpy's, that a finite float can hold and that is not a boolean."""
+    try:
+        return isinstance(value, Number) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _plus_zero(value: Any) -> float:
+    """`value` as a plain float; -0.0 becomes 0.0, so that equal answers have one form."""
+    return float(value) + 0.0
+
+
+def _python(value: Any) -> Any:
+    """A scalar of numpy's (or any array's single element without axes) as Python's own; anything else as it is."""
+    try:
+        return value.item() if getattr(value, "shape", None) == () else value
+    except Exception:  # an answer may be any object
+        return value
 
 
 def _same(a: object, b: object) -> bool:
@@ -163,7 +186,7 @@ def _same(a: object, b: object) -> bool:
 def _plain(value: Value) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
+    return value if isinstance(value, str) and value.isprintable() else repr(value)
 
 
 def _outside(domain: Domain, value: object) -> SpaceError:

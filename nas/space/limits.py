@@ -3,7 +3,7 @@
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -53,11 +53,20 @@ class Limit:
         """How far `value` lies outside, as a share of the bound: at most 0 within the limit, above 0 outside."""
         if self.allows(value):
             return min(0.0, self._signed(value))
-        return max(self._signed(value), 1e-12)
+        return max(1e-12, self._signed(value))  # in this order NaN, which no limit allows, counts as outside too
 
     def _signed(self, value: float) -> float:
         distance = (value - self.bound) / (abs(self.bound) or 1.0)
         return distance if self.comparison in {"<=", "<"} else -distance
 
     def __str__(self) -> str:
-        return f"{self.figure} {self.comparison} {self.bound:,.10g}".replace(",", "")
+        return f"{self.figure} {self.comparison} {str(self.bound).removesuffix('.0')}"
+
+
+def broken_limits(figures: Mapping[str, float], limits: Iterable[Limit]) -> tuple[str, ...]:
+    """The limits that `figures` lie outside of, each with the figure; a figure that is not known breaks none."""
+    return tuple(
+        f"{limit}, got {figures[limit.figure]:,.6g}"
+        for limit in limits
+        if limit.figure in figures and not limit.allows(figures[limit.figure])
+    )

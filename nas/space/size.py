@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from nas.space.domain import Categorical, Domain, Integer, Real, Value
 from nas.space.space import Space
@@ -32,12 +32,12 @@ def size(space: Space) -> int | float:
 
 
 def _deciding(layers: Iterable[Node]) -> Iterable[str]:
-    """Names of the shared choices that decide how often layers repeat or which of several stands."""
+    """Names of the shared choices from outside `layers` that decide how often they repeat or which of several stands."""
     for node in layers:
         if isinstance(node, Repeat):
             if isinstance(node.times, Ref):
                 yield node.times.name
-            yield from _deciding(node.layers)
+            yield from (name for name in _deciding(node.layers) if name not in node.choices)
         elif isinstance(node, OneOf):
             if node.by is not None:
                 yield node.by.name
@@ -85,43 +85,50 @@ class _Counter:
         return dict(made)
 
     def repeat(self, node: Repeat, counts: _Counts, scope: _Scope) -> _Counts:
-        return self.split(node.times, counts, scope, lambda answer, part: self.turns(node, part, scope, answer))
-
-    def turns(self, node: Repeat, counts: _Counts, scope: _Scope, answer: object) -> _Counts:
-        assert isinstance(answer, int)  # noqa: S101 - the tree was checked when the space was made
-        inner = {**scope, **node.choices}
-        for _ in range(answer):
-            ended: defaultdict[_State, int] = defaultdict(int)
-            for state, count in self.sequence(node.layers, counts, inner).items():
-                ended[frozenset(pair for pair in state if pair[0] not in node.choices)] += count
-            counts = dict(ended)
+        """Counts down the turns: what repeats n times joins in when n are left, so that each turn is counted once."""
+        parts = self.split(node.times, counts, scope)
+        counts = {}
+        for left in range(max(parts), -1, -1):  # type: ignore[type-var,arg-type]  # integers: checked when the space was made
+            counts = _sum([counts, parts.get(left, {})])
+            if left:
+                counts = self.turn(node, counts, scope)
         return counts
+
+    def turn(self, node: Repeat, counts: _Counts, scope: _Scope) -> _Counts:
+        outer, self.deciding = self.deciding, self.deciding | set(_deciding(node.layers))
+        ended: defaultdict[_State, int] = defaultdict(int)
+        for state, count in self.sequence(node.layers, counts, {**scope, **node.choices}).items():
+            ended[frozenset(pair for pair in state if pair[0] not in node.choices)] += count
+        self.deciding = outer
+        return dict(ended)
 
     def one_of(self, node: OneOf, counts: _Counts, scope: _Scope) -> _Counts:
         decides: Option = node.by if node.by is not None else Categorical(*node.options)
-        return self.split(
-            decides, counts, scope, lambda answer, part: self.sequence(_nodes(node.options[str(answer)]), part, scope)
-        )
+        parts = self.split(decides, counts, scope)
+        return _sum(self.sequence(_nodes(node.options[str(answer)]), part, scope) for answer, part in parts.items())
 
-    def split(self, option: Option, counts: _Counts, scope: _Scope, go_on: Callable[[Value, _Counts], _Counts]) -> _Counts:
-        """Go on for each answer of `option` in turn, and add up what comes out."""
-        total: defaultdict[_State, int] = defaultdict(int)
-        if isinstance(option, Ref):
-            parts: defaultdict[Value, _Counts] = defaultdict(dict)
-            for state, count in self.make(option.name, counts, scope).items():
-                parts[_made(state, option.name, scope)][state] = count
-        else:
-            parts = defaultdict(dict, {answer: counts for answer in _answers(option)})
-        for answer, part in parts.items():
-            for state, count in go_on(answer, part).items():
-                total[state] += count
-        return dict(total)
+    def split(self, option: Option, counts: _Counts, scope: _Scope) -> dict[Value, _Counts]:
+        """`counts` by the answer of `option`."""
+        if not isinstance(option, Ref):
+            return dict.fromkeys(_answers(option), counts)
+        parts: defaultdict[Value, _Counts] = defaultdict(dict)
+        for state, count in self.make(option.name, counts, scope).items():
+            parts[_made(state, option.name, scope)][state] = count
+        return parts
 
     def ways(self, option: Domain | Value) -> int:
         if isinstance(option, Real):
             self.continuous = True
             return 1
         return option.size if isinstance(option, Categorical | Integer) else 1
+
+
+def _sum(parts: Iterable[_Counts]) -> _Counts:
+    total: defaultdict[_State, int] = defaultdict(int)
+    for part in parts:
+        for state, count in part.items():
+            total[state] += count
+    return dict(total)
 
 
 def _made(state: _State, name: str, scope: _Scope) -> Value:

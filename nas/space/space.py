@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nas.errors import SpaceError, did_you_mean, quote
+from nas.documents import Document
+from nas.errors import NasError, SpaceError, did_you_mean, quote
 from nas.space.architecture import Architecture
 from nas.space.domain import Categorical, Domain, Integer, Real, Value
 from nas.space.limits import Limit
@@ -51,6 +52,8 @@ class Space:
     limits: tuple[Limit, ...] = ()
     """What every architecture worth training keeps to; a search may add more."""
     summary: str = ""
+    origin: Document | None = field(default=None, compare=False, repr=False)
+    """The document it was read from, so that a complaint can name the line."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
@@ -107,12 +110,16 @@ class Space:
         architecture = self.walk(_Replay(choices))
         for name in choices:
             if name not in architecture.choices:
-                raise SpaceError(f"{name} does not apply in this architecture of {self.name!r}; leave it out.")
+                raise SpaceError(f"{quote(name)} does not apply in this architecture of {self.name!r}; leave it out.")
         return architecture
 
     def sample(self, rng: random.Random) -> Architecture:
         """An architecture whose every choice is drawn uniformly from its domain, by `rng`."""
         return self.walk(lambda _, domain: _draw(domain, rng))
+
+    def error(self, place: tuple[str | int, ...], message: str) -> NasError:
+        """`message` about what is declared at `place`, with file and line where they are known."""
+        return self.origin.error(place, message) if self.origin else Broken(place, message)
 
     def _check_owner(self, architecture: Architecture) -> None:
         if (architecture.space, architecture.version) != (self.name, self.version):
@@ -206,24 +213,26 @@ class _Walker:
         return option
 
     def ask(self, name: str, domain: Domain) -> Value:
+        given = self.choose(name, domain)
         try:
-            answer = domain.canonical(self.choose(name, domain))
+            answer = domain.canonical(given)
         except SpaceError as error:
-            raise SpaceError(str(error) if str(error).startswith(name) else f"{name} {error}") from None
+            raise SpaceError(f"{name} {error}") from None
         self.answers[name] = answer
         self.domains[name] = domain
         return answer
 
 
 def _most_layers(layers: Sequence[Node], scope: Mapping[str, Domain | Value]) -> int:
+    """The most layers of one architecture; a repeat or one_of without any counts as one, for the step that it costs a walk."""
     total = 0
     for node in layers:
         if isinstance(node, Layer):
             total += 1
         elif isinstance(node, Repeat):
             times = scope[node.times.name] if isinstance(node.times, Ref) else node.times
-            total += max(times_range(times)) * _most_layers(node.layers, {**scope, **node.choices})
+            total += max(1, max(times_range(times)) * _most_layers(node.layers, {**scope, **node.choices}))
         else:
             options = [(option,) if isinstance(option, Layer) else option for option in node.options.values()]
-            total += max(_most_layers(option, scope) for option in options)
+            total += max(1, *(_most_layers(option, scope) for option in options))
     return total

@@ -9,11 +9,13 @@ Every node has a name, unique among its siblings; a choice is called by the name
 `stage.0.block.1.kind.residual.kernel`.
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nas.documents import dotted
 from nas.errors import SpaceError, quote
 from nas.space.domain import Categorical, Domain, Integer, Real, Value
 
@@ -41,8 +43,7 @@ class Broken(SpaceError):
     def __init__(self, path: tuple[str | int, ...], rule: str) -> None:
         self.path = path
         self.rule = rule
-        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
-        super().__init__(f"{place}: {rule}" if place else rule)
+        super().__init__(f"{dotted(path)}: {rule}" if path else rule)
 
 
 @dataclass(frozen=True)
@@ -217,6 +218,8 @@ class _Checker:
     def one_of(self, node: OneOf, path: _Path, scope: Scope) -> set[str]:
         if not node.options:
             raise Broken((*path, "options"), "a one_of needs at least one option.")
+        for name in node.options:
+            self.name(name, (*path, "options", name))
         read: set[str] = set()
         if node.by is not None:
             place = (*path, "by")
@@ -231,7 +234,6 @@ class _Checker:
             read.add(node.by.name)
         for name, option in node.options.items():
             place = (*path, "options", name)
-            self.name(name, place)
             if isinstance(option, Layer):
                 if option.kind != name or option.name != name:
                     raise Broken(place, f"a single layer stands under its kind {option.kind!r}; put it in a list to call it {name!r}.")
@@ -244,13 +246,15 @@ class _Checker:
         if ref.name in scope:
             return scope[ref.name]
         if ref.name in self.declared:
-            raise Broken(path, f"{ref} is made later or inside another repeat; declare {ref.name!r} in `choices` above this layer.")
+            raise Broken(path, f"the choice {ref.name!r} is made inside another repeat; declare it in `choices` above this layer.")
         known = ", ".join(f"${name}" for name in scope) or "none"
         raise Broken(path, f"no choice is called {ref.name!r} here. Shared choices: {known}.")
 
     def value(self, option: object, path: _Path) -> None:
         if not (option is None or isinstance(option, str | int | float | Categorical | Integer | Real)):
             raise Broken(path, f"must be a plain value, a list of choices, a range or $name, got {quote(option)}.")
+        if isinstance(option, float) and not math.isfinite(option):
+            raise Broken(path, f"must be finite, got {option}.")
 
     def name(self, name: object, path: _Path) -> None:
         if not isinstance(name, str) or not NAME.fullmatch(name):

@@ -1,0 +1,211 @@
+"""One candidate, front to back: count → limits → build → latency and memory → limits → train → Record."""
+
+import importlib
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import nn
+
+from nas.benchmark import Benchmark, Budget
+from nas.errors import BenchmarkError, ModelError
+from nas.evaluation.augmentation import augment
+from nas.evaluation.device import accelerator, is_out_of_memory, pick, release
+from nas.evaluation.flops import count, example, second_opinion
+from nas.evaluation.latency import measure_latency
+from nas.evaluation.memory import peak_memory_bytes
+from nas.evaluation.task import Examples, Task
+from nas.evaluation.training import Report, evaluate, make_optimizer, take_step, train
+from nas.models import build
+from nas.records import Failure, Outcome, Record, commit, this_machine, versions
+from nas.space import Architecture, Limit, Space, broken_limits
+
+
+def load_task(benchmark: Benchmark, data: Path | None) -> Task:
+    """The task of `benchmark`, its data read from the folder `data` or from where the benchmark knows to look.
+
+    Raises:
+        BenchmarkError: the task cannot be imported, or its data are missing; says how to get them.
+    """
+    module, _, function = benchmark.task.partition(":")
+    try:
+        load = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise BenchmarkError(f"The task {benchmark.task!r} of {benchmark.name} cannot be loaded: {error}.") from error
+    return cast(Task, load(data))
+
+
+class Evaluator:
+    """Evaluates architectures of one space at one benchmark, on one device of this process."""
+
+    def __init__(
+        self,
+        space: Space,
+        benchmark: Benchmark,
+        *,
+        limits: Iterable[Limit] = (),
+        device: str | None = None,
+        threads: int = 1,
+        data: Path | None = None,
+    ) -> None:
+        """Load the data and take them to the device.
+
+        Raises:
+            BenchmarkError: the data are missing.
+            SearchError: the device is not there.
+        """
+        self.space = space
+        self.benchmark = benchmark
+        self.limits = tuple(limits)
+        self.device = pick(device)
+        self.threads = threads
+        torch.set_num_threads(threads)
+        self.machine = this_machine(accelerator(self.device))
+        self.task = load_task(benchmark, data)
+        self.training = self.task.examples("train").to(self.device)
+        self.validation = self.task.examples("validation").to(self.device)
+
+    def __call__(
+        self,
+        architecture: Architecture,
+        *,
+        budget: Budget,
+        seed: int,
+        report: Report = lambda _: False,
+        final: bool = False,
+    ) -> Record:
+        """The Record of `architecture` trained with `budget` and `seed`; test data are read only where it is `final`.
+
+        A candidate that fails (wrong shape, out of memory, diverged, an exception of its own) is a Record with `error`.
+        """
+        run = _Run(self, architecture, budget, seed)
+        try:
+            outcome = run.go(report, final=final)
+        except ModelError as error:
+            outcome = run.fail("wrong_shape", str(error))
+        except Exception as error:  # a candidate may raise anything; the study must outlive it
+            if is_out_of_memory(error):
+                outcome = run.fail("out_of_memory", f"on {self.device}: {error}")
+            else:
+                outcome = run.fail("raised", f"{type(error).__name__}: {error}")
+        release(self.device)
+        return run.record(outcome)
+
+
+class _Run:
+    """One evaluation under way: gathers figures until it is known what came of it."""
+
+    def __init__(self, evaluator: Evaluator, architecture: Architecture, budget: Budget, seed: int) -> None:
+        self.evaluator = evaluator
+        self.architecture = architecture
+        self.budget = budget
+        self.seed = seed
+        self.begin = time.perf_counter()
+        self.figures: dict[str, float] = {}
+        self.gathered: dict[str, object] = {}
+        self.notes: list[str] = []
+
+    def go(self, report: Report, *, final: bool) -> Outcome:
+        signature = self.evaluator.benchmark.signature
+        counted = count(lambda: build(self.evaluator.space, self.architecture, signature), signature.input)
+        self.figures |= {"params": counted.params, "macs": counted.macs, "flops": counted.flops}
+        if self.broken():
+            return "infeasible"
+        model = self.build()
+        self.compare_counts(model, counted.macs)
+        model.to(self.evaluator.device)
+        self.measure(model)
+        if self.broken():
+            return "infeasible"
+        outcome = self.train(model, report)
+        if outcome == "complete" and final:
+            test = self.evaluator.task.examples("test").to(self.evaluator.device)
+            self.figures |= evaluate(model, self.evaluator.task, test, "test")
+        return "infeasible" if outcome == "complete" and self.broken() else outcome
+
+    def build(self) -> nn.Module:
+        evaluator = self.evaluator
+        return build(evaluator.space, self.architecture, evaluator.benchmark.signature, seed=self.seed)
+
+    def compare_counts(self, model: nn.Module, macs: int) -> None:
+        """Ask a second counter, which also knows what neither counts."""
+        theirs, uncounted = second_opinion(model, self.evaluator.benchmark.signature.input)
+        self.gathered["uncounted"] = uncounted
+        if theirs != macs:
+            self.notes.append(f"fvcore counts {theirs:,} multiply-adds, torch {macs:,}; the figure is torch's.")
+
+    def measure(self, model: nn.Module) -> None:
+        """Latency of one example, and the memory of a training step of a twin, so that `model` stays as it is."""
+        evaluator = self.evaluator
+        latency = measure_latency(model, example(evaluator.benchmark.signature.input, evaluator.device))
+        self.gathered["latency"] = latency
+        self.figures["latency_ms"] = latency.median_ms
+        self.figures["peak_memory_bytes"] = peak_memory_bytes(self.make_step, evaluator.device)
+
+    def make_step(self) -> tuple[nn.Module, "_Step"]:
+        model = self.build().to(self.evaluator.device)
+        return model, _Step(self.evaluator, model)
+
+    def train(self, model: nn.Module, report: Report) -> Outcome:
+        evaluator = self.evaluator
+        training = train(
+            model,
+            evaluator.task,
+            evaluator.training,
+            evaluator.validation,
+            recipe=evaluator.benchmark.recipe,
+            budget=self.budget,
+            seed=self.seed,
+            report=report,
+        )
+        self.gathered["curve"] = tuple(training.curve)
+        self.figures["train_seconds"] = training.seconds
+        if training.ended == "diverged":
+            return self.fail("diverged", f"the loss was not finite in epoch {len(training.curve) + 1}.")
+        self.figures |= training.curve[-1].figures
+        return training.ended
+
+    def broken(self) -> Sequence[str]:
+        """The limits that the figures known so far lie outside of."""
+        broken = broken_limits(self.figures, self.evaluator.limits)
+        self.gathered["broken_limits"] = broken
+        return broken
+
+    def fail(self, kind: str, message: str) -> Outcome:
+        self.gathered["error"] = Failure(kind=kind, message=" ".join(message.split())[:300])
+        return "failed"
+
+    def record(self, outcome: Outcome) -> Record:
+        return Record(
+            outcome=outcome,
+            figures=self.figures,
+            notes=tuple(self.notes),
+            seed=self.seed,
+            budget=self.budget,
+            seconds=time.perf_counter() - self.begin,
+            device=str(self.evaluator.device),
+            threads=self.evaluator.threads,
+            machine=self.evaluator.machine,
+            versions=versions(),
+            commit=commit(),
+            **self.gathered,  # type: ignore[arg-type]
+        )
+
+
+class _Step:
+    """One training step on a batch as the recipe makes it."""
+
+    def __init__(self, evaluator: Evaluator, model: nn.Module) -> None:
+        self.task = evaluator.task
+        self.recipe = evaluator.benchmark.recipe
+        self.examples: Examples = evaluator.training
+        self.model = model
+        self.optimizer = make_optimizer(model, self.recipe)
+        self.generator = torch.Generator().manual_seed(0)
+
+    def __call__(self) -> None:
+        picked = torch.arange(min(self.recipe.batch_size, len(self.examples)), device=self.examples.targets_N.device)
+        inputs = augment(self.examples.inputs_NCHW[picked], self.recipe, self.generator)
+        take_step(self.model, self.task, self.optimizer, inputs, self.examples.targets_N[picked], self.recipe)

@@ -1,0 +1,93 @@
+"""What a benchmark's `task.py` gives: examples by split, a loss, and figures.
+
+Axes: N examples, C channels, H height, W width, K classes.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+Split = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Inputs and what is wanted for each, as tensors in memory."""
+
+    inputs_NCHW: Tensor
+    targets_N: Tensor
+
+    def __len__(self) -> int:
+        return len(self.targets_N)
+
+    def to(self, device: torch.device) -> Self:
+        """The same examples on `device`."""
+        return type(self)(self.inputs_NCHW.to(device), self.targets_N.to(device))
+
+    def first(self, fraction: float) -> Self:
+        """The first `fraction` of the examples, at least one."""
+        count = max(1, round(fraction * len(self)))
+        return type(self)(self.inputs_NCHW[:count], self.targets_N[:count])
+
+    def batches(self, size: int) -> Iterator["Examples"]:
+        """All examples in their order, `size` at a time."""
+        for start in range(0, len(self), size):
+            yield Examples(self.inputs_NCHW[start : start + size], self.targets_N[start : start + size])
+
+
+class Task(Protocol):
+    """A benchmark's data and what is measured on them."""
+
+    def examples(self, split: Split) -> Examples:
+        """The examples of `split`; those of "train" in an order of which every beginning is stratified.
+
+        "test" is asked for when a finalist is evaluated, and never before.
+        """
+
+    def loss(self, outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+        """Mean loss of a batch, a scalar."""
+
+    def figures(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
+        """Figures of a whole split by name ("accuracy", "loss"), without a prefix for the split."""
+
+
+@dataclass(frozen=True)
+class Classification:
+    """One class of K for each example: cross-entropy and accuracy."""
+
+    load: Callable[[Split], Examples]
+    _loaded: dict[Split, Examples] = field(default_factory=dict)
+
+    def examples(self, split: Split) -> Examples:
+        """The examples of `split`, loaded when first asked for."""
+        if split not in self._loaded:
+            self._loaded[split] = self.load(split)
+        return self._loaded[split]
+
+    def loss(self, outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+        """Cross-entropy of logits (N, K) and classes (N,), with label smoothing (Szegedy et al. 2016, arXiv:1512.00567)."""
+        return functional.cross_entropy(outputs, targets, label_smoothing=smoothing)
+
+    def figures(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
+        """`accuracy`: share of examples whose largest logit is the right one; `loss`: mean cross-entropy in nats."""
+        right = (outputs.argmax(dim=1) == targets).sum().item()
+        return {"accuracy": right / len(targets), "loss": functional.cross_entropy(outputs, targets).item()}
+
+
+def stratified_order(labels: NDArray[np.integer], seed: int = 0) -> NDArray[np.intp]:
+    """An order of all examples in which every beginning holds the classes in nearly their overall shares.
+
+    Shuffled within each class by numpy's frozen RandomState, so that the order is equal on every machine and version.
+    """
+    random = np.random.RandomState(seed)
+    keys = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        keys[random.permutation(members)] = (np.arange(len(members)) + 0.5) / len(members)
+    return np.lexsort((labels, keys))

@@ -1,0 +1,137 @@
+"""Convolution blocks on images, with batch normalisation, on timm's modules where timm has them.
+
+Axes: N examples, C channels, H height, W width.
+"""
+
+from functools import partial
+from typing import ClassVar, Self
+
+from pydantic import model_validator
+from timm.layers import ConvNormAct, SqueezeExcite, create_act_layer, get_act_layer
+from timm.models._efficientnet_blocks import DepthwiseSeparableConv
+from timm.models._efficientnet_blocks import InvertedResidual as TimmInvertedResidual
+from torch import Tensor, nn
+
+from nas.benchmark import Image, Shape
+from nas.models.layers.kind import Activation, Count, Kernel, LayerKind, Share, Stride, strided
+
+
+class _ImageToImage(LayerKind):
+    """Shared by the blocks below: `features` channels out, the picture smaller by `stride`."""
+
+    accepts: ClassVar[tuple[type[Shape], ...]] = (Image,)
+
+    features: Count
+    """Channels that come out."""
+    kernel: Kernel = 3
+    """Height and width of the (depthwise) convolution."""
+    stride: Stride = 1
+    """Step of the first (depthwise) convolution; 2 halves the picture, rounded up."""
+    activation: Activation = "relu"
+
+    def output(self, given: Shape, wanted: Shape) -> Image:  # noqa: ARG002 - the same for every layer
+        """The picture, padded so that stride 1 keeps its size."""
+        assert isinstance(given, Image)  # noqa: S101 - the builder has checked `accepts`
+        height, width = (strided(length, self.kernel, self.stride) for length in (given.height, given.width))
+        return Image(self.features, height, width)
+
+
+class Conv(_ImageToImage):
+    """Convolution, batch normalisation, activation."""
+
+    groups: Count = 1
+    """Groups of channels that do not see each other; must divide the channels on both sides."""
+
+    @model_validator(mode="after")
+    def _groups_divide(self) -> Self:
+        if self.features % self.groups:
+            raise ValueError(f"groups must divide features ({self.features}), got {self.groups}")
+        return self
+
+    def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002
+        """timm's ConvNormAct."""
+        assert isinstance(given, Image)  # noqa: S101
+        return ConvNormAct(  # type: ignore[no-any-return]
+            given.channels,
+            self.features,
+            kernel_size=self.kernel,
+            stride=self.stride,
+            groups=self.groups,
+            act_layer=get_act_layer(self.activation),
+        )
+
+
+class Residual(_ImageToImage):
+    """Two convolutions beside a shortcut (He et al. 2016, arXiv:1512.03385, fig. 2).
+
+    The shortcut is the input itself, or a 1×1 convolution where the shape changes. Squeeze-and-excitation, where asked,
+    stands before the sum (Hu et al. 2018, arXiv:1709.01507, fig. 3).
+    """
+
+    squeeze_excite: Share = 0.0
+    """Width of the squeeze as a share of `features`; 0 for none."""
+
+    def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002
+        """Two of timm's ConvNormAct beside a shortcut."""
+        assert isinstance(given, Image)  # noqa: S101
+        return ResidualBlock(given.channels, self)
+
+
+class ResidualBlock(nn.Module):
+    """The module of `Residual`."""
+
+    def __init__(self, channels: int, kind: Residual) -> None:
+        super().__init__()
+        act = get_act_layer(kind.activation)
+        self.conv1 = ConvNormAct(channels, kind.features, kind.kernel, stride=kind.stride, act_layer=act)
+        self.conv2 = ConvNormAct(kind.features, kind.features, kind.kernel, apply_act=False)
+        self.squeeze_excite = (
+            SqueezeExcite(kind.features, rd_ratio=kind.squeeze_excite) if kind.squeeze_excite else nn.Identity()
+        )
+        same = channels == kind.features and kind.stride == 1
+        self.shortcut = (
+            nn.Identity() if same else ConvNormAct(channels, kind.features, 1, stride=kind.stride, apply_act=False)
+        )
+        self.act = create_act_layer(kind.activation, inplace=True)
+
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, features, H / stride, W / stride)."""
+        block = self.squeeze_excite(self.conv2(self.conv1(images_NCHW)))
+        summed: Tensor = self.act(block + self.shortcut(images_NCHW))
+        return summed
+
+
+class InvertedResidual(_ImageToImage):
+    """Widen by 1×1, filter depthwise, narrow by 1×1 (Sandler et al. 2018, arXiv:1801.04381, fig. 3; timm's module).
+
+    The input is added where the shape stays. With expansion 1 the widening is left out (MobileNetV2's first block).
+    """
+
+    expansion: Count = 4
+    """Width inside, as a multiple of the channels that come in."""
+    squeeze_excite: Share = 0.0
+    """Width of the squeeze as a share of the width inside; 0 for none."""
+
+    def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002
+        """timm's InvertedResidual, or DepthwiseSeparableConv at expansion 1."""
+        assert isinstance(given, Image)  # noqa: S101
+        se_layer = partial(SqueezeExcite, rd_ratio=self.squeeze_excite) if self.squeeze_excite else None
+        act_layer = get_act_layer(self.activation)
+        if self.expansion == 1:
+            return DepthwiseSeparableConv(  # type: ignore[no-any-return]
+                given.channels,
+                self.features,
+                dw_kernel_size=self.kernel,
+                stride=self.stride,
+                act_layer=act_layer,
+                se_layer=se_layer,
+            )
+        return TimmInvertedResidual(  # type: ignore[no-any-return]
+            given.channels,
+            self.features,
+            dw_kernel_size=self.kernel,
+            stride=self.stride,
+            exp_ratio=float(self.expansion),
+            act_layer=act_layer,
+            se_layer=se_layer,
+        )

@@ -1,0 +1,49 @@
+"""Layers that make a picture smaller, or weigh its channels."""
+
+from math import ceil
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+from timm.layers import SqueezeExcite as TimmSqueezeExcite
+from torch import nn
+
+from nas.benchmark import Image, Shape
+from nas.models.layers.kind import LayerKind
+
+
+class Pool(LayerKind):
+    """The largest or the mean of each `size` × `size` square; a square at the rim may be cut."""
+
+    accepts: ClassVar[tuple[type[Shape], ...]] = (Image,)
+
+    kind: Literal["max", "average"] = "max"
+    size: Annotated[int, Field(ge=2, le=16)] = 2
+
+    def output(self, given: Shape, wanted: Shape) -> Image:  # noqa: ARG002 - the same for every layer
+        """The picture divided by `size`, rounded up."""
+        assert isinstance(given, Image)  # noqa: S101 - the builder has checked `accepts`
+        return Image(given.channels, ceil(given.height / self.size), ceil(given.width / self.size))
+
+    def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002
+        """torch's pooling, with the rim kept."""
+        if self.kind == "max":
+            return nn.MaxPool2d(self.size, ceil_mode=True)
+        return nn.AvgPool2d(self.size, ceil_mode=True, count_include_pad=False)
+
+
+class SqueezeExcite(LayerKind):
+    """Weigh each channel by what all of them are like over the whole picture (Hu et al. 2018, arXiv:1709.01507)."""
+
+    accepts: ClassVar[tuple[type[Shape], ...]] = (Image,)
+
+    ratio: Annotated[float, Field(gt=0, le=1)] = 0.25
+    """Width of the squeeze as a share of the channels."""
+
+    def output(self, given: Shape, wanted: Shape) -> Shape:  # noqa: ARG002
+        """The shape that it is given."""
+        return given
+
+    def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002
+        """timm's SqueezeExcite."""
+        assert isinstance(given, Image)  # noqa: S101
+        return TimmSqueezeExcite(given.channels, rd_ratio=self.ratio)  # type: ignore[no-any-return]

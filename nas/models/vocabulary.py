@@ -1,0 +1,96 @@
+"""The words of a space and what they mean: which layer kinds there are, and whether a space uses them rightly."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from nas import registry
+from nas.errors import RegistryError, did_you_mean, quote
+from nas.models.layers.kind import LayerKind
+from nas.space import Categorical, Domain, Integer, Layer, Node, OneOf, Real, Ref, Repeat, Space, Value
+
+Place = tuple[str | int, ...]
+
+
+def layer_kind(name: str) -> type[LayerKind]:
+    """The kind of layer called `name`.
+
+    Raises:
+        RegistryError: there is none, or what its owner gives is no LayerKind.
+    """
+    kind = registry.load(registry.LAYERS, name)
+    if not (isinstance(kind, type) and issubclass(kind, LayerKind)):
+        raise RegistryError(f"The layer {name!r} must be a subclass of nas.models.LayerKind, got {quote(kind)}.")
+    return kind
+
+
+def check_layers(space: Space) -> None:
+    """Check every layer of `space`, with every value that its options can take, against the vocabulary.
+
+    Raises:
+        NasError: a kind or an option is unknown, missing, or given a value that it does not take; names the place.
+    """
+    for node, place, scope in _layers(space.layers, ("layers",), space.choices):
+        try:
+            kind = layer_kind(node.kind)
+        except RegistryError as error:
+            raise space.error(place, str(error)) from None
+        _check_options(space, kind, node, place, scope)
+
+
+def describe(error: ValidationError, kind: str) -> str:
+    """The first complaint of `error` about a layer of `kind`, on one line."""
+    first = error.errors(include_url=False)[0]
+    option = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "missing":
+        return f"{kind} needs the option {option!r}."
+    rule = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    seen = "" if first["type"] == "value_error" and not option else f", got {quote(first['input'])}"
+    return f"{kind}{f'.{option}' if option else ''} {rule}{seen}."
+
+
+def _check_options(space: Space, kind: type[LayerKind], node: Layer, place: Place, scope: Mapping[str, Any]) -> None:
+    values: dict[str, list[Value]] = {}
+    for option, value in node.options.items():
+        if option not in kind.model_fields:
+            known = did_you_mean(option, kind.model_fields)
+            raise space.error((*place, option), f"{node.kind} has no option {option!r}. {known}")
+        values[option] = list(_extremes(scope[value.name] if isinstance(value, Ref) else value))
+    first = {option: some[0] for option, some in values.items()}
+    for option, some in values.items() or [("", [None])]:
+        for value in some:
+            try:
+                kind(**{**first, option: value} if option else first)
+            except ValidationError as error:
+                broken = {str(item["loc"][0]) for item in error.errors() if item["loc"]}
+                at = (*place, option) if option in broken else place
+                raise space.error(at, describe(error, node.kind)) from None
+
+
+def _extremes(option: Domain | Value) -> Iterator[Value]:
+    if isinstance(option, Categorical):
+        yield from option.values
+    elif isinstance(option, Integer | Real):
+        yield from (option.low, option.high)
+    else:
+        yield option
+
+
+def _layers(nodes: tuple[Node, ...], place: Place, scope: Mapping[str, Any]) -> Iterator[tuple[Layer, Place, Mapping[str, Any]]]:
+    """Every layer of a tree, where it stands, and the shared choices in its sight."""
+    for n, node in enumerate(nodes):
+        here = (*place, n)
+        if isinstance(node, Layer):
+            yield node, (*here, node.kind), scope
+        elif isinstance(node, Repeat):
+            yield from _layers(node.layers, (*here, "layers"), {**scope, **node.choices})
+        elif isinstance(node, OneOf):
+            for name, option in node.options.items():
+                within = (*here, "options", name)
+                if isinstance(option, Layer):
+                    yield option, within, scope
+                else:
+                    yield from _layers(option, within, scope)
+
+

@@ -1,0 +1,155 @@
+"""Records → an order: who is best, on which evidence, among rows that can be compared."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from nas.benchmark import Objective
+from nas.errors import LedgerError, did_you_mean
+from nas.ranking.pareto import pareto_front, pareto_layers
+from nas.records import FIGURES, Ledger, Machine, Stage, StudyEntry, Trial
+from nas.space import Architecture
+
+COSTS = ("flops", "params", "latency_ms", "peak_memory_bytes")
+"""Figures that an objective can be weighed against."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """A figure over several trainings of one architecture."""
+
+    mean: float
+    deviation: float | None
+    """Sample standard deviation; None for a single training."""
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One architecture on a leaderboard."""
+
+    rank: int
+    """From 1; rows that are equal in every objective share it."""
+    on_front: bool
+    """Whether no other row is at least as good in the objectives and the cost, and better in one."""
+    study: str
+    number: int
+    """Of the first of its trials."""
+    architecture: Architecture
+    figures: Mapping[str, Summary]
+    trials: tuple[Trial, ...]
+    """The trials behind the row: one in a search, one a seed among finalists."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Rows that can be compared: one benchmark, stage, budget, machine and device."""
+
+    benchmark: str
+    stage: Stage
+    budget: str
+    machine: Machine
+    device: str
+    objectives: tuple[Objective, ...]
+    cost: str
+    """The figure that, with the objectives, decides who is on the front."""
+    rows: tuple[Row, ...]
+
+
+def leaderboard(ledger: Ledger, study: str | None = None, *, cost: str = "flops") -> tuple[Table, ...]:
+    """The tables of `study`, or of all studies of the ledger; finalists first, then by benchmark.
+
+    Raises:
+        LedgerError: there is no such study, or `cost` is no figure to weigh by.
+    """
+    if cost not in COSTS:
+        raise LedgerError(f"A front can be drawn against {', '.join(COSTS)}; {did_you_mean(cost, COSTS)}")
+    entries = [ledger.study(study)] if study is not None else ledger.studies()
+    return rank(((entry, trial) for entry in entries for trial in ledger.trials(entry)), cost=cost)
+
+
+def rank(trials: Iterable[tuple[StudyEntry, Trial]], *, cost: str = "flops") -> tuple[Table, ...]:
+    """Put complete trials in order; rows that cannot be compared stand in tables of their own.
+
+    In a table each architecture has one row: with several trainings (finalists), the mean decides.
+    """
+    groups: defaultdict[tuple[Any, ...], list[tuple[Trial, tuple[Objective, ...]]]] = defaultdict(list)
+    for entry, trial in trials:
+        if trial.state == "complete" and trial.record is not None:
+            objectives = tuple(Objective(**objective) for objective in entry.definition["objectives"])
+            groups[_group(entry, trial, objectives)].append((trial, objectives))
+    tables = [_table(group, [trial for trial, _ in members], members[0][1], cost) for group, members in groups.items()]
+    return tuple(sorted(tables, key=lambda table: (table.stage != "final", table.benchmark, table.budget, table.machine.id)))
+
+
+def _group(entry: StudyEntry, trial: Trial, objectives: tuple[Objective, ...]) -> tuple[Any, ...]:
+    """What rows must share to be compared."""
+    assert trial.record is not None  # noqa: S101 - only complete trials are ranked
+    benchmark = entry.definition["benchmark"]
+    name = f"{benchmark['name']} v{benchmark['version']}"
+    return (name, trial.stage, str(trial.record.budget), trial.record.machine, trial.record.device, objectives)
+
+
+def _table(group: tuple[Any, ...], trials: Sequence[Trial], objectives: tuple[Objective, ...], cost: str) -> Table:
+    benchmark, stage, budget, machine, device, _ = group
+    by_architecture: defaultdict[tuple[str, str], dict[str, Trial]] = defaultdict(dict)
+    for trial in trials:
+        by_architecture[trial.study, trial.architecture.id].setdefault(trial.evaluation, trial)
+    entries = [(tuple(found.values()), _summaries(tuple(found.values()))) for found in by_architecture.values()]
+    costs = [[objective.cost(figures[objective.figure].mean) for objective in objectives] for _, figures in entries]
+    layers = pareto_layers(costs) if len(objectives) > 1 else [0] * len(costs)
+    weighed = [[*own, *_weight(figures, cost)] for own, (_, figures) in zip(costs, entries, strict=True)]
+    front = pareto_front(weighed)
+    order = sorted(range(len(entries)), key=lambda n: (layers[n], costs[n], entries[n][0][0].number))
+    rows: list[Row] = []
+    for place, n in enumerate(order):
+        same = place > 0 and (layers[n], costs[n]) == (layers[order[place - 1]], costs[order[place - 1]])
+        found, figures = entries[n]
+        row = Row(
+            rank=rows[-1].rank if same else place + 1,
+            on_front=front[n],
+            study=found[0].study,
+            number=found[0].number,
+            architecture=found[0].architecture,
+            figures=figures,
+            trials=found,
+        )
+        rows.append(row)
+    return Table(
+        benchmark=benchmark,
+        stage=stage,
+        budget=budget,
+        machine=machine,
+        device=device,
+        objectives=objectives,
+        cost=cost,
+        rows=tuple(rows),
+    )
+
+
+def _weight(figures: Mapping[str, Summary], cost: str) -> list[float]:
+    """The cost figure; a row that has none counts as the dearest."""
+    return [figures[cost].mean if cost in figures else float("inf")]
+
+
+def _summaries(trials: Sequence[Trial]) -> dict[str, Summary]:
+    gathered: defaultdict[str, list[float]] = defaultdict(list)
+    for trial in trials:
+        assert trial.record is not None  # noqa: S101 - only complete trials are ranked
+        for name, value in trial.record.figures.items():
+            gathered[name].append(value)
+    return {
+        name: Summary(mean=fmean(values), deviation=stdev(values) if len(values) > 1 else None, count=len(values))
+        for name, values in gathered.items()
+    }
+
+
+def figure_names(table: Table) -> list[str]:
+    """The figures of a table's rows, in reading order: objectives, other metrics, then what it costs."""
+    present = {name for row in table.rows for name in row.figures}
+    first = [objective.figure for objective in table.objectives]
+    metrics = sorted(name for name in present if name not in FIGURES and name not in first)
+    costs = [name for name in FIGURES if name in present and name not in first]
+    return [name for name in [*first, *metrics, *costs] if name in present]

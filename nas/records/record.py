@@ -1,0 +1,125 @@
+"""What came back from one evaluation: every figure with its unit, where and with what it was measured, or why not.
+
+Not measured is None (or absent from `figures`), never 0.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
+
+from nas.benchmark import Budget, budget_from_data
+from nas.records.machine import Machine
+
+Outcome = Literal["complete", "pruned", "infeasible", "failed"]
+Known = Literal["counted", "measured", "trained"]
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """What a figure is called, its unit, and when in an evaluation it becomes known."""
+
+    unit: str
+    known: Known
+    meaning: str
+
+
+FIGURES: Mapping[str, FigureKind] = {
+    "params": FigureKind("", "counted", "trainable parameters"),
+    "macs": FigureKind("", "counted", "multiply-adds of one forward pass of one example"),
+    "flops": FigureKind("", "counted", "floating-point operations of one forward pass of one example; 2 a multiply-add"),
+    "latency_ms": FigureKind("ms", "measured", "median time of one forward pass"),
+    "peak_memory_bytes": FigureKind("bytes", "measured", "most tensor memory alive in one training step"),
+    "train_seconds": FigureKind("s", "trained", "wall-clock time of training, validation not counted"),
+}
+"""Figures that every evaluation can give; a benchmark's metrics come beside them, named `validation_…` and `test_…`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """The time of one forward pass, as a statistic of `samples` single passes after warm-up."""
+
+    median_ms: float
+    low_ms: float
+    """Lower end of the 95 % interval of the median (order statistics, without assuming a distribution)."""
+    high_ms: float
+    """Upper end of the 95 % interval of the median."""
+    p95_ms: float
+    """95 % of the passes took at most this long."""
+    samples: int
+    batch_size: int
+    device: str
+    threads: int
+    dtype: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """One point of a learning curve."""
+
+    epoch: int
+    """Counted from 1."""
+    train_loss: float
+    """Mean over the epoch's batches, in training mode."""
+    figures: Mapping[str, float]
+    """Validation figures after the epoch."""
+    seconds: float
+    """Training time since the first epoch began, validation not counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a candidate has no score."""
+
+    kind: str
+    """"out_of_memory", "diverged", "wrong_shape" or "raised"."""
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What came back from one evaluation."""
+
+    outcome: Outcome
+    figures: Mapping[str, float] = field(default_factory=dict)
+    """Name → value; a figure that was not measured is absent."""
+    latency: Latency | None = None
+    uncounted: Mapping[str, int] | None = None
+    """Operators whose FLOPs no counter knows, and how often each ran; None where they were not looked for."""
+    broken_limits: tuple[str, ...] = ()
+    """The limits that it lies outside of."""
+    curve: tuple[Epoch, ...] = ()
+    error: Failure | None = None
+    notes: tuple[str, ...] = ()
+    """What a reader of the figures should know."""
+    seed: int
+    budget: Budget
+    seconds: float | None = None
+    """Wall-clock time of the whole evaluation."""
+    device: str
+    threads: int
+    machine: Machine
+    versions: Mapping[str, str] = field(default_factory=dict)
+    commit: str | None = None
+    """Of the harness, with "-dirty" where it had uncommitted changes; None where it runs from no checkout."""
+
+    def to_data(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """The record that `to_data` wrote."""
+        values = dict(data)
+        latency, error = values.get("latency"), values.get("error")
+        return cls(
+            **{
+                **values,
+                "latency": Latency(**latency) if latency else None,
+                "error": Failure(**error) if error else None,
+                "curve": tuple(Epoch(**point) for point in values.get("curve", ())),
+                "broken_limits": tuple(values.get("broken_limits", ())),
+                "notes": tuple(values.get("notes", ())),
+                "budget": budget_from_data(values["budget"]),
+                "machine": Machine(**values["machine"]),
+            }
+        )

@@ -1,0 +1,2 @@
+from pathlib import Path
+def write_report(ledger, study, out): raise SystemExit

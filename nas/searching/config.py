@@ -1,0 +1,207 @@
+"""What a search is asked to do: one frozen value, from Python, the command line or a YAML file, checked at the door."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from optuna.samplers import BaseSampler
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError
+
+from nas import registry
+from nas.benchmark import Benchmark, Budget, Objective
+from nas.documents import read_file
+from nas.errors import SearchError, did_you_mean, quote
+from nas.records import DEFAULT_URL, FIGURES
+from nas.space import Limit, Space, digest, read_space, space_to_data
+
+
+def resolve_space(space: Any) -> Space:
+    """A space by its name, by the path of its YAML file, or as it is.
+
+    Raises:
+        NasError: there is none, or it breaks a rule.
+    """
+    if isinstance(space, Space):
+        return space
+    if isinstance(space, Path) or (isinstance(space, str) and (space.endswith((".yaml", ".yml")) or os.sep in space)):
+        return read_space(space)
+    found = registry.load(registry.SEARCH_SPACES, str(space))
+    if not isinstance(found, Space):
+        raise SearchError(f"The search space {space!r} must be a nas.space.Space, got {quote(found)}.")
+    return found
+
+
+def resolve_benchmark(benchmark: Any) -> Benchmark:
+    """A benchmark by its name, or as it is.
+
+    Raises:
+        NasError: there is none.
+    """
+    found = benchmark if isinstance(benchmark, Benchmark) else registry.load(registry.BENCHMARKS, str(benchmark))
+    if not isinstance(found, Benchmark):
+        raise SearchError(f"The benchmark {benchmark!r} must be a nas.benchmark.Benchmark, got {quote(found)}.")
+    return found
+
+
+def _limits(limits: Any) -> Any:
+    return tuple(Limit.parse(limit) if isinstance(limit, str) else limit for limit in ([limits] if isinstance(limits, str) else limits))
+
+
+def _names(names: Any) -> Any:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def default_ledger() -> str:
+    """`NAS_LEDGER`, or a file in the folder where the command is given."""
+    return os.environ.get("NAS_LEDGER") or DEFAULT_URL
+
+
+class SearchConfig(BaseModel):
+    """One search. Everything but `trials`, `proposals`, `device`, `threads` and `data` decides what its trials mean."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True)
+
+    space: Annotated[InstanceOf[Space], BeforeValidator(resolve_space)]
+    """A space, the name of one, or the path of a YAML file."""
+    on: Annotated[InstanceOf[Benchmark], BeforeValidator(resolve_benchmark)]
+    """A benchmark, or the name of one."""
+    strategy: str | InstanceOf[BaseSampler] = "tpe"
+    """An Optuna sampler, or the name of one."""
+    pruner: str = "none"
+    """Stops candidates that fall behind: none, median, asha or hyperband."""
+    trials: Annotated[int, Field(ge=1, le=1_000_000)] = 20
+    """How many different architectures to evaluate; repeated and infeasible proposals cost next to nothing and do not count."""
+    proposals: Annotated[int, Field(ge=1)] | None = None
+    """The most proposals, repeated and infeasible ones included; None for twenty times `trials`, at least 500."""
+    limits: Annotated[tuple[InstanceOf[Limit], ...], BeforeValidator(_limits)] = ()
+    """Limits beside those of the space, such as "params <= 50e3"."""
+    objectives: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+    """Figures to steer by, if not the benchmark's own."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    study: str = ""
+    """The study's name; without one, it is made of what the study is."""
+    ledger: str = Field(default_factory=default_ledger)
+    """Where the study is kept: sqlite:///FILE."""
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    """Epochs of one evaluation, if not the benchmark's own."""
+    fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Share of the training data that one evaluation sees, if not the benchmark's own."""
+    seconds: Annotated[float, Field(gt=0)] | None = None
+    """Training seconds after which an evaluation begins no further epoch."""
+    device: str | None = None
+    """cpu, cuda or cuda:N; chosen by itself if not given."""
+    threads: Annotated[int, Field(ge=1, le=1_024)] = 1
+    """Threads of one evaluation on the CPU."""
+    data: Path | None = None
+    """The folder that the benchmark's data lie in, if not where it looks by itself."""
+
+    @classmethod
+    def make(cls, **options: Any) -> Self:
+        """The config of these options.
+
+        Raises:
+            NasError: an option is unknown, of the wrong kind, or names something that is not there.
+        """
+        try:
+            config = cls(**options)
+        except ValidationError as error:
+            raise SearchError(_complaint(error, cls.model_fields)) from None
+        config._check()
+        return config
+
+    @classmethod
+    def options_of(cls, path: Path) -> dict[str, Any]:
+        """The options in the YAML file at `path`; a space or data folder named there is looked for beside the file.
+
+        Raises:
+            DocumentError: the file cannot be read, or has an unknown key.
+        """
+        document = read_file(path)
+        if not isinstance(document.value, dict):
+            raise document.error((), "a search file is a mapping of options, such as `space: residual_cnn`.")
+        for key in document.value:
+            if key not in cls.model_fields:
+                raise document.error((key,), f"unknown option. {did_you_mean(key, cls.model_fields)}")
+        options = dict(document.value)
+        for key in ("space", "data"):
+            value = options.get(key)
+            if isinstance(value, str) and (key == "data" or value.endswith((".yaml", ".yml"))):
+                options[key] = path.parent / value
+        return options
+
+    def _check(self) -> None:
+        if self.space.accepts != self.on.signature.accepts:
+            raise SearchError(
+                f"The space {self.space.name!r} accepts {self.space.accepts}, {self.on.name!r} feeds {self.on.signature.accepts}."
+            )
+        metrics = {objective.figure for objective in self.on.objectives}
+        for figure in (*self.objectives, *(limit.figure for limit in self.all_limits)):
+            if figure not in FIGURES and figure not in metrics:
+                raise SearchError(f"No figure of {self.on.name} is called {figure!r}. {did_you_mean(figure, {*FIGURES, *metrics})}")
+
+    @property
+    def all_limits(self) -> tuple[Limit, ...]:
+        """The space's limits and the search's."""
+        return tuple(dict.fromkeys((*self.space.limits, *self.limits)))
+
+    @property
+    def steered_by(self) -> tuple[Objective, ...]:
+        """What the search steers by."""
+        if not self.objectives:
+            return self.on.objectives
+        own = {objective.figure: objective for objective in self.on.objectives}
+        return tuple(own.get(figure, Objective(figure, "minimize")) for figure in self.objectives)
+
+    @property
+    def budget(self) -> Budget:
+        """Of one evaluation."""
+        given = {"epochs": self.epochs, "fraction": self.fraction, "seconds": self.seconds}
+        return replace(self.on.budget, **{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+
+    @property
+    def most_proposals(self) -> int:
+        """The most proposals, repeated and infeasible ones included."""
+        return self.proposals or max(500, 20 * self.trials)
+
+    @property
+    def strategy_name(self) -> str:
+        """The strategy as the ledger knows it."""
+        return self.strategy if isinstance(self.strategy, str) else type(self.strategy).__name__
+
+    def definition(self) -> dict[str, Any]:
+        """Everything that decides what the study's trials mean, as plain data."""
+        space = space_to_data(self.space)
+        space.pop("limits", None)
+        return {
+            "space": {**space, "digest": digest(self.space)},
+            "benchmark": json.loads(json.dumps(self.on.to_data())),
+            "strategy": self.strategy_name,
+            "pruner": self.pruner,
+            "objectives": [asdict(objective) for objective in self.steered_by],
+            "limits": [str(limit) for limit in self.all_limits],
+            "budget": asdict(self.budget),
+            "seed": self.seed,
+        }
+
+    @property
+    def study_name(self) -> str:
+        """`study`, or a name made of what the study is: equal for equal searches."""
+        if self.study:
+            return self.study
+        text = json.dumps(self.definition(), sort_keys=True)
+        mark = hashlib.sha256(text.encode()).hexdigest()[:6]
+        return f"{self.space.name}-{self.on.name}-{self.strategy_name}-{mark}"[:80]
+
+
+def _complaint(error: ValidationError, known: Mapping[str, Any]) -> str:
+    first = error.errors(include_url=False)[0]
+    option = str(first["loc"][0])
+    if first["type"] == "extra_forbidden":
+        return f"A search has no option {option!r}. {did_you_mean(option, known)}"
+    if first["type"] == "missing":
+        return f"A search needs {option!r}."
+    return f"{option}: {first['msg'].removeprefix('Value error, ')}, got {quote(first['input'])}."

@@ -1,0 +1,57 @@
+"""What evaluates a candidate, and what names the work, so that none is done twice."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Protocol
+
+from nas.benchmark import Benchmark, Budget
+from nas.records import Epoch, Record, Stage, this_machine
+from nas.space import Architecture, Limit, Space, digest
+
+
+class Evaluate(Protocol):
+    """What evaluates a candidate: `nas.evaluation.Evaluator`, or a function of one's own."""
+
+    def __call__(
+        self, architecture: Architecture, *, budget: Budget, seed: int, report: Callable[[Epoch], bool], final: bool = False
+    ) -> Record:
+        """The Record of `architecture`; `report` is told every epoch, and answers whether to stop."""
+
+
+def make_evaluator(
+    space: Space, benchmark: Benchmark, limits: Sequence[Limit], *, device: str | None, threads: int, data: Path | None
+) -> Evaluate:
+    """The evaluator that trains. Loads torch and the data, which takes seconds; so it is made when first needed.
+
+    Raises:
+        NasError: the space uses a layer wrongly, or the data or the device are missing.
+    """
+    from nas.evaluation import Evaluator
+    from nas.models import check_layers
+
+    check_layers(space)
+    return Evaluator(space, benchmark, limits=limits, device=device, threads=threads, data=data)
+
+
+class EvaluationKey:
+    """Names the work of one evaluation: equal keys mean that the same would come out, and that one Record serves both.
+
+    In it are the space's declaration, the architecture, the benchmark with its recipe, the budget, the seed, the stage,
+    and the machine and device, since figures of time and memory are part of a Record.
+    """
+
+    def __init__(
+        self, space: Space, benchmark: Benchmark, device: str | None, stage: Stage, evaluate: Evaluate | None = None
+    ) -> None:
+        """Gather what all evaluations of one run have in common."""
+        own = None if evaluate is None else f"{type(evaluate).__module__}.{getattr(evaluate, '__qualname__', type(evaluate).__name__)}"
+        question = {key: value for key, value in benchmark.to_data().items() if key in {"name", "version", "signature", "recipe"}}
+        self.common = [digest(space), question, device, stage, this_machine().id, own]
+
+    def __call__(self, architecture: Architecture, budget: Budget, seed: int) -> str:
+        """Sixteen hexadecimal digits."""
+        text = json.dumps([*self.common, architecture.id, asdict(budget), seed], separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

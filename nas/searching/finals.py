@@ -1,0 +1,150 @@
+"""Finals: the best of a search trained again from scratch, longer and with several seeds; only here test data are read.
+
+Test figures stand beside the rows and order nothing: finalists are ranked by the mean of their validation figures.
+"""
+
+from pathlib import Path
+
+from nas.benchmark import Benchmark, Objective
+from nas.errors import SearchError
+from nas.ranking import leaderboard
+from nas.records import Epoch, Ledger, StudyEntry, Trial
+from nas.searching.config import default_ledger, resolve_benchmark
+from nas.searching.evaluating import Evaluate, EvaluationKey, make_evaluator
+from nas.searching.events import EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
+from nas.searching.study import Study, space_of
+from nas.space import Architecture, Limit
+
+
+def finals(
+    study: str,
+    *,
+    top: int = 3,
+    seeds: int = 2,
+    ledger: str | None = None,
+    device: str | None = None,
+    threads: int = 1,
+    data: Path | None = None,
+    on_event: OnEvent = ignore,
+    evaluate: Evaluate | None = None,
+) -> Study:
+    """Train the `top` architectures of `study` again, each with `seeds` seeds that the search did not use.
+
+    What is trained already is not trained again: after Ctrl-C or a kill the same call goes on.
+
+    Raises:
+        NasError: there is no such study, it has no complete trial, or its benchmark is another than it was.
+    """
+    if top < 1 or seeds < 1:
+        raise SearchError(f"Finals need at least one architecture and one seed, got top {top} and seeds {seeds}.")
+    url = ledger or default_ledger()
+    with Ledger(url, create=False) as book, book.driving(study):
+        entry = book.study(study)
+        run = _Finals(book, entry, device, on_event, evaluate)
+        chosen = finalists(book, study, top)
+        try:
+            for architecture in chosen:
+                for n in range(seeds):
+                    run.expect(architecture, entry.definition["seed"] + 1 + n)
+            run.go(threads, data)
+            reason, interrupted = f"{len(chosen)} finalists are trained with {seeds} seed{'s' * (seeds > 1)} each.", False
+        except KeyboardInterrupt:
+            reason, interrupted = "Interrupted; the same command goes on.", True
+        on_event(RunEnded(study, reason, interrupted, run.tally.progress()))
+    return Study(study, url, interrupted=interrupted)
+
+
+def finalists(ledger: Ledger, study: str, top: int) -> list[Architecture]:
+    """The `top` architectures of the search, best first.
+
+    Raises:
+        SearchError: the search has no complete trial.
+    """
+    tables = [table for table in leaderboard(ledger, study) if table.stage == "search"]
+    if not tables:
+        raise SearchError(f"The study {study!r} has no complete trial to choose finalists from; run the search first.")
+    largest = max(tables, key=lambda table: len(table.rows))
+    return [row.architecture for row in largest.rows[:top]]
+
+
+def benchmark_of(entry: StudyEntry) -> Benchmark:
+    """The study's benchmark, as it is installed.
+
+    Raises:
+        SearchError: its version is not the one that the study was begun with.
+    """
+    name, version = entry.definition["benchmark"]["name"], entry.definition["benchmark"]["version"]
+    benchmark = resolve_benchmark(name)
+    if benchmark.version != version:
+        raise SearchError(
+            f"The study {entry.name!r} is of {name} version {version}, installed is version {benchmark.version}; "
+            "the two do not compare."
+        )
+    return benchmark
+
+
+class _Finals:
+    """One run of finals: which trainings are wanted, and which are done."""
+
+    def __init__(
+        self, ledger: Ledger, entry: StudyEntry, device: str | None, on_event: OnEvent, evaluate: Evaluate | None
+    ) -> None:
+        self.ledger = ledger
+        self.entry = entry
+        self.device = device
+        self.on_event = on_event
+        self.evaluate = evaluate
+        self.space = space_of(entry)
+        self.benchmark = benchmark_of(entry)
+        self.budget = self.benchmark.final_budget
+        self.key = EvaluationKey(self.space, self.benchmark, device, "final", evaluate)
+        self.tally = Tally(0, Objective(**entry.definition["objectives"][0]))
+        trials = ledger.trials(entry, "final")
+        self.done = {trial.evaluation: trial for trial in trials if trial.state != "running"}
+        self.interrupted = {trial.evaluation: trial for trial in trials if trial.state == "running"}
+        self.next_number = len(trials)
+        self.wanted: list[tuple[Architecture, int, str]] = []
+
+    def expect(self, architecture: Architecture, seed: int) -> None:
+        """Want one training, unless it is done."""
+        self.tally.target += 1
+        key = self.key(architecture, self.budget, seed)
+        if key in self.done:
+            self.tally.add(self.done[key], repeated=False, fresh=False)
+        else:
+            self.wanted.append((architecture, seed, key))
+
+    def go(self, threads: int, data: Path | None) -> None:
+        """Do what is wanted and not done."""
+        found = self.tally.target - len(self.wanted)
+        self.on_event(RunBegun(self.entry.name, self.tally.target, found, f"finals of {self.entry.name} · {self.budget} · test data"))
+        if not self.wanted:
+            return
+        if self.evaluate is None:
+            limits = [Limit.parse(text) for text in self.entry.definition["limits"]]
+            self.evaluate = make_evaluator(
+                self.space, self.benchmark, limits, device=self.device, threads=threads, data=data
+            )
+        for architecture, seed, key in self.wanted:
+            self.train(architecture, seed, key, self.evaluate)
+
+    def train(self, architecture: Architecture, seed: int, key: str, evaluate: Evaluate) -> None:
+        trial = self.interrupted.get(key)
+        if trial is None:
+            trial = self.ledger.begin_trial(self.entry, "final", self.next_number, architecture, key)
+            self.next_number += 1
+        number = trial.number
+        self.on_event(TrialBegun(number, architecture.id, self.tally.progress(), f"final, seed {seed}"))
+
+        def report(epoch: Epoch) -> bool:
+            self.on_event(EpochEnded(number, epoch, self.budget.epochs))
+            return False
+
+        found = self.ledger.find(key)
+        if found is None:
+            record = evaluate(architecture, budget=self.budget, seed=seed, report=report, final=True)
+            ended: Trial = self.ledger.end_trial(trial, record)
+        else:
+            ended = self.ledger.end_trial(trial, found[1], reused_from=found[0])
+        self.tally.add(ended, repeated=False, fresh=found is None)
+        self.on_event(TrialEnded(ended, self.tally.progress(), self.tally.best))

@@ -1,0 +1,172 @@
+"""The search: ask → seen before? → evaluate → tell → keep, until enough architectures have a result."""
+
+from dataclasses import replace
+from typing import Any
+
+from nas.errors import SearchError
+from nas.records import Epoch, Ledger, Record, StudyEntry, Trial
+from nas.searching.config import SearchConfig
+from nas.searching.evaluating import Evaluate, EvaluationKey, make_evaluator
+from nas.searching.events import EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
+from nas.searching.study import Study
+from nas.space import broken_limits, size
+from nas.strategies import Guide, Proposal
+
+REPEATS_BEFORE_CHANCE = 20
+"""After so many proposals in a row that bring nothing new, the next is drawn at random."""
+
+FAILURES_BEFORE_GIVING_UP = 10
+"""A search whose first candidates all fail is stopped; something is wrong with the space or the machine."""
+
+
+def search(space: Any, *, on: Any, on_event: OnEvent = ignore, evaluate: Evaluate | None = None, **options: Any) -> Study:
+    """Search `space` (a name, a YAML file's path, or a Space) for the best network on a benchmark.
+
+    A study of the same name and definition goes on where it ended. `options` are those of `SearchConfig`. Ctrl-C ends the
+    search with what was found. `evaluate` replaces training, for benchmarks that answer otherwise.
+
+    Raises:
+        NasError: an option is wrong, the data or the device are missing, or another process runs this study.
+    """
+    return run(SearchConfig.make(space=space, on=on, **options), on_event=on_event, evaluate=evaluate)
+
+
+def run(config: SearchConfig, *, on_event: OnEvent = ignore, evaluate: Evaluate | None = None) -> Study:
+    """Run the search that `config` asks for, or go on with it; see `search`."""
+    name = config.study_name
+    with Ledger(config.ledger) as ledger, ledger.driving(name):
+        entry = ledger.begin_study(name, config.definition())
+        search_run = _Run(config, ledger, entry, on_event, evaluate)
+        try:
+            reason = search_run.go()
+            interrupted = False
+        except KeyboardInterrupt:
+            reason, interrupted = "Interrupted; the same command goes on.", True
+        on_event(RunEnded(name, reason, interrupted, search_run.tally.progress()))
+    return Study(name, config.ledger, interrupted=interrupted)
+
+
+class _Run:
+    """One run of one study: what is known, and what is to be done next."""
+
+    def __init__(
+        self, config: SearchConfig, ledger: Ledger, entry: StudyEntry, on_event: OnEvent, evaluate: Evaluate | None
+    ) -> None:
+        self.config = config
+        self.ledger = ledger
+        self.entry = entry
+        self.on_event = on_event
+        self.evaluate = evaluate
+        self.tally = Tally(config.trials, config.steered_by[0])
+        self.guide = Guide(
+            config.space,
+            config.steered_by,
+            strategy=config.strategy,
+            pruner=config.pruner,
+            seed=config.seed,
+            limits=config.all_limits,
+        )
+        self.known: dict[str, Trial] = {}
+        """Evaluation key → the trial of this study that has the result."""
+        self.repeats = 0
+        """Proposals in a row, up to now, that brought nothing new."""
+        self.key = EvaluationKey(config.space, config.on, config.device, "search", evaluate)
+
+    def go(self) -> str:
+        """Search until something ends it; returns what, as a sentence."""
+        config = self.config
+        trials = self.ledger.trials(self.entry, "search")
+        finished = [trial for trial in trials if trial.state != "running"]
+        interrupted = {trial.number: trial for trial in trials if trial.state == "running"}
+        for trial in finished:
+            self.guide.restore(trial)
+            self.count(trial, fresh=False)
+        count = size(config.space)
+        self.on_event(RunBegun(config.study_name, config.trials, len(finished), headline(config, count)))
+        number = len(finished)
+        while self.tally.evaluated < config.trials:
+            if len(self.known) >= count:
+                return f"Every one of the {count:,} architectures of {config.space.name} has been tried."
+            if number >= config.most_proposals:
+                return self.out_of_proposals(number)
+            if self.tally.evaluated == self.tally.counts["failed"] >= FAILURES_BEFORE_GIVING_UP:
+                raise SearchError(f"The first {self.tally.evaluated} candidates all failed; the last: {self.last_error()}")
+            self.try_one(number, interrupted.get(number))
+            number += 1
+        return f"{self.tally.evaluated} of {config.trials} architectures have a result."
+
+    def out_of_proposals(self, number: int) -> str:
+        limits = ", ".join(str(limit) for limit in self.config.all_limits) or "no limits"
+        return (
+            f"{number:,} proposals were made and only {self.tally.evaluated} of {self.config.trials} brought a new architecture "
+            f"within the limits ({limits}); loosen them, or allow more with --proposals."
+        )
+
+    def last_error(self) -> str:
+        last = [trial for trial in self.known.values() if trial.state == "failed"][-1]
+        assert last.record is not None and last.record.error is not None  # noqa: S101, PT018 - failed
+        return f"{last.record.error.kind}: {last.record.error.message}"
+
+    def try_one(self, number: int, interrupted: Trial | None) -> None:
+        """One proposal, from asking to keeping."""
+        by_chance = self.repeats >= REPEATS_BEFORE_CHANCE
+        again = interrupted.architecture if interrupted else None
+        proposal = self.guide.ask(number, again=again, at_random=by_chance)
+        key = self.key(proposal.architecture, self.config.budget, self.config.seed)
+        trial = interrupted or self.ledger.begin_trial(self.entry, "search", number, proposal.architecture, key)
+        record, source = self.remembered(key)
+        if record is None:
+            label = "again, after an interruption" if interrupted else ""
+            self.on_event(TrialBegun(number, proposal.architecture.id, self.tally.progress(), label))
+            record = self.evaluated(proposal)
+        noted = self.guide.tell(proposal, record)
+        trial = self.ledger.end_trial(trial, record, proposal=noted, reused_from=source)
+        self.count(trial, fresh=source is None)
+        self.on_event(TrialEnded(trial, self.tally.progress(), self.tally.best))
+
+    def remembered(self, key: str) -> tuple[Record | None, int | None]:
+        """The Record of the same work done before, in this study or another, and the trial that did it."""
+        if key in self.known:
+            trial = self.known[key]
+            return trial.record, trial.reused_from or trial.id
+        found = self.ledger.find(key)
+        if found is None:
+            return None, None
+        trial_id, record = found
+        broken = broken_limits(record.figures, self.config.all_limits)  # that study may have had other limits
+        return (replace(record, outcome="infeasible", broken_limits=broken) if broken else record), trial_id
+
+    def evaluated(self, proposal: Proposal) -> Record:
+        epochs = self.config.budget.epochs
+
+        def report(epoch: Epoch) -> bool:
+            self.on_event(EpochEnded(proposal.number, epoch, epochs))
+            return self.guide.report(proposal, epoch)
+
+        return self.evaluator()(proposal.architecture, budget=self.config.budget, seed=self.config.seed, report=report)
+
+    def evaluator(self) -> Evaluate:
+        """What evaluates; made when first needed, since that loads torch and the data."""
+        if self.evaluate is None:
+            config = self.config
+            self.evaluate = make_evaluator(
+                config.space, config.on, config.all_limits, device=config.device, threads=config.threads, data=config.data
+            )
+        return self.evaluate
+
+    def count(self, trial: Trial, *, fresh: bool) -> None:
+        repeated = trial.evaluation in self.known
+        self.tally.add(trial, repeated=repeated, fresh=fresh)
+        self.repeats = self.repeats + 1 if repeated else 0
+        self.known.setdefault(trial.evaluation, trial)
+
+
+def headline(config: SearchConfig, count: int | float) -> str:
+    """What is searched, in one line."""
+    holds = f"{count:,} architectures" if isinstance(count, int) and count < 10**12 else f"{count:.2g} architectures"
+    limits = "".join(f" · {limit}" for limit in config.all_limits)
+    objectives = ", ".join(objective.figure for objective in config.steered_by)
+    return (
+        f"{config.space.name} v{config.space.version} ({holds}) on {config.on.name} v{config.on.version} · {objectives} · "
+        f"{config.strategy_name} · seed {config.seed} · {config.budget}{limits}"
+    )

@@ -1,0 +1,81 @@
+"""A study as a script holds it: its trials as a table, its best, its leaderboard, and the networks themselves."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nas.errors import SearchError
+from nas.ranking import Row, Table, leaderboard
+from nas.records import Ledger, StudyEntry, Trial, trials_table
+from nas.reports import write_report
+from nas.searching.config import resolve_benchmark
+from nas.space import Space, space_from_data
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+
+class Study:
+    """A study in a ledger; what it shows is read when first asked for."""
+
+    def __init__(self, name: str, ledger: str, *, interrupted: bool = False) -> None:
+        self.name = name
+        self.ledger = ledger
+        self.interrupted = interrupted
+        """Whether the run that gave this study was stopped before its end."""
+
+    @cached_property
+    def entry(self) -> StudyEntry:
+        """The study as the ledger keeps it, with its definition."""
+        with Ledger(self.ledger, create=False) as ledger:
+            return ledger.study(self.name)
+
+    @cached_property
+    def space(self) -> Space:
+        """The space as it was when the study began."""
+        return space_of(self.entry)
+
+    @cached_property
+    def tables(self) -> tuple[Table, ...]:
+        """Its leaderboards: finalists first, then the search."""
+        with Ledger(self.ledger, create=False) as ledger:
+            return leaderboard(ledger, self.name)
+
+    @cached_property
+    def trials(self) -> "pd.DataFrame":
+        """All trials, one row each: number, state, architecture, figures, choices."""
+        with Ledger(self.ledger, create=False) as ledger:
+            return trials_table(ledger.trials(self.entry))
+
+    @property
+    def best(self) -> Row:
+        """The first row of the first leaderboard: the best finalist, or without finalists the best of the search.
+
+        Raises:
+            SearchError: no trial is complete.
+        """
+        if not self.tables:
+            raise SearchError(f"The study {self.name!r} has no complete trial yet.")
+        return self.tables[0].rows[0]
+
+    def build(self, row: Row | Trial | None = None, *, seed: int | None = None) -> "nn.Sequential":
+        """The untrained network of `row`, or of the best: a plain torch module."""
+        from nas.models import build
+
+        signature = resolve_benchmark(self.entry.definition["benchmark"]["name"]).signature
+        return build(self.space, (row or self.best).architecture, signature, seed=seed)
+
+    def report(self, out: Path | str = "leaderboard.html") -> Path:
+        """Write the study's page to `out`; returns its path."""
+        with Ledger(self.ledger, create=False) as ledger:
+            return write_report(ledger, self.name, Path(out))
+
+    def __repr__(self) -> str:
+        return f"Study({self.name!r}, ledger={self.ledger!r})"
+
+
+def space_of(entry: StudyEntry) -> Space:
+    """The space as it was when the study began."""
+    data = {key: value for key, value in entry.definition["space"].items() if key != "digest"}
+    return space_from_data(data, entry.name)

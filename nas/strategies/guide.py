@@ -1,0 +1,160 @@
+"""The study as Optuna sees it: ask for an architecture, tell what came of it, and go on where a run ended.
+
+It lives in memory; the ledger is the record. Each proposal is drawn from a seed of its own, made of the study's seed and
+the proposal's number, so that a study that goes on proposes what it would have proposed without the break.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.trial import TrialState
+
+from nas.benchmark import Objective
+from nas.errors import StrategyError
+from nas.records import Epoch, Record, Trial
+from nas.space import Architecture, Categorical, Domain, Integer, Limit, Space, Value
+from nas.strategies.samplers import make_pruner, make_sampler
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An architecture that the strategy wants to know about."""
+
+    number: int
+    architecture: Architecture
+    trial: optuna.Trial
+
+
+class Guide:
+    """Asks a strategy, and tells it what came of its proposals."""
+
+    def __init__(
+        self,
+        space: Space,
+        objectives: Sequence[Objective],
+        *,
+        strategy: str | BaseSampler,
+        pruner: str = "none",
+        seed: int = 0,
+        limits: Sequence[Limit] = (),
+    ) -> None:
+        """Begin an empty study in memory.
+
+        Raises:
+            StrategyError: the strategy or the pruner is unknown, or cannot serve several objectives.
+        """
+        if pruner != "none" and len(objectives) > 1:
+            raise StrategyError(f"Optuna prunes by one objective, this study has {len(objectives)}; leave --pruner out.")
+        self.space = space
+        self.objectives = tuple(objectives)
+        self.limits = tuple(limits)
+        self.strategy = strategy
+        self.seed = seed
+        with _quiet():
+            self.study = optuna.create_study(
+                directions=[objective.direction for objective in objectives],
+                sampler=self._sampler(0),
+                pruner=make_pruner(pruner),
+            )
+
+    def ask(self, number: int, *, again: Architecture | None = None, at_random: bool = False) -> Proposal:
+        """The proposal of that number: the strategy's, `again` the one that was interrupted, or one `at_random`."""
+        self.study.sampler = RandomSampler(seed=self._seed(number)) if at_random else self._sampler(number)
+        if again is not None:
+            self.study.enqueue_trial(dict(again.choices))
+        trial = self.study.ask()
+        return Proposal(number, self.space.walk(lambda name, domain: _suggest(trial, name, domain)), trial)
+
+    def report(self, proposal: Proposal, epoch: Epoch) -> bool:
+        """Note a point of the learning curve; True where the pruner wants the trial stopped."""
+        if len(self.objectives) > 1:
+            return False
+        value = epoch.figures.get(self.objectives[0].figure)
+        if value is None:
+            return False
+        proposal.trial.report(value, epoch.epoch)
+        return proposal.trial.should_prune()
+
+    def tell(self, proposal: Proposal, record: Record) -> Mapping[str, Any]:
+        """Tell what came of `proposal`; returns what the sampler noted, which `restore` wants back."""
+        for limit in self.limits:
+            if limit.figure in record.figures:
+                proposal.trial.set_constraint(str(limit), limit.excess(record.figures[limit.figure]))
+        state, values = self._outcome(record)
+        with _quiet():
+            told = self.study.tell(proposal.trial, values, state=state, skip_if_finished=False)
+        return {"sampler": _plain(told.system_attrs)}
+
+    def restore(self, trial: Trial) -> None:
+        """Tell of a finished trial of an earlier run, in the order of the numbers."""
+        assert trial.record is not None  # noqa: S101 - only finished trials are restored
+        state, values = self._outcome(trial.record)
+        figure = self.objectives[0].figure
+        curve = {point.epoch: point.figures[figure] for point in trial.record.curve if figure in point.figures}
+        domains = self.space.domains(trial.architecture)
+        self.study.add_trial(
+            optuna.trial.create_trial(
+                state=state,
+                values=values,
+                params=dict(trial.architecture.choices),
+                distributions={name: _distribution(domain) for name, domain in domains.items()},
+                intermediate_values=curve if len(self.objectives) == 1 and trial.reused_from is None else {},
+                system_attrs=dict(trial.proposal.get("sampler", {})),
+            )
+        )
+
+    def _outcome(self, record: Record) -> tuple[TrialState, list[float] | None]:
+        """Optuna's words for what came of an evaluation."""
+        values = [record.figures.get(objective.figure) for objective in self.objectives]
+        known = [value for value in values if value is not None]
+        if record.outcome == "failed":
+            return TrialState.FAIL, None
+        if record.outcome == "pruned" or len(known) < len(values):
+            return TrialState.PRUNED, None
+        return TrialState.COMPLETE, known
+
+    def _sampler(self, number: int) -> BaseSampler:
+        return make_sampler(self.strategy, self._seed(number)) if isinstance(self.strategy, str) else self.strategy
+
+    def _seed(self, number: int) -> int:
+        return int.from_bytes(hashlib.sha256(f"{self.seed}:{number}".encode()).digest()[:4], "big")
+
+
+def _suggest(trial: optuna.Trial, name: str, domain: Domain) -> Value:
+    if isinstance(domain, Categorical):
+        return trial.suggest_categorical(name, domain.values)
+    if isinstance(domain, Integer):
+        return trial.suggest_int(name, domain.low, domain.high, step=domain.step, log=domain.log)
+    return trial.suggest_float(name, domain.low, domain.high, log=domain.log)
+
+
+def _distribution(domain: Domain) -> BaseDistribution:
+    if isinstance(domain, Categorical):
+        return CategoricalDistribution(domain.values)
+    if isinstance(domain, Integer):
+        return IntDistribution(domain.low, domain.high, step=domain.step, log=domain.log)
+    return FloatDistribution(domain.low, domain.high, log=domain.log)
+
+
+def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """What a sampler noted, as far as JSON can hold it."""
+    kinds = (str, int, float, bool, list, dict, tuple, type(None))
+    return {key: value for key, value in attributes.items() if isinstance(value, kinds)}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Optuna announces each study; the harness has an announcement of its own."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(level)

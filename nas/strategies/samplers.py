@@ -1,0 +1,76 @@
+"""A strategy by name: every one is an `optuna.samplers.BaseSampler`."""
+
+import inspect
+from collections.abc import Mapping
+from functools import cache
+
+import optuna
+from optuna.samplers import BaseSampler
+
+from nas.errors import StrategyError, did_you_mean
+
+_ALIASES = {"cmaes": "CmaEsSampler", "nsga2": "NSGAIISampler", "nsga3": "NSGAIIISampler"}
+_NEEDS_ARGUMENTS = {"grid": "the values of every choice", "partialfixed": "the choices to fix and another sampler"}
+
+
+@cache
+def strategies() -> Mapping[str, type[BaseSampler]]:
+    """Name → sampler: those that Optuna ships and that need no argument of their own."""
+    found: dict[str, type[BaseSampler]] = {}
+    for name in optuna.samplers.__all__:
+        sampler = getattr(optuna.samplers, name)
+        short = name.removesuffix("Sampler").lower()
+        if isinstance(sampler, type) and not inspect.isabstract(sampler) and short not in _NEEDS_ARGUMENTS:
+            found[short] = sampler
+    for alias, name in _ALIASES.items():
+        found.pop(name.removesuffix("Sampler").lower(), None)
+        found[alias] = getattr(optuna.samplers, name)
+    return found
+
+
+def make_sampler(name: str, seed: int) -> BaseSampler:
+    """The sampler called `name`, drawing from `seed`.
+
+    Raises:
+        StrategyError: there is none, it needs arguments, or a package that it needs is missing.
+    """
+    if name in _NEEDS_ARGUMENTS:
+        raise StrategyError(f"The strategy {name!r} needs {_NEEDS_ARGUMENTS[name]}; make it in Python and pass the sampler.")
+    known = strategies()
+    if name not in known:
+        raise StrategyError(f"No strategy is called {name!r}. {did_you_mean(name, known)}")
+    sampler = known[name]
+    takes = inspect.signature(sampler).parameters
+    options = {"seed": seed} if "seed" in takes else {}
+    if "warn_independent_sampling" in takes and takes["warn_independent_sampling"].default is True:
+        options["warn_independent_sampling"] = False  # conditional spaces are what this harness is for
+    try:
+        return sampler(**options)
+    except ImportError as error:
+        raise StrategyError(f"The strategy {name!r} needs a package that is missing: {error}.") from error
+
+
+def pruner_names() -> tuple[str, ...]:
+    """The pruners that `make_pruner` knows."""
+    return tuple(_pruners())
+
+
+def make_pruner(name: str) -> optuna.pruners.BasePruner:
+    """The pruner called `name`, with Optuna's defaults.
+
+    Raises:
+        StrategyError: there is none.
+    """
+    known = _pruners()
+    if name not in known:
+        raise StrategyError(f"No pruner is called {name!r}. {did_you_mean(name, known)}")
+    return known[name]()
+
+
+def _pruners() -> Mapping[str, type[optuna.pruners.BasePruner]]:
+    return {
+        "none": optuna.pruners.NopPruner,
+        "median": optuna.pruners.MedianPruner,
+        "asha": optuna.pruners.SuccessiveHalvingPruner,
+        "hyperband": optuna.pruners.HyperbandPruner,
+    }

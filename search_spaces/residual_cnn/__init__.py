@@ -1,0 +1,7 @@
+"""Image classifiers of plain, residual and inverted-residual convolution blocks."""
+
+from pathlib import Path
+
+from nas.space import read_space
+
+SPACE = read_space(Path(__file__).with_name("space.yaml"))
