@@ -168,4 +168,5 @@ class _Reader:
         return str(node.value)  # text, and what looks like a date or a merge key, as it was written
 
     def _tagged(self, node: Node, line: int) -> DocumentError:
-        return DocumentError(f"{self.source}:{line}: the tag {quote(str(node.tag))} is not read; only plain values are.")
+        tag = quote(str(node.tag))
+        return DocumentError(f"{self.source}:{line}: the tag {tag} is not read; only plain values are.")

@@ -12,7 +12,7 @@ from torch import nn
 from nas.benchmark import Benchmark, Budget
 from nas.errors import BenchmarkError, ModelError
 from nas.evaluation.augmentation import augment
-from nas.evaluation.device import accelerator, is_out_of_memory, pick, release
+from nas.evaluation.device import accelerator, is_out_of_memory, pick, place, release
 from nas.evaluation.flops import count, example, second_opinion
 from nas.evaluation.latency import measure_latency
 from nas.evaluation.memory import peak_memory_bytes
@@ -115,7 +115,7 @@ class _Run:
             return "infeasible"
         model = self.build()
         self.compare_counts(model, counted.macs)
-        model.to(self.evaluator.device)
+        place(model, self.evaluator.device)
         self.measure(model)
         if self.broken():
             return "infeasible"
@@ -145,7 +145,7 @@ class _Run:
         self.figures["peak_memory_bytes"] = peak_memory_bytes(self.make_step, evaluator.device)
 
     def make_step(self) -> tuple[nn.Module, "_Step"]:
-        model = self.build().to(self.evaluator.device)
+        model = place(self.build(), self.evaluator.device)
         return model, _Step(self.evaluator, model)
 
     def train(self, model: nn.Module, report: Report) -> Outcome:

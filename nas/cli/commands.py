@@ -1,0 +1,243 @@
+"""The commands. What is heavy is imported where it is used, so that `nas --help` and `nas rank` answer at once."""
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nas.errors import NasError
+
+if TYPE_CHECKING:
+    from nas.searching import OnEvent, Study
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+
+class _Group(click.Group):
+    """Commands in the order of the walk; what a user can mend is one line and exit status 2."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except NasError as error:
+            click.echo(f"nas: {error}", err=True)
+            ctx.exit(2)
+        except click.UsageError as error:
+            click.echo(f"nas: {error.format_message()} See `{error.ctx.command_path if error.ctx else 'nas'} --help`.", err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="nas-harness", prog_name="nas")
+def main() -> None:
+    """Search network architectures, measure them, and rank them.
+
+    \b
+    nas search residual_cnn --on digits --limit "params <= 50e3"
+    nas finals STUDY
+    nas report STUDY --out leaderboard.html
+    """
+
+
+_ledger = click.option(
+    "--ledger", envvar="NAS_LEDGER", default="sqlite:///nas.sqlite", show_default=True, metavar="URL", help="Where studies are kept."
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+_folder = click.Path(path_type=Path)
+
+
+@main.command()
+@_json
+def spaces(as_json: bool) -> None:
+    """List the search spaces that are installed."""
+    from nas import registry
+    from nas.searching import resolve_space
+    from nas.space import size
+
+    def describe(name: str) -> dict[str, Any]:
+        space = resolve_space(name)
+        count = size(space)
+        holds = count if isinstance(count, int) else None
+        return {"name": name, "version": space.version, "accepts": space.accepts, "architectures": holds, "summary": space.summary}
+
+    _list(registry.owners(registry.SEARCH_SPACES), describe, as_json)
+
+
+@main.command()
+@_json
+def benchmarks(as_json: bool) -> None:
+    """List the benchmarks that are installed."""
+    from nas import registry
+    from nas.searching import resolve_benchmark
+
+    def describe(name: str) -> dict[str, Any]:
+        benchmark = resolve_benchmark(name)
+        shape = str(benchmark.signature.input)
+        floor = ", ".join(f"{figure} {value:g}" for figure, value in benchmark.floor.items())
+        return {"name": name, "version": benchmark.version, "input": shape, "linear_floor": floor, "summary": benchmark.summary}
+
+    _list(registry.owners(registry.BENCHMARKS), describe, as_json)
+
+
+@main.command()
+@click.argument("space", required=False)
+@click.option("--on", metavar="BENCHMARK", help="The benchmark to search for.")
+@click.option("--config", type=_folder, help="A YAML file of these options; what is given here goes before it.")
+@click.option("--strategy", metavar="NAME", help="tpe (default), random, or another of Optuna's samplers.")
+@click.option("--pruner", metavar="NAME", help="Stop candidates that fall behind: none (default), median, asha, hyperband.")
+@click.option("--trials", type=int, metavar="N", help="Different architectures to evaluate; 20 if not given.")
+@click.option("--proposals", type=int, metavar="N", help="Most proposals, infeasible and repeated ones included.")
+@click.option("--limit", "limits", multiple=True, metavar="TEXT", help='Such as "params <= 50e3" or "latency_ms <= 5"; may be repeated.')
+@click.option("--objective", "objectives", multiple=True, metavar="FIGURE", help="Steer by this figure instead; may be repeated.")
+@click.option("--seed", type=int, metavar="N", help="Of the strategy and of the training; 0 if not given.")
+@click.option("--study", metavar="NAME", help="The study's name; the same name goes on with it.")
+@click.option("--epochs", type=int, metavar="N", help="Epochs of one evaluation.")
+@click.option("--fraction", type=float, metavar="SHARE", help="Share of the training data that one evaluation sees.")
+@click.option("--seconds", type=float, metavar="S", help="Training seconds after which an evaluation begins no further epoch.")
+@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N; chosen by itself if not given.")
+@click.option("--threads", type=int, metavar="N", help="Threads of one evaluation on the CPU; 1 if not given.")
+@click.option("--data", type=_folder, metavar="DIR", help="The folder that the benchmark's data lie in.")
+@click.option("--ledger", metavar="URL", help="Where studies are kept; NAS_LEDGER, or sqlite:///nas.sqlite.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON event a line for scripts.")
+def search(config: Path | None, as_json: bool, **given: Any) -> None:
+    """Search SPACE (a name, or the path of a YAML file) for the best network on a benchmark.
+
+    Ctrl-C ends the search with what was found; the same command goes on with it.
+    """
+    from nas.searching import SearchConfig, run
+
+    options = SearchConfig.options_of(config) if config is not None else {}
+    options |= {key: value for key, value in given.items() if value is not None and value != ()}
+    asked = SearchConfig.make(**options)
+    with _events(as_json) as on_event:
+        study = run(asked, on_event=on_event)
+    _close(study, as_json, [f"nas finals {study.name}", f"nas report {study.name} --out leaderboard.html"])
+
+
+@main.command()
+@click.argument("study")
+@click.option("--top", type=int, default=3, show_default=True, metavar="N", help="How many architectures.")
+@click.option("--seeds", type=int, default=2, show_default=True, metavar="N", help="Trainings of each.")
+@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N; chosen by itself if not given.")
+@click.option("--threads", type=int, default=1, show_default=True, metavar="N", help="Threads on the CPU.")
+@click.option("--data", type=_folder, metavar="DIR", help="The folder that the benchmark's data lie in.")
+@_ledger
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON event a line for scripts.")
+def finals(study: str, as_json: bool, **options: Any) -> None:
+    """Train the best of STUDY again from scratch, longer and with new seeds, and read the test data."""
+    from nas.searching import finals
+
+    with _events(as_json) as on_event:
+        done = finals(study, on_event=on_event, **options)
+    _close(done, as_json, [f"nas report {study} --out leaderboard.html"])
+
+
+@main.command()
+@click.argument("study", required=False)
+@click.option("--cost", default="flops", show_default=True, metavar="FIGURE", help="What the Pareto front is drawn against.")
+@click.option("--top", type=int, metavar="N", help="Rows of each table; all if not given.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@_json
+@_ledger
+def rank(study: str | None, cost: str, top: int | None, as_csv: bool, as_json: bool, ledger: str) -> None:
+    """Print the leaderboard of STUDY, or of all studies; rows that cannot be compared stand apart."""
+    from nas.ranking import leaderboard
+    from nas.records import Ledger
+    from nas.reports.tables import print_tables, tables_csv, tables_data
+
+    with Ledger(ledger, create=False) as book:
+        tables = leaderboard(book, study, cost=cost)
+    if as_json:
+        click.echo(json.dumps(tables_data(tables), indent=1))
+    elif as_csv:
+        click.echo(tables_csv(tables), nl=False)
+    elif not tables:
+        click.echo("No trial is complete yet.")
+    else:
+        print_tables(tables, _console(), top=top)
+
+
+@main.command()
+@click.argument("study")
+@click.option("--out", type=_folder, default=Path("leaderboard.html"), show_default=True, metavar="FILE", help="The page to write.")
+@_ledger
+def report(study: str, out: Path, ledger: str) -> None:
+    """Write one HTML page about STUDY that needs no network and no server."""
+    from nas.records import Ledger
+    from nas.reports import write_report
+
+    with Ledger(ledger, create=False) as book:
+        path = write_report(book, study, out)
+    click.echo(f"Wrote {path}.")
+
+
+def _list(owners: Any, describe: Callable[[str], dict[str, Any]], as_json: bool) -> None:
+    """Print what is installed; one that cannot be loaded is named and does not hide the others."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    found, broken = [], []
+    for name in owners:
+        try:
+            found.append(describe(name))
+        except NasError as error:
+            broken.append({"name": name, "error": str(error)})
+    if as_json:
+        click.echo(json.dumps([*found, *broken], indent=1))
+        return
+    if found:
+        grid = Table(*(key.replace("_", " ") for key in found[0]), box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for row in found:
+            grid.add_row(*(Text(f"{value:,}" if isinstance(value, int) else str(value)) for value in row.values()))
+        _console().print(grid)
+    for row in broken:
+        click.echo(f"nas: {row['error']}", err=True)
+
+
+def _console() -> Any:
+    """Off a terminal lines are not wrapped: whoever reads them there cuts them as they like."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=240, color_system=None)
+
+
+@contextmanager
+def _events(as_json: bool) -> Iterator["OnEvent"]:
+    """Where a run's events go: JSON lines, a live display, or plain lines off a terminal. SIGTERM stops as Ctrl-C does."""
+    from nas.cli.progress import display
+    from nas.searching import to_data
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        if as_json:
+            yield lambda event: click.echo(json.dumps(to_data(event)))
+        else:
+            with display() as on_event:
+                yield on_event
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _close(study: "Study", as_json: bool, next_steps: list[str]) -> None:
+    """Print the leaderboard and what to do next; an interrupted run ends with its own exit status."""
+    from nas.reports.tables import print_tables
+
+    if not as_json:
+        print_tables(study.tables, _console(), top=10)
+        where = "" if study.ledger == "sqlite:///nas.sqlite" else f" --ledger {study.ledger}"
+        click.echo("Next:" + "".join(f"\n  {step}{where}" for step in next_steps if study.tables))
+    if study.interrupted:
+        raise click.exceptions.Exit(INTERRUPTED)

@@ -1,0 +1,106 @@
+"""A run as a person watches it: a live line on a terminal, plain lines anywhere else."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from nas.records import Trial
+from nas.searching import EpochEnded, Event, OnEvent, Progress, RunBegun, RunEnded, TrialBegun, TrialEnded
+
+
+@contextmanager
+def display() -> Iterator[OnEvent]:
+    """Something to hand events to; a live line where standard output is a terminal."""
+    if sys.stdout.isatty():
+        console = Console()
+        with Live(Text(""), console=console, refresh_per_second=8, transient=True) as live:
+            yield _Watcher(console, live)
+    else:
+        yield _Watcher(Console(width=240, color_system=None), None)
+
+
+class _Watcher:
+    """Prints a line for each evaluated trial, and keeps the live line fresh."""
+
+    def __init__(self, console: Console, live: Live | None) -> None:
+        self.console = console
+        self.live = live
+        self.progress = Progress()
+        self.best = ""
+        self.current = ""
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case RunBegun():
+                self.console.print(Text(f"Study {event.study}", style="bold"))
+                self.console.print(Text(event.headline))
+                if event.found:
+                    self.console.print(Text(f"Going on after {event.found:,} trials.", style="dim"))
+            case TrialBegun():
+                self.progress = event.progress
+                label = f" ({event.label})" if event.label else ""
+                self.current = f"trial {event.number} {event.architecture}{label}"
+            case EpochEnded():
+                self.current = f"trial {event.number}, epoch {event.epoch.epoch} of {event.epochs}"
+            case TrialEnded():
+                self.trial_ended(event)
+            case RunEnded():
+                self.console.print(Text(event.reason, style="bold"))
+        if self.live is not None:
+            self.live.update(Text(self.status()))
+
+    def trial_ended(self, event: TrialEnded) -> None:
+        self.progress = event.progress
+        if event.best is not None and event.best.record is not None:
+            figure = next(iter(_scores(event.best)), "")
+            self.best = f"best {figure}" if figure else ""
+        record = event.trial.record
+        if record is None or record.outcome == "infeasible" or event.trial.reused_from is not None:
+            return  # counted in the live line; a line each would hide what was trained
+        style = {"complete": "", "pruned": "dim", "failed": "red"}[record.outcome]
+        left = f"  {_duration(self.progress.seconds_left)} left" if self.progress.seconds_left else ""
+        done = f"{self.progress.evaluated:>4}/{self.progress.target}"
+        self.console.print(Text(f"{done}  {event.trial.architecture.id}  {_result(event.trial)}{left}", style=style))
+
+    def status(self) -> str:
+        """The live line: how far, what is under way, what is best, how long still."""
+        counts = self.progress
+        parts = [f"{counts.evaluated}/{counts.target} evaluated"]
+        for name in ("pruned", "infeasible", "failed", "reused"):
+            if getattr(counts, name):
+                parts.append(f"{getattr(counts, name):,} {name}")
+        parts += [part for part in (self.current, self.best) if part]
+        if counts.seconds_left:
+            parts.append(f"{_duration(counts.seconds_left)} left")
+        return " · ".join(parts)
+
+
+def _result(trial: Trial) -> str:
+    """What came of a trial, in a line."""
+    record = trial.record
+    assert record is not None  # noqa: S101 - it has ended
+    if record.error is not None:
+        return f"failed: {record.error.kind}: {record.error.message}"
+    pruned = f"pruned after {len(record.curve)} epochs  " if record.outcome == "pruned" else ""
+    return pruned + "  ".join([*_scores(trial), *_costs(trial)])
+
+
+def _scores(trial: Trial) -> list[str]:
+    figures = trial.record.figures if trial.record else {}
+    return [f"{name} {value:.4f}" for name, value in figures.items() if name.endswith("_accuracy")]
+
+
+def _costs(trial: Trial) -> list[str]:
+    figures = trial.record.figures if trial.record else {}
+    shown = {"params": "{:,.0f} params", "flops": "{:,.3g} FLOPs", "latency_ms": "{:.2f} ms", "train_seconds": "{:.1f} s"}
+    return [text.format(figures[name]) for name, text in shown.items() if name in figures]
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"

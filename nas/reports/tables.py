@@ -1,0 +1,137 @@
+"""Leaderboards as text, CSV and JSON."""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from nas.ranking import Row, Summary, Table, figure_names
+
+_SCALES = {"flops": (1e6, "MFLOPs"), "macs": (1e6, "MMACs"), "peak_memory_bytes": (2**20, "memory MiB")}
+"""Figures that people read in a larger unit."""
+
+_TITLES = {"params": "params", "latency_ms": "latency ms", "train_seconds": "train s"}
+
+_LEFT_OUT = {"macs", "validation_loss", "test_loss"}
+"""Figures that the text table leaves to CSV and JSON, so that it fits a terminal."""
+
+NOT_MEASURED = "–"
+
+
+def headline(table: Table) -> str:
+    """What the rows of `table` have in common, in one line."""
+    what = "finalists, trained again" if table.stage == "final" else "search"
+    return f"{table.benchmark} · {what} · {table.budget} · {table.device} · {table.machine}"
+
+
+def title(name: str) -> str:
+    """What a column of the figure `name` is called."""
+    return _SCALES[name][1] if name in _SCALES else _TITLES.get(name, name.replace("_", " "))
+
+
+def show(name: str, summary: Summary | None) -> str:
+    """The figure for people: in the unit of its column's title, with its deviation where trainings differ."""
+    if summary is None:
+        return NOT_MEASURED
+    scale = _SCALES[name][0] if name in _SCALES else 1
+    digits = 0 if name == "params" else 2 if name in {"train_seconds"} | _SCALES.keys() else 4
+    if name == "latency_ms":
+        digits = 3
+    text = f"{summary.mean / scale:,.{digits}f}"
+    return text if not summary.deviation else f"{text} ± {summary.deviation / scale:,.{digits}f}"
+
+
+def print_tables(tables: Sequence[Table], console: Console, *, top: int | None = None) -> None:
+    """Print leaderboards for people; `top` rows of each, or all."""
+    several = len({row.study for table in tables for row in table.rows}) > 1
+    for table in tables:
+        names = [name for name in figure_names(table) if name not in _LEFT_OUT]
+        grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left", title_style="bold", show_edge=False)
+        grid.title = Text(headline(table))
+        grid.add_column("#", justify="right")
+        grid.add_column("", width=1)
+        grid.add_column("architecture", no_wrap=True)
+        for name in names:
+            grid.add_column(title(name), justify="right")
+        grid.add_column("seeds" if table.stage == "final" else "trial", justify="right")
+        if several:
+            grid.add_column("study")
+        for row in table.rows[:top]:
+            grid.add_row(*_cells(row, names, table, several))
+        console.print(grid)
+        rest = len(table.rows) - len(table.rows[:top])
+        more = f" {rest:,} more rows; --top shows them." if rest else ""
+        weighed = " and ".join([*(objective.figure for objective in table.objectives), table.cost])
+        console.print(Text(f"◆ on the Pareto front of {weighed}.{more}\n", style="dim"))
+
+
+def _cells(row: Row, names: Sequence[str], table: Table, several: bool) -> list[Text]:
+    last = str(len(row.trials)) if table.stage == "final" else str(row.number)
+    cells = [
+        str(row.rank),
+        "◆" if row.on_front else "",
+        row.architecture.id,
+        *(show(name, row.figures.get(name)) for name in names),
+        last,
+        *([row.study] if several else []),
+    ]
+    return [Text(cell, style="bold" if row.rank == 1 else "") for cell in cells]
+
+
+def tables_data(tables: Sequence[Table]) -> list[dict[str, Any]]:
+    """Leaderboards as plain data, ready for JSON."""
+    return [
+        {
+            "benchmark": table.benchmark,
+            "stage": table.stage,
+            "budget": table.budget,
+            "device": table.device,
+            "machine": vars(table.machine) | {"id": table.machine.id},
+            "objectives": [vars(objective) for objective in table.objectives],
+            "cost": table.cost,
+            "rows": [_row_data(row) for row in table.rows],
+        }
+        for table in tables
+    ]
+
+
+def _row_data(row: Row) -> dict[str, Any]:
+    return {
+        "rank": row.rank,
+        "on_front": row.on_front,
+        "study": row.study,
+        "trial": row.number,
+        "architecture": row.architecture.id,
+        "figures": {name: vars(summary) for name, summary in row.figures.items()},
+        "choices": dict(row.architecture.choices),
+        "seeds": [trial.record.seed for trial in row.trials if trial.record is not None],
+        "commits": sorted({trial.record.commit or "" for trial in row.trials if trial.record is not None}),
+    }
+
+
+def tables_csv(tables: Sequence[Table]) -> str:
+    """Leaderboards as one CSV: a row each, figures as they were measured, choices as `choice:NAME`."""
+    names = list(dict.fromkeys(name for table in tables for name in figure_names(table)))
+    choices = list(dict.fromkeys(name for table in tables for row in table.rows for name in row.architecture.choices))
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    fixed = ["benchmark", "stage", "budget", "machine", "device", "rank", "on_front", "study", "trial", "architecture", "seeds"]
+    writer.writerow([*fixed, *names, *(f"choice:{name}" for name in choices)])
+    for table in tables:
+        for row in table.rows:
+            common = [table.benchmark, table.stage, table.budget, str(table.machine), table.device]
+            own = [row.rank, int(row.on_front), row.study, row.number, row.architecture.id, len(row.trials)]
+            figures = [row.figures[name].mean if name in row.figures else None for name in names]
+            answers = [row.architecture.choices.get(name) for name in choices]
+            writer.writerow([neutral(cell) for cell in [*common, *own, *figures, *answers]])
+    return stream.getvalue()
+
+
+def neutral(cell: object) -> object:
+    """`cell` with an apostrophe before it where a spreadsheet would take the text for a formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell
