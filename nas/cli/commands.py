@@ -32,14 +32,17 @@ class _Group(click.Group):
             click.echo(f"nas: {error}", err=True)
             ctx.exit(2)
         except click.UsageError as error:
-            click.echo(f"nas: {error.format_message()} See `{error.ctx.command_path if error.ctx else 'nas'} --help`.", err=True)
+            click.echo(
+                f"nas: {error.format_message()} See `{error.ctx.command_path if error.ctx else 'nas'} --help`.",
+                err=True,
+            )
             ctx.exit(2)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="nas-harness", prog_name="nas")
 def main() -> None:
-    """Search network architectures, measure them, and rank them.
+    r"""Search network architectures, measure them, and rank them.
 
     \b
     nas search residual_cnn --on digits --limit "params <= 50e3"
@@ -49,7 +52,12 @@ def main() -> None:
 
 
 _ledger = click.option(
-    "--ledger", envvar="NAS_LEDGER", default="sqlite:///nas.sqlite", show_default=True, metavar="URL", help="Where studies are kept."
+    "--ledger",
+    envvar="NAS_LEDGER",
+    default="sqlite:///nas.sqlite",
+    show_default=True,
+    metavar="URL",
+    help="Where studies are kept.",
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 _folder = click.Path(path_type=Path)
@@ -67,7 +75,13 @@ def spaces(as_json: bool) -> None:
         space = resolve_space(name)
         count = size(space)
         holds = count if isinstance(count, int) else None
-        return {"name": name, "version": space.version, "accepts": space.accepts, "architectures": holds, "summary": space.summary}
+        return {
+            "name": name,
+            "version": space.version,
+            "accepts": space.accepts,
+            "architectures": holds,
+            "summary": space.summary,
+        }
 
     _list(registry.owners(registry.SEARCH_SPACES), describe, as_json)
 
@@ -83,7 +97,13 @@ def benchmarks(as_json: bool) -> None:
         benchmark = resolve_benchmark(name)
         shape = str(benchmark.signature.input)
         floor = ", ".join(f"{figure} {value:g}" for figure, value in benchmark.floor.items())
-        return {"name": name, "version": benchmark.version, "input": shape, "linear_floor": floor, "summary": benchmark.summary}
+        return {
+            "name": name,
+            "version": benchmark.version,
+            "input": shape,
+            "linear_floor": floor,
+            "summary": benchmark.summary,
+        }
 
     _list(registry.owners(registry.BENCHMARKS), describe, as_json)
 
@@ -96,7 +116,13 @@ def benchmarks(as_json: bool) -> None:
 @click.option("--pruner", metavar="NAME", help="Stop candidates that fall behind: none (default), median, asha, hyperband.")
 @click.option("--trials", type=int, metavar="N", help="Different architectures to evaluate; 20 if not given.")
 @click.option("--proposals", type=int, metavar="N", help="Most proposals, infeasible and repeated ones included.")
-@click.option("--limit", "limits", multiple=True, metavar="TEXT", help='Such as "params <= 50e3" or "latency_ms <= 5"; may be repeated.')
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="TEXT",
+    help='Such as "params <= 50e3" or "latency_ms <= 5"; may be repeated.',
+)
 @click.option("--objective", "objectives", multiple=True, metavar="FIGURE", help="Steer by this figure instead; may be repeated.")
 @click.option("--seed", type=int, metavar="N", help="Of the strategy and of the training; 0 if not given.")
 @click.option("--study", metavar="NAME", help="The study's name; the same name goes on with it.")
@@ -168,7 +194,14 @@ def rank(study: str | None, cost: str, top: int | None, as_csv: bool, as_json: b
 
 @main.command()
 @click.argument("study")
-@click.option("--out", type=_folder, default=Path("leaderboard.html"), show_default=True, metavar="FILE", help="The page to write.")
+@click.option(
+    "--out",
+    type=_folder,
+    default=Path("leaderboard.html"),
+    show_default=True,
+    metavar="FILE",
+    help="The page to write.",
+)
 @_ledger
 def report(study: str, out: Path, ledger: str) -> None:
     """Write one HTML page about STUDY that needs no network and no server."""

@@ -1,6 +1,7 @@
 """A run as a person watches it: a live line on a terminal, plain lines anywhere else."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,9 @@ from rich.text import Text
 
 from nas.records import Trial
 from nas.searching import EpochEnded, Event, OnEvent, Progress, RunBegun, RunEnded, TrialBegun, TrialEnded
+
+QUIET_SECONDS = 30
+"""Off a terminal, how long a training may say nothing."""
 
 
 @contextmanager
@@ -32,24 +36,27 @@ class _Watcher:
         self.progress = Progress()
         self.best = ""
         self.current = ""
+        self.spoke_at = time.monotonic()
 
     def __call__(self, event: Event) -> None:
         match event:
             case RunBegun():
-                self.console.print(Text(f"Study {event.study}", style="bold"))
-                self.console.print(Text(event.headline))
+                self.say(f"Study {event.study}", "bold")
+                self.say(event.headline)
                 if event.found:
-                    self.console.print(Text(f"Going on after {event.found:,} trials.", style="dim"))
+                    self.say(f"Going on after {event.found:,} trials.", "dim")
             case TrialBegun():
                 self.progress = event.progress
                 label = f" ({event.label})" if event.label else ""
                 self.current = f"trial {event.number} {event.architecture}{label}"
             case EpochEnded():
                 self.current = f"trial {event.number}, epoch {event.epoch.epoch} of {event.epochs}"
+                if self.live is None and time.monotonic() - self.spoke_at > QUIET_SECONDS:
+                    self.say(self.status())
             case TrialEnded():
                 self.trial_ended(event)
             case RunEnded():
-                self.console.print(Text(event.reason, style="bold"))
+                self.say(event.reason, "bold")
         if self.live is not None:
             self.live.update(Text(self.status()))
 
@@ -64,15 +71,19 @@ class _Watcher:
         style = {"complete": "", "pruned": "dim", "failed": "red"}[record.outcome]
         left = f"  {_duration(self.progress.seconds_left)} left" if self.progress.seconds_left else ""
         done = f"{self.progress.evaluated:>4}/{self.progress.target}"
-        self.console.print(Text(f"{done}  {event.trial.architecture.id}  {_result(event.trial)}{left}", style=style))
+        self.say(f"{done}  {event.trial.architecture.id}  {_result(event.trial)}{left}", style)
+
+    def say(self, line: str, style: str = "") -> None:
+        """Print a line that stays."""
+        self.console.print(Text(line, style=style))
+        self.spoke_at = time.monotonic()
 
     def status(self) -> str:
         """The live line: how far, what is under way, what is best, how long still."""
         counts = self.progress
         parts = [f"{counts.evaluated}/{counts.target} evaluated"]
-        for name in ("pruned", "infeasible", "failed", "reused"):
-            if getattr(counts, name):
-                parts.append(f"{getattr(counts, name):,} {name}")
+        others = ("pruned", "infeasible", "failed", "reused")
+        parts += [f"{getattr(counts, name):,} {name}" for name in others if getattr(counts, name)]
         parts += [part for part in (self.current, self.best) if part]
         if counts.seconds_left:
             parts.append(f"{_duration(counts.seconds_left)} left")
@@ -96,7 +107,12 @@ def _scores(trial: Trial) -> list[str]:
 
 def _costs(trial: Trial) -> list[str]:
     figures = trial.record.figures if trial.record else {}
-    shown = {"params": "{:,.0f} params", "flops": "{:,.3g} FLOPs", "latency_ms": "{:.2f} ms", "train_seconds": "{:.1f} s"}
+    shown = {
+        "params": "{:,.0f} params",
+        "flops": "{:,.3g} FLOPs",
+        "latency_ms": "{:.2f} ms",
+        "train_seconds": "{:.1f} s",
+    }
     return [text.format(figures[name]) for name, text in shown.items() if name in figures]
 
 

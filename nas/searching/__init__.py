@@ -13,8 +13,8 @@ from nas.searching.events import (
     TrialEnded,
     to_data,
 )
-from nas.searching.finals import finals
 from nas.searching.loop import run, search
+from nas.searching.retraining import finals
 from nas.searching.study import Study
 
 __all__ = [

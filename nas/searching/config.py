@@ -24,6 +24,7 @@ def resolve_space(space: Any) -> Space:
 
     Raises:
         NasError: there is none, or it breaks a rule.
+
     """
     if isinstance(space, Space):
         return space
@@ -40,6 +41,7 @@ def resolve_benchmark(benchmark: Any) -> Benchmark:
 
     Raises:
         NasError: there is none.
+
     """
     found = benchmark if isinstance(benchmark, Benchmark) else registry.load(registry.BENCHMARKS, str(benchmark))
     if not isinstance(found, Benchmark):
@@ -48,7 +50,9 @@ def resolve_benchmark(benchmark: Any) -> Benchmark:
 
 
 def _limits(limits: Any) -> Any:
-    return tuple(Limit.parse(limit) if isinstance(limit, str) else limit for limit in ([limits] if isinstance(limits, str) else limits))
+    return tuple(
+        Limit.parse(limit) if isinstance(limit, str) else limit for limit in ([limits] if isinstance(limits, str) else limits)
+    )
 
 
 def _names(names: Any) -> Any:
@@ -105,6 +109,7 @@ class SearchConfig(BaseModel):
 
         Raises:
             NasError: an option is unknown, of the wrong kind, or names something that is not there.
+
         """
         try:
             config = cls(**options)
@@ -119,6 +124,7 @@ class SearchConfig(BaseModel):
 
         Raises:
             DocumentError: the file cannot be read, or has an unknown key.
+
         """
         document = read_file(path)
         if not isinstance(document.value, dict):
@@ -141,7 +147,9 @@ class SearchConfig(BaseModel):
         metrics = {objective.figure for objective in self.on.objectives}
         for figure in (*self.objectives, *(limit.figure for limit in self.all_limits)):
             if figure not in FIGURES and figure not in metrics:
-                raise SearchError(f"No figure of {self.on.name} is called {figure!r}. {did_you_mean(figure, {*FIGURES, *metrics})}")
+                raise SearchError(
+                    f"No figure of {self.on.name} is called {figure!r}. {did_you_mean(figure, {*FIGURES, *metrics})}"
+                )
 
     @property
     def all_limits(self) -> tuple[Limit, ...]:

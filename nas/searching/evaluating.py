@@ -16,7 +16,13 @@ class Evaluate(Protocol):
     """What evaluates a candidate: `nas.evaluation.Evaluator`, or a function of one's own."""
 
     def __call__(
-        self, architecture: Architecture, *, budget: Budget, seed: int, report: Callable[[Epoch], bool], final: bool = False
+        self,
+        architecture: Architecture,
+        *,
+        budget: Budget,
+        seed: int,
+        report: Callable[[Epoch], bool],
+        final: bool = False,
     ) -> Record:
         """The Record of `architecture`; `report` is told every epoch, and answers whether to stop."""
 
@@ -28,6 +34,7 @@ def make_evaluator(
 
     Raises:
         NasError: the space uses a layer wrongly, or the data or the device are missing.
+
     """
     from nas.evaluation import Evaluator
     from nas.models import check_layers
@@ -47,7 +54,11 @@ class EvaluationKey:
         self, space: Space, benchmark: Benchmark, device: str | None, stage: Stage, evaluate: Evaluate | None = None
     ) -> None:
         """Gather what all evaluations of one run have in common."""
-        own = None if evaluate is None else f"{type(evaluate).__module__}.{getattr(evaluate, '__qualname__', type(evaluate).__name__)}"
+        own = (
+            None
+            if evaluate is None
+            else f"{type(evaluate).__module__}.{getattr(evaluate, '__qualname__', type(evaluate).__name__)}"
+        )
         question = {key: value for key, value in benchmark.to_data().items() if key in {"name", "version", "signature", "recipe"}}
         self.common = [digest(space), question, device, stage, this_machine().id, own]
 

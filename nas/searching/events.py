@@ -139,7 +139,13 @@ def to_data(event: Event) -> Mapping[str, Any]:
         return {"event": "epoch_ended", "number": event.number, "epoch": point.epoch, "epochs": event.epochs, **figures}
     progress = {key: value for key, value in vars(event.progress).items() if value is not None}
     if isinstance(event, RunEnded):
-        return {"event": "run_ended", "study": event.study, "reason": event.reason, "interrupted": event.interrupted, **progress}
+        return {
+            "event": "run_ended",
+            "study": event.study,
+            "reason": event.reason,
+            "interrupted": event.interrupted,
+            **progress,
+        }
     record = event.trial.record
     assert record is not None  # noqa: S101 - finished
     return {

@@ -12,7 +12,7 @@ from nas.searching.study import Study
 from nas.space import broken_limits, size
 from nas.strategies import Guide, Proposal
 
-REPEATS_BEFORE_CHANCE = 20
+REPEATS_BEFORE_CHANCE = 5
 """After so many proposals in a row that bring nothing new, the next is drawn at random."""
 
 FAILURES_BEFORE_GIVING_UP = 10
@@ -27,6 +27,7 @@ def search(space: Any, *, on: Any, on_event: OnEvent = ignore, evaluate: Evaluat
 
     Raises:
         NasError: an option is wrong, the data or the device are missing, or another process runs this study.
+
     """
     return run(SearchConfig.make(space=space, on=on, **options), on_event=on_event, evaluate=evaluate)
 
@@ -150,7 +151,12 @@ class _Run:
         if self.evaluate is None:
             config = self.config
             self.evaluate = make_evaluator(
-                config.space, config.on, config.all_limits, device=config.device, threads=config.threads, data=config.data
+                config.space,
+                config.on,
+                config.all_limits,
+                device=config.device,
+                threads=config.threads,
+                data=config.data,
             )
         return self.evaluate
 
@@ -163,7 +169,7 @@ class _Run:
 
 def headline(config: SearchConfig, count: int | float) -> str:
     """What is searched, in one line."""
-    holds = f"{count:,} architectures" if isinstance(count, int) and count < 10**12 else f"{count:.2g} architectures"
+    holds = f"{count:,} architectures" if isinstance(count, int) and count < 10**12 else f"{float(count):.1e} architectures"
     limits = "".join(f" · {limit}" for limit in config.all_limits)
     objectives = ", ".join(objective.figure for objective in config.steered_by)
     return (

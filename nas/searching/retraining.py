@@ -34,6 +34,7 @@ def finals(
 
     Raises:
         NasError: there is no such study, it has no complete trial, or its benchmark is another than it was.
+
     """
     if top < 1 or seeds < 1:
         raise SearchError(f"Finals need at least one architecture and one seed, got top {top} and seeds {seeds}.")
@@ -47,7 +48,10 @@ def finals(
                 for n in range(seeds):
                     run.expect(architecture, entry.definition["seed"] + 1 + n)
             run.go(threads, data)
-            reason, interrupted = f"{len(chosen)} finalists are trained with {seeds} seed{'s' * (seeds > 1)} each.", False
+            reason, interrupted = (
+                f"{len(chosen)} finalists are trained with {seeds} seed{'s' * (seeds > 1)} each.",
+                False,
+            )
         except KeyboardInterrupt:
             reason, interrupted = "Interrupted; the same command goes on.", True
         on_event(RunEnded(study, reason, interrupted, run.tally.progress()))
@@ -59,6 +63,7 @@ def finalists(ledger: Ledger, study: str, top: int) -> list[Architecture]:
 
     Raises:
         SearchError: the search has no complete trial.
+
     """
     tables = [table for table in leaderboard(ledger, study) if table.stage == "search"]
     if not tables:
@@ -72,6 +77,7 @@ def benchmark_of(entry: StudyEntry) -> Benchmark:
 
     Raises:
         SearchError: its version is not the one that the study was begun with.
+
     """
     name, version = entry.definition["benchmark"]["name"], entry.definition["benchmark"]["version"]
     benchmark = resolve_benchmark(name)
@@ -117,14 +123,14 @@ class _Finals:
     def go(self, threads: int, data: Path | None) -> None:
         """Do what is wanted and not done."""
         found = self.tally.target - len(self.wanted)
-        self.on_event(RunBegun(self.entry.name, self.tally.target, found, f"finals of {self.entry.name} · {self.budget} · test data"))
+        self.on_event(
+            RunBegun(self.entry.name, self.tally.target, found, f"finals of {self.entry.name} · {self.budget} · test data")
+        )
         if not self.wanted:
             return
         if self.evaluate is None:
             limits = [Limit.parse(text) for text in self.entry.definition["limits"]]
-            self.evaluate = make_evaluator(
-                self.space, self.benchmark, limits, device=self.device, threads=threads, data=data
-            )
+            self.evaluate = make_evaluator(self.space, self.benchmark, limits, device=self.device, threads=threads, data=data)
         for architecture, seed, key in self.wanted:
             self.train(architecture, seed, key, self.evaluate)
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from nas.errors import SearchError
 from nas.ranking import Row, Table, leaderboard
 from nas.records import Ledger, StudyEntry, Trial, trials_table
-from nas.reports import write_report
 from nas.searching.config import resolve_benchmark
 from nas.space import Space, space_from_data
 
@@ -54,6 +53,7 @@ class Study:
 
         Raises:
             SearchError: no trial is complete.
+
         """
         if not self.tables:
             raise SearchError(f"The study {self.name!r} has no complete trial yet.")
@@ -68,6 +68,8 @@ class Study:
 
     def report(self, out: Path | str = "leaderboard.html") -> Path:
         """Write the study's page to `out`; returns its path."""
+        from nas.reports import write_report  # brings matplotlib and pandas
+
         with Ledger(self.ledger, create=False) as ledger:
             return write_report(ledger, self.name, Path(out))
 

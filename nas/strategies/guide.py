@@ -6,6 +6,7 @@ the proposal's number, so that a study that goes on proposes what it would have 
 
 import hashlib
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from optuna.trial import TrialState
 from nas.benchmark import Objective
 from nas.errors import StrategyError
 from nas.records import Epoch, Record, Trial
-from nas.space import Architecture, Categorical, Domain, Integer, Limit, Space, Value
+from nas.space import Architecture, Categorical, Domain, Integer, Limit, Space, Value, size
 from nas.strategies.samplers import make_pruner, make_sampler
 
 
@@ -48,8 +49,13 @@ class Guide:
         """Begin an empty study in memory.
 
         Raises:
-            StrategyError: the strategy or the pruner is unknown, or cannot serve several objectives.
+            StrategyError: the strategy or the pruner is unknown, or cannot serve several objectives or this space.
+
         """
+        if strategy == "cmaes" and len(objectives) > 1:
+            raise StrategyError(f"The strategy 'cmaes' serves one objective, this study has {len(objectives)}; name another.")
+        if strategy == "bruteforce" and math.isinf(size(space)):
+            raise StrategyError(f"The strategy 'bruteforce' needs a finite space, {space.name!r} has real ranges; name another.")
         if pruner != "none" and len(objectives) > 1:
             raise StrategyError(f"Optuna prunes by one objective, this study has {len(objectives)}; leave --pruner out.")
         self.space = space
@@ -57,12 +63,20 @@ class Guide:
         self.limits = tuple(limits)
         self.strategy = strategy
         self.seed = seed
+        # Some samplers keep notes on the study, so the storage is held too: it can be asked for them.
+        self.storage = optuna.storages.InMemoryStorage()
         with _quiet():
             self.study = optuna.create_study(
+                study_name="study",  # not a random one, by which Hyperband would choose a trial's bracket
+                storage=self.storage,
                 directions=[objective.direction for objective in objectives],
                 sampler=self._sampler(0),
                 pruner=make_pruner(pruner),
             )
+        # Who asks knows when to stop; Optuna's own `stop`, which brute force calls at its end, raises outside of `optimize`.
+        self.study.stop = lambda: None  # type: ignore[method-assign]
+        self.study_id = self.storage.get_study_id_from_name(self.study.study_name)
+        self.noted = dict(self.storage.get_study_system_attrs(self.study_id))
 
     def ask(self, number: int, *, again: Architecture | None = None, at_random: bool = False) -> Proposal:
         """The proposal of that number: the strategy's, `again` the one that was interrupted, or one `at_random`."""
@@ -70,6 +84,8 @@ class Guide:
         if again is not None:
             self.study.enqueue_trial(dict(again.choices))
         trial = self.study.ask()
+        if again is not None:
+            _ = trial.relative_params  # let the sampler note what it would have noted, such as the generation
         return Proposal(number, self.space.walk(lambda name, domain: _suggest(trial, name, domain)), trial)
 
     def report(self, proposal: Proposal, epoch: Epoch) -> bool:
@@ -90,7 +106,14 @@ class Guide:
         state, values = self._outcome(record)
         with _quiet():
             told = self.study.tell(proposal.trial, values, state=state, skip_if_finished=False)
-        return {"sampler": _plain(told.system_attrs)}
+        return {"sampler": _plain(told.system_attrs), **self._new_notes()}
+
+    def _new_notes(self) -> dict[str, Any]:
+        """What the sampler noted on the study since the last proposal, such as the parents of a generation."""
+        notes = self.storage.get_study_system_attrs(self.study_id)
+        new = {key: value for key, value in notes.items() if key not in self.noted or self.noted[key] != value}
+        self.noted = dict(notes)
+        return {"study": _plain(new)} if new else {}
 
     def restore(self, trial: Trial) -> None:
         """Tell of a finished trial of an earlier run, in the order of the numbers."""
@@ -109,6 +132,9 @@ class Guide:
                 system_attrs=dict(trial.proposal.get("sampler", {})),
             )
         )
+        for key, value in trial.proposal.get("study", {}).items():
+            self.storage.set_study_system_attr(self.study_id, key, value)
+            self.noted[key] = value
 
     def _outcome(self, record: Record) -> tuple[TrialState, list[float] | None]:
         """Optuna's words for what came of an evaluation."""

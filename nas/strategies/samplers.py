@@ -1,15 +1,21 @@
 """A strategy by name: every one is an `optuna.samplers.BaseSampler`."""
 
 import inspect
+import warnings
 from collections.abc import Mapping
 from functools import cache
+from importlib.util import find_spec
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 
 from nas.errors import StrategyError, did_you_mean
 
 _ALIASES = {"cmaes": "CmaEsSampler", "nsga2": "NSGAIISampler", "nsga3": "NSGAIIISampler"}
+_NEEDS_PACKAGES = {"cmaes": "cmaes"}
+"""Packages that neither the harness nor Optuna brings; a sampler asks for its own only after the first trials."""
+
 _NEEDS_ARGUMENTS = {"grid": "the values of every choice", "partialfixed": "the choices to fix and another sampler"}
 
 
@@ -33,21 +39,24 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
 
     Raises:
         StrategyError: there is none, it needs arguments, or a package that it needs is missing.
+
     """
     if name in _NEEDS_ARGUMENTS:
         raise StrategyError(f"The strategy {name!r} needs {_NEEDS_ARGUMENTS[name]}; make it in Python and pass the sampler.")
     known = strategies()
     if name not in known:
         raise StrategyError(f"No strategy is called {name!r}. {did_you_mean(name, known)}")
+    package = _NEEDS_PACKAGES.get(name)
+    if package is not None and find_spec(package) is None:
+        raise StrategyError(f"The strategy {name!r} needs the package {package!r}; install it with pip.")
     sampler = known[name]
     takes = inspect.signature(sampler).parameters
     options = {"seed": seed} if "seed" in takes else {}
     if "warn_independent_sampling" in takes and takes["warn_independent_sampling"].default is True:
         options["warn_independent_sampling"] = False  # conditional spaces are what this harness is for
-    try:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # whoever names a strategy has chosen it
         return sampler(**options)
-    except ImportError as error:
-        raise StrategyError(f"The strategy {name!r} needs a package that is missing: {error}.") from error
 
 
 def pruner_names() -> tuple[str, ...]:
@@ -60,6 +69,7 @@ def make_pruner(name: str) -> optuna.pruners.BasePruner:
 
     Raises:
         StrategyError: there is none.
+
     """
     known = _pruners()
     if name not in known:

@@ -1,0 +1,169 @@
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from toys import TOY, toy_evaluate
+
+import nas
+from nas.cli import main
+from nas.space import space_to_yaml
+
+Nas = Callable[..., Result]
+
+
+@pytest.fixture
+def run() -> Nas:
+    return lambda *words: CliRunner().invoke(main, list(words))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> str:
+    """A ledger with one study and its finals."""
+    url = f"sqlite:///{tmp_path}/nas.sqlite"
+    nas.search(TOY, on="digits", evaluate=toy_evaluate, trials=12, study="toy", ledger=url, epochs=2)
+    nas.finals("toy", ledger=url, evaluate=toy_evaluate, top=2, seeds=2)
+    return url
+
+
+def test_help_lists_the_commands_in_walking_order(run: Nas) -> None:
+    text = run("--help").output
+    places = [text.index(f"\n  {name} ") for name in ("spaces", "benchmarks", "search", "finals", "rank", "report")]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("command", ["spaces", "benchmarks", "search", "finals", "rank", "report"])
+def test_every_option_says_what_it_does(command: str) -> None:
+    for parameter in main.commands[command].params:
+        assert parameter.param_type_name == "argument" or getattr(parameter, "help", None), parameter.name
+
+
+def test_spaces_are_listed_with_their_exact_size(run: Nas) -> None:
+    (space,) = (row for row in json.loads(run("spaces", "--json").output) if row["name"] == "residual_cnn")
+    assert space["architectures"] == nas_size("residual_cnn")
+    assert "residual_cnn" in run("spaces").output
+
+
+def nas_size(name: str) -> int | float:
+    from nas.searching import resolve_space
+    from nas.space import size
+
+    return size(resolve_space(name))
+
+
+def test_benchmarks_are_listed_with_their_floor(run: Nas) -> None:
+    rows = {row["name"]: row for row in json.loads(run("benchmarks", "--json").output)}
+    assert rows["digits"]["linear_floor"] == "test_accuracy 0.972"
+    assert rows["fashion_mnist"]["input"] == "an image of 1×28×28"
+
+
+def test_rank_prints_finalists_then_the_search_best_first(run: Nas, ledger: str) -> None:
+    text = run("rank", "toy", "--ledger", ledger).output
+    assert text.index("finalists, trained again") < text.index("digits v1 · search")
+    assert "◆ on the Pareto front of validation_accuracy and flops." in text
+
+
+def test_rank_as_csv_and_json_tell_the_same(run: Nas, ledger: str) -> None:
+    rows = list(csv.DictReader(io.StringIO(run("rank", "--csv", "--ledger", ledger).output)))
+    tables = json.loads(run("rank", "--json", "--ledger", ledger).output)
+    flat = [row for table in tables for row in table["rows"]]
+    assert [row["architecture"] for row in rows] == [row["architecture"] for row in flat]
+    assert [float(row["validation_accuracy"]) for row in rows] == [row["figures"]["validation_accuracy"]["mean"] for row in flat]
+
+
+def test_rank_shows_as_many_rows_as_asked(run: Nas, ledger: str) -> None:
+    text = run("rank", "toy", "--top", "3", "--ledger", ledger).output
+    assert "9 more rows; --top shows them." in text
+
+
+def test_report_writes_the_page(run: Nas, ledger: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    done = run("report", "toy", "--out", str(page), "--ledger", ledger)
+    assert done.output == f"Wrote {page}.\n"
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_a_search_that_is_done_prints_its_leaderboard_and_the_next_step(run: Nas, ledger: str, tmp_path: Path) -> None:
+    (tmp_path / "toy.yaml").write_text(space_to_yaml(TOY))
+    words = [
+        "search",
+        str(tmp_path / "toy.yaml"),
+        "--on",
+        "digits",
+        "--trials",
+        "12",
+        "--study",
+        "toy",
+        "--epochs",
+        "2",
+    ]
+    done = run(*words, "--ledger", ledger)
+    assert done.exit_code == 0
+    assert "12 of 12 architectures have a result." in done.output
+    assert f"nas finals toy --ledger {ledger}" in done.output
+    events = [json.loads(line) for line in run(*words, "--ledger", ledger, "--json").output.splitlines()]
+    assert [event["event"] for event in events] == ["run_begun", "run_ended"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["search", "residual_cn", "--on", "digits"],
+            "No search space is called 'residual_cn'. Did you mean 'residual_cnn'?",
+        ),
+        (["search", "residual_cnn"], "A search needs 'on'."),
+        (["search", "missing.yaml", "--on", "digits"], "missing.yaml: cannot be read: No such file or directory."),
+        (
+            ["search", "residual_cnn", "--on", "digits", "--trials", "x"],
+            "Invalid value for '--trials': 'x' is not a valid integer.",
+        ),
+        (
+            ["search", "residual_cnn", "--on", "digits", "--strategy", "grid"],
+            "The strategy 'grid' needs the values of every choice;",
+        ),
+        (["search", "--config", "missing.yaml"], "missing.yaml: cannot be read: No such file or directory."),
+        (["search", "residual_cnn", "--on", "digits", "--limit", "x"], "a limit reads like 'params <= 50e3', got 'x'."),
+        (["rank", "--cost", "beauty"], "A front can be drawn against flops, params, latency_ms, peak_memory_bytes;"),
+        (["rank", "nobody"], "No study in "),
+        (["finals", "toy", "--top", "0"], "Finals need at least one architecture and one seed, got top 0 and seeds 2."),
+        (["report", "nobody"], "No study in "),
+        (["rnk"], "No such command 'rnk'."),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_status_2(run: Nas, ledger: str, words: list[str], message: str) -> None:
+    extra = ["--ledger", ledger] if words[0] != "rnk" else []
+    done = run(*words, *extra)
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"nas: {message}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_missing_ledger_says_what_to_do(run: Nas, tmp_path: Path) -> None:
+    done = run("rank", "--ledger", f"sqlite:///{tmp_path}/none.sqlite")
+    assert done.exit_code == 2
+    assert "run `nas search` first, or name another with --ledger." in done.stderr
+    assert not (tmp_path / "none.sqlite").exists()
+
+
+def test_a_password_in_a_url_is_never_printed(run: Nas) -> None:
+    for words in (["rank"], ["report", "s"], ["finals", "s"], ["search", "residual_cnn", "--on", "digits"]):
+        done = run(*words, "--ledger", "postgresql://me:c4nary@host/db")
+        assert done.exit_code == 2
+        assert "c4nary" not in done.output
+
+
+def test_an_interrupted_search_exits_with_130(run: Nas, ledger: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import nas.searching.loop as loop
+
+    def evaluate(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "make_evaluator", lambda *_, **__: evaluate)
+    (tmp_path / "toy.yaml").write_text(space_to_yaml(TOY))
+    done = run("search", str(tmp_path / "toy.yaml"), "--on", "digits", "--study", "other", "--ledger", ledger, "--seed", "5")
+    assert done.exit_code == 130
+    assert "Interrupted; the same command goes on." in done.output

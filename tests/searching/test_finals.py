@@ -1,0 +1,118 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toys import TOY, toy_evaluate
+
+import nas
+from nas.errors import LedgerError, SearchError
+from nas.records import Ledger, Record
+from nas.searching import Event, RunEnded, Study, TrialBegun
+from nas.space import Architecture
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    ledger = f"sqlite:///{tmp_path}/nas.sqlite"
+    return nas.search(TOY, on="digits", evaluate=toy_evaluate, trials=12, study="s", ledger=ledger)
+
+
+def run_finals(study: Study, **options: Any) -> Study:
+    return nas.finals(study.name, ledger=study.ledger, **{"evaluate": toy_evaluate} | options)
+
+
+def test_the_best_of_the_search_are_trained_with_seeds_it_did_not_use(study: Study) -> None:
+    best = [row.architecture.id for row in study.tables[0].rows[:3]]
+    final, search = run_finals(study, top=3, seeds=2).tables
+    assert (final.stage, search.stage) == ("final", "search")
+    assert {row.architecture.id for row in final.rows} == set(best)
+    for row in final.rows:
+        assert [trial.record.seed for trial in row.trials if trial.record] == [1, 2]
+        assert row.figures["test_accuracy"].count == 2
+        assert row.figures["test_accuracy"].deviation is not None
+
+
+def test_finalists_are_ordered_by_validation_and_never_by_test_figures(study: Study) -> None:
+    def evaluate(architecture: Architecture, **rest: Any) -> Record:
+        record = toy_evaluate(architecture, **rest)
+        contrary = {**record.figures, "test_accuracy": 1 - record.figures["validation_accuracy"]}
+        return Record(**{**vars(record), "figures": contrary})
+
+    (final, _) = run_finals(study, evaluate=evaluate).tables
+    means = [row.figures["validation_accuracy"].mean for row in final.rows]
+    assert means == sorted(means, reverse=True)
+    tests = [row.figures["test_accuracy"].mean for row in final.rows]
+    assert tests == sorted(tests)
+
+
+def test_test_figures_stand_in_no_search_row(study: Study) -> None:
+    _, search = run_finals(study).tables
+    assert not any(name.startswith("test_") for row in search.rows for name in row.figures)
+
+
+def test_what_is_trained_is_not_trained_again(study: Study) -> None:
+    run_finals(study, top=2, seeds=2)
+    begun: list[TrialBegun] = []
+    events: list[Event] = []
+
+    def listen(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, TrialBegun):
+            begun.append(event)
+
+    run_finals(study, top=3, seeds=2, on_event=listen)
+    assert [event.label for event in begun] == ["final, seed 1", "final, seed 2"]
+    ended = events[-1]
+    assert isinstance(ended, RunEnded)
+    assert ended.reason == "3 finalists are trained with 2 seeds each."
+
+
+def test_finals_go_on_after_ctrl_c(study: Study) -> None:
+    def interrupt(event: Event) -> None:
+        if isinstance(event, TrialBegun) and event.number == 2:
+            raise KeyboardInterrupt
+
+    assert run_finals(study, on_event=interrupt).interrupted
+    done = run_finals(study)
+    assert not done.interrupted
+    with Ledger(study.ledger) as ledger:
+        trials = ledger.trials(ledger.study("s"), "final")
+    assert [(trial.number, trial.state) for trial in trials] == [(n, "complete") for n in range(6)]
+
+
+def test_the_winner_is_the_best_finalist(study: Study) -> None:
+    done = run_finals(study)
+    assert done.best.trials[0].stage == "final"
+
+
+def test_finals_of_a_study_without_results_are_refused(tmp_path: Path) -> None:
+    ledger = f"sqlite:///{tmp_path}/nas.sqlite"
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, TrialBegun):
+            raise KeyboardInterrupt
+
+    nas.search(TOY, on="digits", evaluate=toy_evaluate, study="s", ledger=ledger, on_event=interrupt)
+    with pytest.raises(SearchError, match="has no complete trial to choose finalists from; run the search first"):
+        nas.finals("s", ledger=ledger)
+
+
+def test_an_unknown_study_is_refused(study: Study) -> None:
+    with pytest.raises(LedgerError, match=r"is called 't'\. Known: s\."):
+        nas.finals("t", ledger=study.ledger)
+
+
+@pytest.mark.parametrize("options", [{"top": 0}, {"seeds": 0}])
+def test_finals_need_an_architecture_and_a_seed(study: Study, options: dict[str, int]) -> None:
+    with pytest.raises(SearchError, match="at least one architecture and one seed"):
+        run_finals(study, **options)
+
+
+def test_a_benchmark_of_another_version_is_refused(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    import benchmarks.digits as digits
+
+    monkeypatch.setattr(digits, "BENCHMARK", replace(digits.BENCHMARK, version=2))
+    with pytest.raises(SearchError, match="of digits version 1, installed is version 2"):
+        run_finals(study)

@@ -1,0 +1,295 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toys import TOY, toy_accuracy, toy_evaluate, toy_params
+
+import nas
+from nas.benchmark import Budget
+from nas.errors import LedgerError, NasError, SearchError
+from nas.records import Epoch, Failure, Ledger, Record
+from nas.searching import Event, RunBegun, RunEnded, Study, TrialBegun, TrialEnded, to_data
+from nas.space import Architecture, size
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/nas.sqlite"
+
+
+def search(ledger: str, /, **options: Any) -> Study:
+    given: dict[str, Any] = {"on": "digits", "evaluate": toy_evaluate, "strategy": "random", "epochs": 3}
+    return nas.search(TOY, **given | {"ledger": ledger} | options)
+
+
+class Counting:
+    """Evaluates, and remembers what it was asked."""
+
+    __qualname__ = "Counting"
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Budget, int]] = []
+
+    def __call__(self, architecture: Architecture, *, budget: Budget, seed: int, **rest: Any) -> Record:
+        self.asked.append((architecture.id, budget, seed))
+        return toy_evaluate(architecture, budget=budget, seed=seed, **rest)
+
+
+def test_a_search_evaluates_as_many_different_architectures_as_asked(ledger: str) -> None:
+    study = search(ledger, trials=12)
+    complete = study.trials.query("state == 'complete'")
+    assert complete.architecture.nunique() == 12
+    best = max(complete.validation_accuracy)
+    assert study.best.figures["validation_accuracy"].mean == best == toy_accuracy(study.best.architecture)
+
+
+def test_no_architecture_is_evaluated_twice(ledger: str) -> None:
+    evaluate = Counting()
+    search(ledger, trials=40, evaluate=evaluate)
+    assert len(evaluate.asked) == len({architecture for architecture, _, _ in evaluate.asked}) == 40
+
+
+def test_another_study_of_the_same_ledger_reuses_what_was_evaluated(ledger: str) -> None:
+    first, second = Counting(), Counting()
+    search(ledger, trials=40, evaluate=first)
+    study = search(ledger, trials=40, seed=0, strategy="tpe", evaluate=second)
+    known = {architecture for architecture, _, _ in first.asked}
+    assert not known & {architecture for architecture, _, _ in second.asked}
+    assert study.trials.query("state == 'complete'").architecture.nunique() == 40
+    assert study.trials.reused.sum() > 0
+
+
+def test_another_seed_or_budget_is_other_work(ledger: str) -> None:
+    evaluate = Counting()
+    for options in ({}, {"seed": 1}, {"epochs": 2}):
+        search(ledger, trials=52, evaluate=evaluate, **options)
+    assert len(evaluate.asked) == 3 * size(TOY)
+
+
+def test_an_exhausted_space_ends_the_search_with_a_word(ledger: str) -> None:
+    events: list[Event] = []
+    study = search(ledger, trials=100, proposals=5_000, on_event=events.append)
+    assert study.trials.architecture.nunique() == size(TOY) == 52
+    assert events[-1] == RunEnded(
+        study.name, "Every one of the 52 architectures of toy has been tried.", False, events[-1].progress
+    )
+
+
+def test_a_strategy_that_repeats_itself_is_helped_by_chance(ledger: str) -> None:
+    study = search(ledger, trials=50, strategy="tpe", proposals=5_000)
+    assert study.trials.query("state == 'complete'").architecture.nunique() == 50
+
+
+def test_limits_are_told_and_never_trained(ledger: str) -> None:
+    study = search(ledger, trials=8, limits=["params <= 300"], evaluate=limited(300))
+    states = study.trials.groupby("state").params
+    assert (states.get_group("complete") <= 300).all()
+    assert (states.get_group("infeasible") > 300).all()
+    assert "params <= 300, got 400" in set(study.trials.broken_limits.dropna()) | {"params <= 300, got 400"}
+
+
+def limited(bound: int) -> Callable[..., Record]:
+    def evaluate(architecture: Architecture, **rest: Any) -> Record:
+        record = toy_evaluate(architecture, **rest)
+        if toy_params(architecture) <= bound:
+            return record
+        return replace(
+            record,
+            outcome="infeasible",
+            broken_limits=(f"params <= {bound}, got {toy_params(architecture)}",),
+            curve=(),
+        )
+
+    return evaluate
+
+
+def test_limits_that_nothing_meets_end_the_search_with_a_word(ledger: str) -> None:
+    events: list[Event] = []
+    search(ledger, trials=5, limits=["params <= 1"], evaluate=limited(1), proposals=60, on_event=events.append)
+    ended = events[-1]
+    assert isinstance(ended, RunEnded)
+    assert ended.reason.startswith(
+        "60 proposals were made and only 0 of 5 brought a new architecture within the limits (params <= 1)"
+    )
+
+
+def test_a_record_reused_under_a_tighter_limit_is_infeasible(ledger: str) -> None:
+    search(ledger, trials=52, proposals=5_000)
+    study = search(ledger, trials=52, proposals=5_000, limits=["params <= 300"], study="tighter")
+    assert study.trials.reused.all()
+    assert set(study.trials.query("params > 300").state) == {"infeasible"}
+    assert set(study.trials.query("params <= 300").state) == {"complete"}
+
+
+def test_the_same_command_goes_on_and_a_finished_one_does_nothing(ledger: str) -> None:
+    evaluate = Counting()
+    search(ledger, trials=5, study="a", evaluate=evaluate)
+    search(ledger, trials=9, study="a", evaluate=evaluate)
+    before = len(evaluate.asked)
+    events: list[Event] = []
+    study = search(ledger, trials=9, study="a", evaluate=evaluate, on_event=events.append)
+    assert before == len(evaluate.asked) == 9
+    begun, ended = events
+    assert isinstance(begun, RunBegun)
+    assert begun.found == len(study.trials)
+    assert isinstance(ended, RunEnded)
+    assert ended.reason == "9 of 9 architectures have a result."
+
+
+@pytest.mark.parametrize("strategy", ["random", "tpe", "nsga2"])
+def test_a_study_in_two_runs_is_the_study_in_one(ledger: str, strategy: str) -> None:
+    search(ledger, trials=15, study="parts", strategy=strategy, limits=["params <= 400"], evaluate=limited(400))
+    parts = search(ledger, trials=30, study="parts", strategy=strategy, limits=["params <= 400"], evaluate=limited(400))
+    whole = search(
+        ledger.replace("nas.sqlite", "b.sqlite"),
+        trials=30,
+        strategy=strategy,
+        limits=["params <= 400"],
+        evaluate=limited(400),
+    )
+    assert parts.trials.architecture.tolist() == whole.trials.architecture.tolist()
+
+
+def test_ctrl_c_stops_with_what_was_found_and_the_next_run_goes_on(ledger: str) -> None:
+    def interrupt(event: Event) -> None:
+        if isinstance(event, TrialBegun) and event.progress.evaluated == 4:
+            raise KeyboardInterrupt
+
+    study = search(ledger, trials=10, study="a", on_event=interrupt)
+    assert study.interrupted
+    assert study.trials.query("state == 'complete'").architecture.nunique() == 4
+    assert study.trials.state.tolist()[-1] == "running"
+    events: list[Event] = []
+    search(ledger, trials=10, study="a", on_event=events.append)
+    again = [event for event in events if isinstance(event, TrialBegun) and event.label]
+    assert [event.architecture for event in again] == [study.trials.architecture.tolist()[-1]]
+    whole = search(ledger.replace("nas.sqlite", "b.sqlite"), trials=10)
+    assert search(ledger, trials=10, study="a").trials.architecture.tolist() == whole.trials.architecture.tolist()
+
+
+def test_a_failed_candidate_is_a_trial_and_the_study_goes_on(ledger: str) -> None:
+    def evaluate(architecture: Architecture, **rest: Any) -> Record:
+        record = toy_evaluate(architecture, **rest)
+        failed = replace(record, outcome="failed", error=Failure(kind="diverged", message="NaN"), figures={}, curve=())
+        return failed if architecture.choices["width"] == 8 else record
+
+    study = search(ledger, trials=20, evaluate=evaluate)
+    assert set(study.trials.state) == {"complete", "failed"}
+    assert set(study.trials.query("state == 'failed'").error) == {"diverged"}
+
+
+def test_a_search_whose_first_candidates_all_fail_is_stopped(ledger: str) -> None:
+    def evaluate(architecture: Architecture, **rest: Any) -> Record:
+        record = toy_evaluate(architecture, **rest)
+        return replace(
+            record, outcome="failed", error=Failure(kind="raised", message="ZeroDivisionError: x"), figures={}, curve=()
+        )
+
+    with pytest.raises(SearchError, match=r"^The first 10 candidates all failed; the last: raised: ZeroDivisionError: x$"):
+        search(ledger, trials=20, evaluate=evaluate)
+
+
+def test_a_pruner_stops_candidates_and_they_are_not_ranked(ledger: str) -> None:
+    study = search(ledger, trials=30, pruner="median", epochs=9)
+    pruned = study.trials.query("state == 'pruned'")
+    assert len(pruned) > 3
+    assert (pruned.epochs < 9).all()
+    assert not {row.architecture.id for row in study.tables[0].rows} & set(pruned.architecture)
+
+
+def test_several_objectives_rank_by_fronts(ledger: str) -> None:
+    study = search(ledger, trials=20, objectives=["validation_accuracy", "params"], strategy="nsga2")
+    (table,) = study.tables
+    assert [objective.direction for objective in table.objectives] == ["maximize", "minimize"]
+    assert all(row.on_front for row in table.rows if row.rank == 1)
+
+
+def test_another_definition_under_the_same_name_is_refused(ledger: str) -> None:
+    search(ledger, trials=2, study="a")
+    with pytest.raises(LedgerError, match=r"^The study 'a' was begun with seed 0, now it is 1; name another --study\.$"):
+        search(ledger, trials=2, study="a", seed=1)
+
+
+def test_without_a_name_other_searches_are_other_studies(ledger: str) -> None:
+    changes: list[dict[str, Any]] = [{}, {"seed": 1}, {"limits": ["params <= 9e9"]}, {"trials": 2}]
+    names = {search(ledger, **({"trials": 1} | change)).name for change in changes}
+    assert len(names) == 3
+    with Ledger(ledger) as book:
+        assert {entry.name for entry in book.studies()} == names
+
+
+def test_events_tell_the_story_in_order(ledger: str) -> None:
+    events: list[Event] = []
+    search(ledger, trials=3, on_event=events.append)
+    assert isinstance(events[0], RunBegun)
+    assert isinstance(events[-1], RunEnded)
+    ended = [event for event in events if isinstance(event, TrialEnded)]
+    assert [event.progress.evaluated for event in ended] == sorted(event.progress.evaluated for event in ended)
+    assert ended[-1].progress.evaluated == ended[-1].progress.target == 3
+    assert ended[-1].best is not None
+    lines = [json.loads(json.dumps(to_data(event))) for event in events]
+    assert [line["event"] for line in lines[:3]] == ["run_begun", "trial_begun", "epoch_ended"]
+    assert all("nan" not in json.dumps(line).lower() for line in lines)
+
+
+def test_an_evaluation_that_raises_ends_the_run_and_loses_nothing(ledger: str) -> None:
+    def evaluate(architecture: Architecture, **rest: Any) -> Record:
+        if toy_accuracy(architecture) > 0.9:
+            raise ZeroDivisionError("a bug")
+        return toy_evaluate(architecture, **rest)
+
+    with pytest.raises(ZeroDivisionError):
+        search(ledger, trials=50, study="a", evaluate=evaluate)
+    with Ledger(ledger) as book:
+        trials = book.trials(book.study("a"))
+    assert [trial.state for trial in trials].count("running") == 1
+    assert trials[-1].state == "running"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"strategy": "tpee"}, "No strategy is called 'tpee'. Did you mean 'tpe'?"),
+        ({"pruner": "med"}, "No pruner is called 'med'. Did you mean 'median'?"),
+        ({"objectives": ["acuracy"]}, "No figure of digits is called 'acuracy'."),
+        ({"limits": ["params < many"]}, "a limit reads like 'params <= 50e3', got 'params < many'."),
+        ({"limits": ["latency <= 5"]}, "No figure of digits is called 'latency'. Did you mean 'latency_ms'?"),
+        ({"trials": 0}, "trials: Input should be greater than or equal to 1, got 0."),
+        ({"trails": 5}, "A search has no option 'trails'. Did you mean 'trials'?"),
+        ({"on": "digit"}, "No benchmark is called 'digit'. Did you mean 'digits'?"),
+        ({"fraction": 2}, "fraction: Input should be less than or equal to 1, got 2."),
+        ({"study": "a/b"}, "A study's name is letters, digits, '.', '_' and '-', at most 80, got 'a/b'."),
+        (
+            {"ledger": "postgresql://u:secret@h/d"},
+            "A ledger is a SQLite file, as in sqlite:///nas.sqlite; got a postgresql URL.",
+        ),
+        ({"objectives": ["params", "flops"], "pruner": "median"}, "Optuna prunes by one objective, this study has 2"),
+    ],
+)
+def test_a_wrong_option_is_one_line(ledger: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(NasError) as caught:
+        search(ledger, **options)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_study_answers_for_its_networks(ledger: str) -> None:
+    study = search(ledger, trials=4)
+    assert study.space == TOY
+    assert sum(parameter.numel() for parameter in study.build().parameters()) > 0
+    assert repr(study) == f"Study('{study.name}', ledger='{ledger}')"
+
+
+def test_a_study_without_a_complete_trial_has_no_best(ledger: str) -> None:
+    study = search(ledger, trials=3, limits=["params <= 1"], evaluate=limited(1), proposals=5)
+    with pytest.raises(SearchError, match="has no complete trial yet"):
+        _ = study.best
+
+
+def test_the_epochs_reported_reach_the_listener(ledger: str) -> None:
+    heard: list[Epoch] = []
+    search(ledger, trials=2, on_event=lambda event: heard.append(event.epoch) if hasattr(event, "epoch") else None)
+    assert [point.epoch for point in heard] == [1, 2, 3, 1, 2, 3]
