@@ -1,11 +1,11 @@
 """The frozen question: what a model is fed, what it must give, how it is trained, and what counts.
 
-    Shape       Image · Features                what stands between two layers
-    Signature   input shape and output          what a benchmark feeds a model and wants back
-    Objective   a figure and its direction      the only one that knows min from max
-    Budget      epochs, fraction, seconds       the fidelity of one evaluation
-    Recipe      optimiser, rate, batch size …   how a candidate is trained
-    Benchmark   all of these, with a version
+Shape       Image · Features                what stands between two layers
+Signature   input shape and output          what a benchmark feeds a model and wants back
+Objective   a figure and its direction      the only one that knows min from max
+Budget      epochs, fraction, seconds       the fidelity of one evaluation
+Recipe      optimiser, rate, batch size …   how a candidate is trained
+Benchmark   all of these, with a version
 """
 
 from collections.abc import Mapping
@@ -136,7 +136,7 @@ class Benchmark:
     """Of one evaluation of a finalist."""
     recipe: Recipe
     task: str
-    """"module:function" that gives the data, given the folder it lies in (or None); loaded when the first candidate is trained."""
+    """"module:function" that gives the data, given the folder they lie in (or None); loaded with the first candidate."""
     source: str
     """Where the data come from."""
     licence: str

@@ -1,7 +1,7 @@
 """A YAML file → plain values, with the line that each came from.
 
 Only plain data is read (mappings with text keys, sequences, text, numbers, booleans, null), under limits on size, depth and
-nodes after aliases, so that a hostile file costs milliseconds and a message.
+nodes after aliases, so that a hostile file costs a second and a message.
 """
 
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from nas.errors import DocumentError, quote
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 200_000
 MAX_DEPTH = 40
-MAX_NODES = 50_000
+MAX_NODES = 10_000
 
 Path_ = tuple[str | int, ...]
 """Keys and positions from the root of a document to a place inside it."""
@@ -90,7 +90,8 @@ def read_text(text: str, source: str) -> Document:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{source}:{mark.line + 1}" if mark else source
-        problem = " ".join(str(error.problem or error.context or "cannot be parsed").split())
+        said = [part for part in (error.context, error.problem) if part]
+        problem = " ".join(", ".join(said).split()) or "cannot be parsed"
         raise DocumentError(f"{place}: not valid YAML: {problem[:160]}.") from error
     except (YAMLError, ValueError, OverflowError, RecursionError) as error:  # OverflowError: the escape of no character
         reason = " ".join(str(error).split())[:160]
@@ -98,9 +99,8 @@ def read_text(text: str, source: str) -> Document:
 
 
 def _check_depth(yaml: YAML, text: str, source: str) -> None:
-    depth = nodes = 0
-    for event in yaml.parse(text):
-        nodes += 1
+    depth = 0
+    for nodes, event in enumerate(yaml.parse(text)):
         if isinstance(event, MappingStartEvent | SequenceStartEvent):
             depth += 1
         elif isinstance(event, MappingEndEvent | SequenceEndEvent):
@@ -111,7 +111,9 @@ def _check_depth(yaml: YAML, text: str, source: str) -> None:
             raise DocumentError(f"{source}: has more than {MAX_NODES:,} nodes.")
 
 
-_PLAIN_TAGS = {"tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"}
+_TAG = "tag:yaml.org,2002:"
+_COLLECTIONS = {"seq", "map"}
+_SCALARS = {"null", "bool", "int", "float", "str", "timestamp", "merge", "value"}
 
 
 class _Reader:
@@ -129,7 +131,7 @@ class _Reader:
         self.lines.setdefault(path, line)
         if isinstance(node, ScalarNode):
             return self._scalar(node, line)
-        if isinstance(node, SequenceNode | MappingNode) and str(node.tag) not in _PLAIN_TAGS:
+        if isinstance(node, SequenceNode | MappingNode) and str(node.tag).removeprefix(_TAG) not in _COLLECTIONS:
             raise self._tagged(node, line)
         if isinstance(node, SequenceNode):
             return [self.plain(item, (*path, n)) for n, item in enumerate(node.value)]
@@ -153,10 +155,9 @@ class _Reader:
         return values
 
     def _scalar(self, node: ScalarNode, line: int) -> str | int | float | bool | None:
-        tag = str(node.tag)
-        if not tag.startswith("tag:yaml.org,2002:"):
+        kind = str(node.tag).removeprefix(_TAG)
+        if kind not in _SCALARS:
             raise self._tagged(node, line)
-        kind = tag.rpartition(":")[2]
         if kind in {"null", "bool", "int", "float"}:
             if len(node.value) > 400:  # Python refuses to convert longer integers
                 raise DocumentError(f"{self.source}:{line}: the number {quote(node.value)} is too long.")

@@ -55,7 +55,10 @@ class SearchError(NasError):
 
 def quote(value: object) -> str:
     """`value` as it stands in a message: its repr on one line, cut at 80 characters."""
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # an integer too long for Python to write
+        text = f"a {type(value).__name__} too long to show"
     return text if len(text) <= 80 else text[:77] + "..."
 
 

@@ -43,7 +43,7 @@ def load(group: str, name: str) -> object:
         return points[0].load()
     except NasError:
         raise
-    except Exception as error:  # a plugin may raise anything; it must be named and must not take the harness down
+    except (Exception, SystemExit) as error:  # a plugin may raise anything; it must be named and must not take the harness down
         reason = " ".join(str(error).split())[:200]
         raise RegistryError(
             f"The {_NOUNS[group]} {name!r} of {_owner(points[0])} cannot be loaded: {type(error).__name__}: {reason}"

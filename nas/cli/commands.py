@@ -1,6 +1,7 @@
 """The commands. What is heavy is imported where it is used, so that `nas --help` and `nas rank` answer at once."""
 
 import json
+import math
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -69,17 +70,16 @@ def spaces(as_json: bool) -> None:
     """List the search spaces that are installed."""
     from nas import registry
     from nas.searching import resolve_space
-    from nas.space import size
+    from nas.space import size, size_text
 
     def describe(name: str) -> dict[str, Any]:
         space = resolve_space(name)
         count = size(space)
-        holds = count if isinstance(count, int) else None
         return {
             "name": name,
             "version": space.version,
             "accepts": space.accepts,
-            "architectures": holds,
+            "architectures": count if as_json and count != math.inf else size_text(count),
             "summary": space.summary,
         }
 

@@ -24,7 +24,6 @@ def resolve_space(space: Any) -> Space:
 
     Raises:
         NasError: there is none, or it breaks a rule.
-
     """
     if isinstance(space, Space):
         return space
@@ -41,7 +40,6 @@ def resolve_benchmark(benchmark: Any) -> Benchmark:
 
     Raises:
         NasError: there is none.
-
     """
     found = benchmark if isinstance(benchmark, Benchmark) else registry.load(registry.BENCHMARKS, str(benchmark))
     if not isinstance(found, Benchmark):
@@ -109,7 +107,6 @@ class SearchConfig(BaseModel):
 
         Raises:
             NasError: an option is unknown, of the wrong kind, or names something that is not there.
-
         """
         try:
             config = cls(**options)
@@ -124,7 +121,6 @@ class SearchConfig(BaseModel):
 
         Raises:
             DocumentError: the file cannot be read, or has an unknown key.
-
         """
         document = read_file(path)
         if not isinstance(document.value, dict):

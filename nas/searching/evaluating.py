@@ -34,7 +34,6 @@ def make_evaluator(
 
     Raises:
         NasError: the space uses a layer wrongly, or the data or the device are missing.
-
     """
     from nas.evaluation import Evaluator
     from nas.models import check_layers

@@ -9,7 +9,7 @@ from nas.searching.config import SearchConfig
 from nas.searching.evaluating import Evaluate, EvaluationKey, make_evaluator
 from nas.searching.events import EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
 from nas.searching.study import Study
-from nas.space import broken_limits, size
+from nas.space import broken_limits, size, size_text
 from nas.strategies import Guide, Proposal
 
 REPEATS_BEFORE_CHANCE = 5
@@ -27,7 +27,6 @@ def search(space: Any, *, on: Any, on_event: OnEvent = ignore, evaluate: Evaluat
 
     Raises:
         NasError: an option is wrong, the data or the device are missing, or another process runs this study.
-
     """
     return run(SearchConfig.make(space=space, on=on, **options), on_event=on_event, evaluate=evaluate)
 
@@ -169,7 +168,7 @@ class _Run:
 
 def headline(config: SearchConfig, count: int | float) -> str:
     """What is searched, in one line."""
-    holds = f"{count:,} architectures" if isinstance(count, int) and count < 10**12 else f"{float(count):.1e} architectures"
+    holds = f"{size_text(count)} architectures"
     limits = "".join(f" · {limit}" for limit in config.all_limits)
     objectives = ", ".join(objective.figure for objective in config.steered_by)
     return (

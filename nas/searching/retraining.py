@@ -34,7 +34,6 @@ def finals(
 
     Raises:
         NasError: there is no such study, it has no complete trial, or its benchmark is another than it was.
-
     """
     if top < 1 or seeds < 1:
         raise SearchError(f"Finals need at least one architecture and one seed, got top {top} and seeds {seeds}.")
@@ -63,7 +62,6 @@ def finalists(ledger: Ledger, study: str, top: int) -> list[Architecture]:
 
     Raises:
         SearchError: the search has no complete trial.
-
     """
     tables = [table for table in leaderboard(ledger, study) if table.stage == "search"]
     if not tables:
@@ -77,7 +75,6 @@ def benchmark_of(entry: StudyEntry) -> Benchmark:
 
     Raises:
         SearchError: its version is not the one that the study was begun with.
-
     """
     name, version = entry.definition["benchmark"]["name"], entry.definition["benchmark"]["version"]
     benchmark = resolve_benchmark(name)

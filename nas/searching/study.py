@@ -53,7 +53,6 @@ class Study:
 
         Raises:
             SearchError: no trial is complete.
-
         """
         if not self.tables:
             raise SearchError(f"The study {self.name!r} has no complete trial yet.")

@@ -1,27 +1,28 @@
 """A space as plain data: YAML ↔ tree.
 
-    name: mixer
-    version: 1
-    accepts: image
-    choices: {width: [16, 32]}               # shared; read as $width
+name: mixer
+version: 1
+accepts: image
+choices: {width: [16, 32]}               # shared; read as $width
+layers:
+  - conv: {features: $width, kernel: 3}  # a layer: its kind and options; a list is a choice
+    name: stem                           # needed only where two siblings are of one kind
+  - repeat: block
+    times: {int: [1, 3]}                 # a range; also {int: [8, 64], step: 8}, {int: …, log: true}, {real: [0, 0.5]}
+    choices: {kernel: [3, 5]}            # made anew in each repetition
     layers:
-      - conv: {features: $width, kernel: 3}  # a layer: its kind and options; a list is a choice
-        name: stem                           # needed only where two siblings are of one kind
-      - repeat: block
-        times: {int: [1, 3]}                 # a range; also {int: [8, 64], step: 8}, {int: …, log: true}, {real: [0, 0.5]}
-        choices: {kernel: [3, 5]}            # made anew in each repetition
-        layers:
-          - one_of: kind
-            options:
-              residual: {features: $width, kernel: $kernel}
-              plain: [conv: {features: $width}, conv: …]     # a sequence under a name of its own
-              skip: []
-      - head
-    limits: ["params <= 200e3"]
+      - one_of: kind
+        options:
+          residual: {features: $width, kernel: $kernel}
+          plain: [conv: {features: $width}, conv: …]     # a sequence under a name of its own
+          skip: []
+  - head
+limits: ["params <= 200e3"]
 """
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from io import StringIO
@@ -29,6 +30,8 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import SafeRepresenter
 
 from nas.documents import Document, Path_, read_file, read_text
 from nas.errors import DocumentError, SpaceError, did_you_mean, quote
@@ -85,12 +88,25 @@ def space_to_data(space: Space) -> dict[str, Any]:
 def space_to_yaml(space: Space) -> str:
     """`space` as the text of a YAML file."""
     yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = _Representer
     yaml.default_flow_style = None
-    yaml.width = 120
-    yaml.sort_base_mapping_type_on_output = False
+    yaml.width = 2**31  # folded, some texts would be read as others
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # annotated as None
     stream = StringIO()
     yaml.dump(space_to_data(space), stream)
     return stream.getvalue()
+
+
+class _Representer(SafeRepresenter):
+    """Puts all text but plain words in double quotes: ruamel leaves some bare that it then reads as something else (`?>`)."""
+
+    def represent_str(self, data: str) -> ScalarNode:
+        node: ScalarNode = self.represent_scalar("tag:yaml.org,2002:str", data, style=None if _WORD.fullmatch(data) else '"')
+        return node
+
+
+_WORD = re.compile(r"\$?[A-Za-z][A-Za-z0-9_]*")
+_Representer.add_representer(str, _Representer.represent_str)
 
 
 @lru_cache(maxsize=64)
@@ -225,8 +241,6 @@ class _Parser:
         try:
             if isinstance(value, dict):
                 return self.range(value, path)
-            if isinstance(value, list):
-                return Categorical(*value)
             return as_option(value)  # type: ignore[no-any-return]
         except SpaceError as error:
             raise self.fail(path, str(error)) from None

@@ -12,7 +12,7 @@ Value = str | int | float | bool | None
 """What an answer may be."""
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, eq=False)
 class Categorical:
     """One of several values without an order."""
 
@@ -28,11 +28,16 @@ class Categorical:
                 raise SpaceError(f"a value must be text, a number, true, false or null, got {quote(value)}.")
             if isinstance(value, float) and not math.isfinite(value):
                 raise SpaceError(f"a value must be finite, got {value}.")
-            key = (isinstance(value, bool), value)  # True is not 1
-            if key in seen:
+            if _key(value) in seen:
                 raise SpaceError(f"the value {quote(value)} stands twice; keep one of them.")
-            seen.add(key)
+            seen.add(_key(value))
         object.__setattr__(self, "values", values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Categorical) and [*map(_key, self.values)] == [*map(_key, other.values)]
+
+    def __hash__(self) -> int:
+        return hash(self.values)
 
     @property
     def size(self) -> int:
@@ -148,6 +153,11 @@ class Real:
 
 
 Domain = Categorical | Integer | Real
+
+
+def _key(value: Value) -> tuple[bool, Value]:
+    """What tells values apart: True is not 1."""
+    return isinstance(value, bool), value
 
 
 def _is_integer(value: object) -> bool:

@@ -15,7 +15,8 @@ _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
     ">": operator.gt,
 }
-_PATTERN = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(<=|>=|<|>)\s*([0-9.eE+_-]+)\s*")
+_FIGURE = re.compile(r"[a-z][a-z0-9_]*")
+_PATTERN = re.compile(rf"\s*({_FIGURE.pattern})\s*(<=|>=|<|>)\s*([0-9.eE+_-]+)\s*")
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,11 @@ class Limit:
     bound: float
 
     def __post_init__(self) -> None:
-        if self.comparison not in _COMPARISONS or not math.isfinite(self.bound):
-            raise SpaceError(f"a limit compares by {', '.join(_COMPARISONS)} with a finite bound, got {quote(str(self))}.")
+        number = isinstance(self.bound, int | float) and not isinstance(self.bound, bool) and math.isfinite(self.bound)
+        if not (isinstance(self.figure, str) and _FIGURE.fullmatch(self.figure) and self.comparison in _COMPARISONS and number):
+            words = quote(f"{self.figure} {self.comparison} {self.bound}")
+            raise SpaceError(f"a limit is a figure, one of {', '.join(_COMPARISONS)}, and a finite bound, got {words}.")
+        object.__setattr__(self, "bound", float(self.bound))
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -66,7 +70,7 @@ class Limit:
 def broken_limits(figures: Mapping[str, float], limits: Iterable[Limit]) -> tuple[str, ...]:
     """The limits that `figures` lie outside of, each with the figure; a figure that is not known breaks none."""
     return tuple(
-        f"{limit}, got {figures[limit.figure]:,.6g}"
+        f"{limit}, got {figures[limit.figure]:,.10g}"
         for limit in limits
         if limit.figure in figures and not limit.allows(figures[limit.figure])
     )

@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 
 from nas.space.domain import Categorical, Domain, Integer, Real, Value
 from nas.space.space import Space
@@ -29,6 +30,13 @@ def size(space: Space) -> int | float:
     counter = _Counter(set(_deciding(space.layers)))
     total = sum(counter.sequence(space.layers, {frozenset(): 1}, space.choices).values())
     return math.inf if counter.continuous else total
+
+
+def size_text(count: int | float) -> str:
+    """A size for people: exact up to twelve digits, then its magnitude."""
+    if count == math.inf:
+        return "infinitely many"
+    return f"{count:,}" if count < 10**12 else f"{Decimal(count):.1e}".replace("e+", "e")
 
 
 def _deciding(layers: Iterable[Node]) -> Iterable[str]:

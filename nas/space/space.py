@@ -10,7 +10,7 @@ from nas.errors import NasError, SpaceError, did_you_mean, quote
 from nas.space.architecture import Architecture
 from nas.space.domain import Categorical, Domain, Integer, Real, Value
 from nas.space.limits import Limit
-from nas.space.tree import NAME, Broken, Layer, Node, OneOf, Option, Ref, Repeat, as_option, check, times_range
+from nas.space.tree import NAME, Broken, Layer, Node, Option, Ref, Repeat, as_option, check, times_range
 
 ACCEPTS = ("image",)
 """Kinds of input that a space can be for."""
@@ -91,7 +91,11 @@ class Space:
             SpaceError: `architecture` is not one of this space.
         """
         self._check_owner(architecture)
-        return tuple(_Walker(_Replay(architecture.choices)).walk(self))
+        walker = _Walker(_Replay(architecture.choices))
+        specs = tuple(walker.walk(self))
+        if len(walker.answers) < len(architecture.choices):
+            self.architecture(architecture.choices)  # says which answer does not apply
+        return specs
 
     def domains(self, architecture: Architecture) -> dict[str, Domain]:
         """The domain of every choice of `architecture`, in the order they are made."""

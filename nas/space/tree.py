@@ -20,6 +20,9 @@ from nas.errors import SpaceError, quote
 from nas.space.domain import Categorical, Domain, Integer, Real, Value
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+RESERVED = ("repeat", "one_of", "name")
+"""Keys of a declaration that are no kinds of layer."""
+
 MAX_TIMES = 1_000
 """The most often that one repeat may repeat."""
 
@@ -97,6 +100,9 @@ Node = Layer | Repeat | OneOf
 def as_option(value: Any) -> Any:
     """A list as a choice, "$name" as a reference, anything else as it is."""
     if isinstance(value, list | tuple):
+        for item in value:
+            if isinstance(item, str) and item.startswith("$"):
+                raise SpaceError(f"a list holds plain values, got the reference {quote(item)}; write its values.")
         return Categorical(*value)
     if isinstance(value, str) and value.startswith("$"):
         return Ref(value[1:])
@@ -119,7 +125,7 @@ def times_range(domain: Domain | Value) -> Sequence[int]:
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_TIMES:
             raise SpaceError(f"times must be integers from 0 to {MAX_TIMES}, got {quote(_shown(value))}.")
-    return list(domain) if isinstance(domain, Integer) else list(values)
+    return list(domain) if isinstance(domain, Integer) else [*values]
 
 
 def check(choices: Mapping[str, Domain | Value], layers: Sequence[Node]) -> None:
@@ -189,6 +195,8 @@ class _Checker:
         return self.one_of(node, path, scope)
 
     def layer(self, node: Layer, path: _Path, scope: Scope) -> set[str]:
+        if node.kind in RESERVED:
+            raise Broken(path, f"no kind of layer can be called {node.kind!r}, which means something else in a declaration.")
         read = set()
         for key, option in node.options.items():
             place = (*path, key)
@@ -230,13 +238,19 @@ class _Checker:
             for answer in answers:
                 if answer not in node.options:
                     known = ", ".join(node.options)
-                    raise Broken(place, f"{node.by} can answer {quote(_shown(answer))}, which is no option here. Options: {known}.")
+                    raise Broken(
+                        place,
+                        f"{node.by} can answer {quote(_shown(answer))}, which is no option here. Options: {known}.",
+                    )
             read.add(node.by.name)
         for name, option in node.options.items():
             place = (*path, "options", name)
             if isinstance(option, Layer):
                 if option.kind != name or option.name != name:
-                    raise Broken(place, f"a single layer stands under its kind {option.kind!r}; put it in a list to call it {name!r}.")
+                    raise Broken(
+                        place,
+                        f"a single layer stands under its kind {option.kind!r}; put it in a list to call it {name!r}.",
+                    )
                 read |= self.layer(option, place, scope)
             else:
                 read |= self.sequence(option, place, scope, taken=set())
@@ -246,7 +260,10 @@ class _Checker:
         if ref.name in scope:
             return scope[ref.name]
         if ref.name in self.declared:
-            raise Broken(path, f"the choice {ref.name!r} is made inside another repeat; declare it in `choices` above this layer.")
+            raise Broken(
+                path,
+                f"the choice {ref.name!r} is made inside another repeat; declare it in `choices` above this layer.",
+            )
         known = ", ".join(f"${name}" for name in scope) or "none"
         raise Broken(path, f"no choice is called {ref.name!r} here. Shared choices: {known}.")
 

@@ -1,0 +1,172 @@
+import math
+from time import perf_counter
+
+import pytest
+from hypothesis import assume, given, settings
+from toy_spaces import random_spaces, toy
+
+from nas.space import Architecture, Categorical, Integer, Layer, OneOf, Real, Ref, Repeat, parse_space, size, size_text
+
+TWO, THREE = Categorical(1, 2), Categorical(1, 2, 3)
+NONE = ()
+
+
+def every_architecture(space, most=1_500):
+    """All architectures of `space`, by walking it like an odometer; None where there are more than `most`."""
+    found: list[Architecture] = []
+    digits: list[int] = []
+    while len(found) <= most:
+        wheels: list[tuple[int, int]] = []
+
+        def choose(_, domain, digits=digits, wheels=wheels):
+            digit = digits[len(wheels)] if len(wheels) < len(digits) else 0
+            wheels.append((digit, domain.size))
+            return list(domain)[digit]
+
+        found.append(space.walk(choose))
+        while wheels and wheels[-1][0] + 1 == wheels[-1][1]:
+            wheels.pop()
+        if not wheels:
+            return found
+        digits = [digit for digit, _ in wheels]
+        digits[-1] += 1
+    return None
+
+
+def conv(**options):
+    return Layer("conv", options)
+
+
+SPACES = {
+    "no choice at all": (toy(conv(a=3)), 1),
+    "a layer of two choices": (toy(conv(a=TWO, b=THREE)), 6),
+    "a range with steps": (toy(conv(a=Integer(8, 32, step=8))), 4),
+    "a choice of one value": (toy(conv(a=Categorical(7))), 1),
+    "no repetition is one way": (toy(Repeat("r", Integer(0, 2), (conv(a=THREE),))), 1 + 3 + 9),
+    "times from a list": (toy(Repeat("r", Categorical(1, 3), (conv(a=TWO),))), 2 + 8),
+    "nested repeats": (toy(Repeat("r", Integer(1, 2), (Repeat("s", Integer(0, 1), (conv(a=TWO),)),))), 3 + 9),
+    "options of different sizes": (
+        toy(OneOf("o", {"conv": conv(a=THREE), "two": (conv(a=TWO),), "skip": NONE})),
+        3 + 2 + 1,
+    ),
+    "a shared choice read twice": (
+        toy(conv(a=Ref("w")), Layer("pool", {"a": Ref("w")}), choices={"w": THREE}),
+        3,
+    ),
+    "a shared choice that one option reads": (
+        toy(OneOf("o", {"conv": conv(a=Ref("w")), "skip": NONE}), choices={"w": THREE}),
+        3 + 1,
+    ),
+    "a shared choice that any repetition may make": (
+        toy(Repeat("r", 2, (OneOf("o", {"conv": conv(a=Ref("w")), "skip": NONE}),)), choices={"w": THREE}),
+        # skip twice: w is not made; otherwise it is made once
+        1 + 3 * 3,
+    ),
+    "a choice made anew in each repetition": (toy(Repeat("r", 2, (conv(a=Ref("w")),), choices={"w": THREE})), 9),
+    "by a shared choice, twice": (
+        toy(
+            OneOf("o", {"conv": conv(a=THREE), "skip": NONE}, by=Ref("k")),
+            OneOf("p", {"conv": conv(a=TWO), "skip": NONE}, by=Ref("k")),
+            choices={"k": Categorical("conv", "skip")},
+        ),
+        3 * 2 + 1,
+    ),
+    "times by a shared choice, twice": (
+        toy(
+            Repeat("r", Ref("n"), (conv(a=TWO),)),
+            Repeat("s", Ref("n"), (conv(a=THREE),)),
+            choices={"n": Integer(0, 2)},
+        ),
+        1 + 2 * 3 + 4 * 9,
+    ),
+    "times by a choice of each repetition": (
+        toy(Repeat("r", 2, (Repeat("s", Ref("n"), (conv(a=TWO),)),), choices={"n": Categorical(0, 2)})),
+        (1 + 4) ** 2,
+    ),
+    "shared constants": (
+        toy(
+            Repeat("r", Ref("n"), (OneOf("o", {"conv": conv(a=TWO), "skip": NONE}, by=Ref("k")),)),
+            choices={"n": 2, "k": "conv"},
+        ),
+        4,
+    ),
+    "a name that decides in one repeat and not in the next": (
+        toy(
+            Repeat("r", 1, (Repeat("s", Ref("n"), (conv(a=TWO),)),), choices={"n": Categorical(0, 1)}),
+            Repeat("t", 1, (conv(a=Ref("n")),), choices={"n": THREE}),
+        ),
+        (1 + 2) * 3,
+    ),
+}
+
+
+@pytest.mark.parametrize(("space", "by_hand"), SPACES.values(), ids=SPACES)
+def test_the_size_is_what_a_hand_and_a_full_walk_count(space, by_hand):
+    architectures = every_architecture(space)
+    assert len(set(architectures)) == len(architectures)
+    assert (size(space), len(architectures)) == (by_hand, by_hand)
+
+
+@settings(max_examples=120, deadline=None)
+@given(space=random_spaces())
+def test_the_size_of_a_random_space_is_what_a_full_walk_counts(space):
+    architectures = every_architecture(space)
+    assume(architectures is not None)
+    assert len(set(architectures)) == len(architectures)
+    assert size(space) == len(architectures)
+
+
+HALF = Real(0, 0.5)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        toy(conv(a=HALF)),
+        toy(conv(a=Ref("w")), choices={"w": HALF}),
+        toy(OneOf("o", {"conv": conv(a=HALF), "skip": NONE})),
+        toy(Repeat("r", Integer(0, 1), (conv(a=HALF),))),
+        toy(
+            Repeat("r", 1, (Repeat("s", Ref("n"), (conv(),)),), choices={"n": Categorical(0, 1)}),
+            Repeat("t", 1, (conv(a=Ref("n")),), choices={"n": HALF}),
+        ),
+    ],
+)
+def test_a_space_with_a_real_range_in_reach_is_infinite(space):
+    assert size(space) == math.inf
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        toy(Repeat("r", 0, (conv(a=HALF),)), conv()),
+        toy(OneOf("o", {"conv": conv(a=HALF), "skip": NONE}, by=Ref("k")), choices={"k": "skip"}),
+    ],
+)
+def test_a_real_range_out_of_reach_does_not_count(space):
+    assert size(space) == 1
+
+
+def test_a_space_of_many_repetitions_is_counted_at_once():
+    blocks = Repeat("block", Integer(1, 10), (conv(a=TWO),))
+    begun = perf_counter()
+    # One repetition has 2 + 4 + … + 2^10 ways.
+    assert size(toy(Repeat("stage", Integer(1, 1_000), (blocks,)))) == sum((2**11 - 2) ** n for n in range(1, 1_001))
+    assert perf_counter() - begun < 5
+
+
+def test_a_huge_range_that_decides_elsewhere_under_the_same_name_is_not_listed():
+    space = parse_space("""
+        name: toy
+        version: 1
+        accepts: image
+        layers:
+          - {repeat: a, times: 1, choices: {n: [1, 2]}, layers: [{repeat: b, times: $n, layers: [conv]}]}
+          - {repeat: c, times: 1, choices: {n: {int: [1, 1000000000000]}}, layers: [{conv: {width: $n}}]}
+    """)
+    assert size(space) == 2 * 10**12
+
+
+def test_a_size_is_exact_for_people_up_to_twelve_digits() -> None:
+    shown = {size_text(count) for count in (1, 40_247, 10**12 - 1, 10**12, 10**5_000, math.inf)}
+    assert shown == {"1", "40,247", "999,999,999,999", "1.0e12", "1.0e5000", "infinitely many"}

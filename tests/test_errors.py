@@ -1,0 +1,48 @@
+import pytest
+
+from nas import errors
+from nas.errors import NasError, did_you_mean, quote
+
+ERRORS = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
+
+
+def test_every_error_is_a_nas_error_and_stands_in_the_tree_of_the_docstring():
+    drawn = [line.removeprefix("├──").removeprefix("└──").split()[0] for line in errors.__doc__.splitlines() if "──" in line]
+    assert drawn == [error.__name__ for error in ERRORS if error is not NasError]
+    assert all(error.__base__ is NasError for error in ERRORS if error is not NasError)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("a", "'a'"),
+        ("a\nb", "'a\\nb'"),
+        (None, "None"),
+        ("x" * 78, f"'{'x' * 78}'"),
+        ("x" * 79, f"'{'x' * 76}..."),
+    ],
+)
+def test_a_quoted_value_fits_on_a_line(value, shown):
+    assert quote(value) == shown
+    assert len(quote(value)) <= 80
+
+
+def test_a_repr_of_several_lines_is_quoted_on_one():
+    class Table:
+        def __repr__(self):
+            return "a  b\n\t1  2\u2028"
+
+    assert quote(Table()) == "a b 1 2"
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "advice"),
+    [
+        ("mixr", ["residual_cnn", "mixer"], "Did you mean 'mixer'? Known: mixer, residual_cnn."),
+        ("transformer", ["residual_cnn", "mixer"], "Known: mixer, residual_cnn."),
+        ("mixr", [], "Known: none."),
+        (5, ["mixer"], "Known: mixer."),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest_and_all_known_names(name, known, advice):
+    assert did_you_mean(name, known) == advice

@@ -1,0 +1,122 @@
+import subprocess
+import sys
+
+import pytest
+
+from nas import registry
+from nas.errors import DocumentError, RegistryError
+from nas.registry import LAYERS, SEARCH_SPACES
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """A function that installs a package of one module under `tmp_path`, as pip would; undone when the test ends."""
+    monkeypatch.syspath_prepend(tmp_path)
+    modules = []
+
+    def install(package, entry_points, module="", source=""):
+        folder = tmp_path / f"{package}-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n", encoding="utf-8")
+        (folder / "entry_points.txt").write_text(entry_points, encoding="utf-8")
+        if module:
+            (tmp_path / f"{module}.py").write_text(source, encoding="utf-8")
+            modules.append(module)
+        registry.owners.cache_clear()
+
+    yield install
+    for module in modules:
+        sys.modules.pop(module, None)
+    registry.owners.cache_clear()
+
+
+def told(group, name):
+    with pytest.raises(RegistryError) as caught:
+        registry.load(group, name)
+    assert len(str(caught.value).splitlines()) == 1
+    return str(caught.value)
+
+
+def test_a_name_stands_for_the_object_of_another_teams_package(install):
+    install("other-team", "[nas.search_spaces]\ntoy_space = toy_plugin:SPACE", "toy_plugin", "SPACE = 'a space'")
+    assert registry.load(SEARCH_SPACES, "toy_space") == "a space"
+
+
+def test_nothing_is_imported_before_it_is_asked_for(install):
+    install("other-team", "[nas.search_spaces]\ntoy_space = toy_plugin:SPACE", "toy_plugin", "SPACE = 1")
+    (point,) = registry.owners(SEARCH_SPACES)["toy_space"]
+    assert point.value == "toy_plugin:SPACE"
+    assert "toy_plugin" not in sys.modules
+
+
+def test_names_are_listed_in_order_and_by_group(install):
+    install("other-team", "[nas.search_spaces]\nzz_toy = a:A\naa_toy = b:B\n[nas.layers]\nlayer_toy = c:C")
+    names = list(registry.owners(SEARCH_SPACES))
+    assert names == sorted(names)
+    assert {"aa_toy", "zz_toy"} <= set(names)
+    assert "layer_toy" not in names
+    assert "layer_toy" in registry.owners(LAYERS)
+
+
+def test_an_unknown_name_is_answered_with_the_nearest(install):
+    install("other-team", "[nas.search_spaces]\nwhole_new_toy = toy_plugin:SPACE")
+    message = told(SEARCH_SPACES, "whole_new_tuy")
+    assert message.startswith("No search space is called 'whole_new_tuy'. Did you mean 'whole_new_toy'? Known: ")
+    assert "whole_new_toy" in message.partition("Known: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("group", "noun"), [(registry.SEARCH_SPACES, "search space"), (registry.BENCHMARKS, "benchmark"), (LAYERS, "layer")]
+)
+def test_an_unknown_name_is_called_by_its_kind(group, noun):
+    assert told(group, "no\nsuch").startswith(f"No {noun} is called 'no\\nsuch'. ")
+
+
+def test_a_name_with_two_owners_is_refused_and_both_are_named(install):
+    install("first-team", "[nas.search_spaces]\ntoy_space = first_plugin:SPACE")
+    install("second-team", "[nas.search_spaces]\ntoy_space = second_plugin:SPACE")
+    message = told(SEARCH_SPACES, "toy_space")
+    assert message.startswith("The search space 'toy_space' is claimed by ")
+    assert message.endswith("; uninstall one of them.")
+    assert "first-team (first_plugin:SPACE)" in message
+    assert "second-team (second_plugin:SPACE)" in message
+
+
+def test_a_package_that_is_found_twice_is_one_owner(install, tmp_path, monkeypatch):
+    entry_points = "[nas.search_spaces]\ntoy_space = toy_plugin:SPACE"
+    install("other-team", entry_points, "toy_plugin", "SPACE = 'a space'")
+    again = tmp_path / "again" / "other_team-1.0.dist-info"
+    again.mkdir(parents=True)
+    (again / "METADATA").write_text("Metadata-Version: 2.1\nName: other-team\nVersion: 1.0\n", encoding="utf-8")
+    (again / "entry_points.txt").write_text(entry_points, encoding="utf-8")
+    monkeypatch.syspath_prepend(again.parent)
+    registry.owners.cache_clear()
+    assert registry.load(SEARCH_SPACES, "toy_space") == "a space"
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("raise ValueError('out of\\n luck')", "ValueError: out of luck"),
+        ("import no_such_module_at_all", "ModuleNotFoundError: No module named 'no_such_module_at_all'"),
+        ("OTHER = 1", "AttributeError: module 'toy_plugin' has no attribute 'SPACE'"),
+        ("SPACE = (", "SyntaxError: '(' was never closed (toy_plugin.py, line 1)"),
+    ],
+)
+def test_a_plugin_that_cannot_be_loaded_is_reported_by_name(install, source, reason):
+    install("other-team", "[nas.search_spaces]\ntoy_space = toy_plugin:SPACE", "toy_plugin", source)
+    message = told(SEARCH_SPACES, "toy_space")
+    assert message == f"The search space 'toy_space' of other-team (toy_plugin:SPACE) cannot be loaded: {reason}"
+
+
+def test_a_plugin_that_breaks_a_rule_of_ours_is_told_as_we_tell_it(install):
+    source = "from nas.space import parse_space\nSPACE = parse_space('name: toy', 'space.yaml')"
+    install("other-team", "[nas.search_spaces]\ntoy_space = toy_plugin:SPACE", "toy_plugin", source)
+    with pytest.raises(DocumentError, match=r"^space\.yaml:1: a space needs 'version'"):
+        registry.load(SEARCH_SPACES, "toy_space")
+
+
+def test_listing_names_imports_no_torch():
+    program = "import sys; from nas import registry; registry.owners(registry.LAYERS); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
