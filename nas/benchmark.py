@@ -97,7 +97,7 @@ class Budget:
             raise BenchmarkError(f"A budget's seconds are above 0, got {quote(self.seconds)}.")
 
     def __str__(self) -> str:
-        data = f" on {self.fraction:.0%} of the data" if self.fraction < 1 else ""
+        data = f" on {100 * self.fraction:.6g}% of the data" if self.fraction < 1 else ""
         time = f", at most {self.seconds:g} s" if self.seconds is not None else ""
         return f"{self.epochs} epoch{'s' if self.epochs != 1 else ''}{data}{time}"
 

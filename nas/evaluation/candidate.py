@@ -1,6 +1,7 @@
 """One candidate, front to back: count → limits → build → latency and memory → limits → train → Record."""
 
 import importlib
+import math
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -122,7 +123,10 @@ class _Run:
         outcome = self.train(model, report)
         if outcome == "complete" and final:
             test = self.evaluator.task.examples("test").to(self.evaluator.device)
-            self.figures |= evaluate(model, self.evaluator.task, test, "test")
+            figures = evaluate(model, self.evaluator.task, test, "test")
+            if not all(map(math.isfinite, figures.values())):
+                return self.fail("diverged", "a test figure is not finite.")
+            self.figures |= figures
         return "infeasible" if outcome == "complete" and self.broken() else outcome
 
     def build(self) -> nn.Module:
@@ -174,7 +178,8 @@ class _Run:
         return broken
 
     def fail(self, kind: str, message: str) -> Outcome:
-        self.gathered["error"] = Failure(kind=kind, message=" ".join(message.split())[:300])
+        private = message.replace(str(Path.home()), "~")  # records are shared, and a path names a person
+        self.gathered["error"] = Failure(kind=kind, message=" ".join(private.split())[:300])
         return "failed"
 
     def record(self, outcome: Outcome) -> Record:

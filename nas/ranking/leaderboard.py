@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from nas.benchmark import Objective
-from nas.errors import LedgerError, did_you_mean
+from nas.errors import LedgerError, did_you_mean, quote
 from nas.ranking.pareto import pareto_front, pareto_layers
 from nas.records import FIGURES, Ledger, Machine, Stage, StudyEntry, Trial
 from nas.space import Architecture
@@ -45,13 +45,14 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows that can be compared: one benchmark, stage, budget, machine and device."""
+    """Rows that can be compared: one benchmark, stage, budget, machine, device and number of threads."""
 
     benchmark: str
     stage: Stage
     budget: str
     machine: Machine
     device: str
+    threads: int
     objectives: tuple[Objective, ...]
     cost: str
     """The figure that, with the objectives, decides who is on the front."""
@@ -65,7 +66,7 @@ def leaderboard(ledger: Ledger, study: str | None = None, *, cost: str = "flops"
         LedgerError: there is no such study, or `cost` is no figure to weigh by.
     """
     if cost not in COSTS:
-        raise LedgerError(f"A front can be drawn against {', '.join(COSTS)}; {did_you_mean(cost, COSTS)}")
+        raise LedgerError(f"A front cannot be drawn against {quote(cost)}. {did_you_mean(cost, COSTS)}")
     entries = [ledger.study(study)] if study is not None else ledger.studies()
     return rank(((entry, trial) for entry in entries for trial in ledger.trials(entry)), cost=cost)
 
@@ -73,15 +74,17 @@ def leaderboard(ledger: Ledger, study: str | None = None, *, cost: str = "flops"
 def rank(trials: Iterable[tuple[StudyEntry, Trial]], *, cost: str = "flops") -> tuple[Table, ...]:
     """Put complete trials in order; rows that cannot be compared stand in tables of their own.
 
-    In a table each architecture has one row: with several trainings (finalists), the mean decides.
+    In a table each architecture has one row: with several trainings (finalists), the mean decides. A trial in which an
+    objective was not measured has no place in an order and is left out.
     """
     groups: defaultdict[tuple[Any, ...], list[tuple[Trial, tuple[Objective, ...]]]] = defaultdict(list)
     for entry, trial in trials:
         if trial.state == "complete" and trial.record is not None:
             objectives = tuple(Objective(**objective) for objective in entry.definition["objectives"])
-            groups[_group(entry, trial, objectives)].append((trial, objectives))
-    tables = [_table(group, [trial for trial, _ in members], members[0][1], cost) for group, members in groups.items()]
-    return tuple(sorted(tables, key=lambda table: (table.stage != "final", table.benchmark, table.budget, table.machine.id)))
+            if all(objective.figure in trial.record.figures for objective in objectives):
+                groups[_group(entry, trial, objectives)].append((trial, objectives))
+    ordered = sorted(groups.items(), key=lambda group: _place(group[0]))
+    return tuple(_table(group, [trial for trial, _ in members], members[0][1], cost) for group, members in ordered)
 
 
 def _group(entry: StudyEntry, trial: Trial, objectives: tuple[Objective, ...]) -> tuple[Any, ...]:
@@ -89,11 +92,18 @@ def _group(entry: StudyEntry, trial: Trial, objectives: tuple[Objective, ...]) -
     assert trial.record is not None  # noqa: S101 - only complete trials are ranked
     benchmark = entry.definition["benchmark"]
     name = f"{benchmark['name']} v{benchmark['version']}"
-    return (name, trial.stage, str(trial.record.budget), trial.record.machine, trial.record.device, objectives)
+    record = trial.record
+    return (name, trial.stage, record.budget, record.machine, record.device, record.threads, objectives)
+
+
+def _place(group: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Where a table stands: finalists first, then by benchmark, and the larger budget before the smaller."""
+    name, stage, budget, machine, device, threads, _ = group
+    return (stage != "final", name, -budget.epochs * budget.fraction, str(budget), machine.id, device, threads)
 
 
 def _table(group: tuple[Any, ...], trials: Sequence[Trial], objectives: tuple[Objective, ...], cost: str) -> Table:
-    benchmark, stage, budget, machine, device, _ = group
+    benchmark, stage, budget, machine, device, threads, _ = group
     by_architecture: defaultdict[tuple[str, str], dict[str, Trial]] = defaultdict(dict)
     for trial in trials:
         by_architecture[trial.study, trial.architecture.id].setdefault(trial.evaluation, trial)
@@ -120,9 +130,10 @@ def _table(group: tuple[Any, ...], trials: Sequence[Trial], objectives: tuple[Ob
     return Table(
         benchmark=benchmark,
         stage=stage,
-        budget=budget,
+        budget=str(budget),
         machine=machine,
         device=device,
+        threads=threads,
         objectives=objectives,
         cost=cost,
         rows=tuple(rows),

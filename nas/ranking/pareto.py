@@ -30,7 +30,10 @@ def pareto_layers(costs: Sequence[Sequence[float]]) -> list[int]:
     found = [0] * len(costs)
     for index in sorted(range(len(costs)), key=lambda index: tuple(costs[index])):
         point = costs[index]
-        layer = next((n for n, members in enumerate(layers) if not any(dominates(other, point) for other in members)), len(layers))
+        layer = next(
+            (n for n, members in enumerate(layers) if not any(dominates(other, point) for other in members)),
+            len(layers),
+        )
         if layer == len(layers):
             layers.append([])
         layers[layer].append(point)

@@ -1,9 +1,9 @@
 """What was tried: records of evaluations, the machine they came from, and the ledger that keeps them."""
 
-from nas.records.ledger import DEFAULT_URL, Ledger, Stage, State, StudyEntry, Trial
+from nas.records.ledger import DEFAULT_URL, Ledger, Stage, State, StudyEntry, Trial, meaning
 from nas.records.machine import Machine, commit, this_machine, versions
-from nas.records.table import trials_table
 from nas.records.record import FIGURES, Epoch, Failure, FigureKind, Latency, Outcome, Record
+from nas.records.table import trials_table
 
 __all__ = [
     "DEFAULT_URL",
@@ -21,6 +21,7 @@ __all__ = [
     "StudyEntry",
     "Trial",
     "commit",
+    "meaning",
     "this_machine",
     "trials_table",
     "versions",

@@ -9,7 +9,6 @@ SQLite in WAL mode: readers never wait for the writer, and what is written stays
 import json
 import random
 import re
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -113,20 +112,33 @@ class Ledger:
             raise LedgerError(f"The ledger's folder {self.path.parent} does not exist; make it first.")
         self.engine = sa.create_engine(sa.URL.create("sqlite", database=str(self.path)))
         sa.event.listen(self.engine, "connect", _set_pragmas)
-        with self._errors(), self.engine.begin() as connection:
-            self._prepare(connection)
+        try:
+            with self._errors():
+                self._prepare()
+        except LedgerError:
+            self.close()
+            raise
 
-    def _prepare(self, connection: sa.Connection) -> None:
-        connection.execute(sa.text("BEGIN IMMEDIATE"))  # two processes that start at once take turns
-        known = sa.inspect(connection).get_table_names()
-        if known and "ledger" not in known:
-            raise LedgerError(f"{self.path} is a database of something else; name another file with --ledger.")
+    def _prepare(self) -> None:
+        """See what the file is before anything is written to it; a ledger that is there is opened without waiting for writers."""
+        with self.engine.connect() as connection:
+            known = sa.inspect(connection).get_table_names()
+            if known and "ledger" not in known:
+                raise LedgerError(f"{self.path} is a database of something else; name another file with --ledger.")
+            _switch_to_wal(connection)
         if not known:
-            _metadata.create_all(connection)
-            connection.execute(_ledgers.insert().values(schema=SCHEMA))
-        schema = connection.execute(sa.select(_ledgers.c.schema)).scalar_one()
+            self._create()
+        with self.engine.connect() as connection:
+            schema = connection.execute(sa.select(_ledgers.c.schema)).scalar_one()
         if schema != SCHEMA:
             raise LedgerError(f"{self.path} has schema {schema}, this version reads {SCHEMA}; install the version that wrote it.")
+
+    def _create(self) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(sa.text("BEGIN IMMEDIATE"))  # two processes that start at once take turns
+            if not sa.inspect(connection).get_table_names():
+                _metadata.create_all(connection)
+                connection.execute(_ledgers.insert().values(schema=SCHEMA))
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -159,7 +171,9 @@ class Ledger:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise LedgerError(f"The study {study!r} is being run by another process; wait for it or name another --study.") from None
+            raise LedgerError(
+                f"The study {study!r} is being run by another process; wait for it or name another --study."
+            ) from None
         try:
             yield
         finally:
@@ -180,8 +194,9 @@ class Ledger:
                 connection.execute(_studies.insert().values(values))
                 row = connection.execute(_studies.select().where(_studies.c.name == name)).one()
         entry = _study(row)
-        if entry.definition != json.loads(_json(definition)):
-            raise LedgerError(f"The study {name!r} was begun {_difference(entry.definition, definition)}; name another --study.")
+        begun, now = meaning(entry.definition), meaning(definition)
+        if begun != now:
+            raise LedgerError(f"The study {name!r} was begun {_difference(begun, now)}; name another --study.")
         return entry
 
     def studies(self) -> list[StudyEntry]:
@@ -222,9 +237,9 @@ class Ledger:
             "begun_at": _now(),
         }
         with self._errors(), self.engine.begin() as connection:
-            done = connection.execute(_trials.insert().values(values))
+            trial_id = connection.execute(_trials.insert().values(values).returning(_trials.c.id)).scalar_one()
         return Trial(
-            id=int(done.inserted_primary_key[0]),
+            id=trial_id,
             study=study.name,
             stage=stage,
             number=number,
@@ -243,7 +258,12 @@ class Ledger:
     ) -> Trial:
         """Note what came of `trial`; when this returns, it is on the disk. Returns the finished trial."""
         ended = replace(
-            trial, state=record.outcome, ended_at=_now(), proposal=proposal or {}, record=record, reused_from=reused_from
+            trial,
+            state=record.outcome,
+            ended_at=_now(),
+            proposal=proposal or {},
+            record=record,
+            reused_from=reused_from,
         )
         values = {
             "state": ended.state,
@@ -270,21 +290,20 @@ class Ledger:
 
 
 def _set_pragmas(connection: Any, _: object) -> None:
-    """Wait for other processes, keep readers and the writer apart, and let a finished write survive a power cut."""
+    """Wait for other processes, and let a finished write survive a power cut."""
     connection.execute("PRAGMA busy_timeout = 30000")
-    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        _switch_to_wal(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
 
 
-def _switch_to_wal(connection: Any) -> None:
-    """SQLite does not wait by itself where several processes switch a new file at once."""
+def _switch_to_wal(connection: sa.Connection) -> None:
+    """Keep readers and the writer apart. SQLite does not wait by itself where several processes switch a new file at once."""
     for attempt in range(60):
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            if connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() != "wal":
+                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
             return
-        except sqlite3.OperationalError:
+        except sa.exc.OperationalError:
             if attempt == 59:
                 raise
             time.sleep(0.05 + random.random() / 10)  # noqa: S311 - so that they do not meet again
@@ -293,10 +312,12 @@ def _switch_to_wal(connection: Any) -> None:
 def _sqlite_path(url: str) -> Path:
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):  # ValueError: the port is no number
         parsed = None
     if parsed is None or parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        kind = f"a {parsed.get_backend_name()} URL" if parsed is not None else "something else"  # never the URL: it may hold a password
+        kind = (
+            f"a {parsed.get_backend_name()} URL" if parsed is not None else "something else"
+        )  # never the URL: it may hold a password
         raise LedgerError(f"A ledger is a SQLite file, as in sqlite:///nas.sqlite; got {kind}.")
     return Path(parsed.database)
 
@@ -312,7 +333,7 @@ def _now() -> str:
 
 def _json(value: Any) -> str:
     data = dict(value) if isinstance(value, Mapping) else value
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(data, separators=(",", ":"), allow_nan=False)  # ASCII: a message may hold what UTF-8 cannot
 
 
 def _study(row: Any) -> StudyEntry:
@@ -338,9 +359,21 @@ def _trial(row: Any, study: StudyEntry) -> Trial:
     )
 
 
-def _difference(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+_PROSE = {"summary", "source", "licence", "floor", "task"}
+"""What a space or a benchmark says of itself; mending a word of it makes no other study."""
+
+
+def meaning(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides about a study's trials, of all that its definition says, as JSON gives it back."""
+    data: dict[str, Any] = json.loads(_json(definition))
+    for part in ("space", "benchmark"):
+        if isinstance(data.get(part), dict):
+            data[part] = {key: value for key, value in data[part].items() if key not in _PROSE}
+    return data
+
+
+def _difference(begun: Mapping[str, Any], fresh: Mapping[str, Any]) -> str:
     """What differs first between two definitions, in words."""
-    fresh = json.loads(_json(now))
     for key in [*begun, *fresh]:
         if begun.get(key) != fresh.get(key):
             if key in {"space", "benchmark"}:

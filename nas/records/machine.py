@@ -72,7 +72,7 @@ def commit() -> str | None:
         dirty = _git("status", "--porcelain", "--untracked-files=no", folder=here.parent)
     except (OSError, subprocess.SubprocessError):
         return None
-    return f"{head}-dirty" if dirty else head or None
+    return (f"{head}-dirty" if dirty else head) if head else None  # a repository without a commit has no HEAD
 
 
 def _git(*arguments: str, folder: Path) -> str:

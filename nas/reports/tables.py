@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich import box
@@ -26,7 +27,7 @@ NOT_MEASURED = "–"
 def headline(table: Table) -> str:
     """What the rows of `table` have in common, in one line."""
     what = "finalists, trained again" if table.stage == "final" else "search"
-    return f"{table.benchmark} · {what} · {table.budget} · {table.device} · {table.machine}"
+    return f"{table.benchmark} · {what} · {table.budget} · {table.device}, {table.threads} thread{'s' * (table.threads > 1)} · {table.machine}"
 
 
 def title(name: str) -> str:
@@ -57,7 +58,7 @@ def print_tables(tables: Sequence[Table], console: Console, *, top: int | None =
         grid.add_column("", width=1)
         grid.add_column("architecture", no_wrap=True)
         for name in names:
-            grid.add_column(title(name), justify="right")
+            grid.add_column(Text(title(name)), justify="right")
         grid.add_column("seeds" if table.stage == "final" else "trial", justify="right")
         if several:
             grid.add_column("study")
@@ -91,8 +92,9 @@ def tables_data(tables: Sequence[Table]) -> list[dict[str, Any]]:
             "stage": table.stage,
             "budget": table.budget,
             "device": table.device,
-            "machine": vars(table.machine) | {"id": table.machine.id},
-            "objectives": [vars(objective) for objective in table.objectives],
+            "threads": table.threads,
+            "machine": asdict(table.machine) | {"id": table.machine.id},
+            "objectives": [asdict(objective) for objective in table.objectives],
             "cost": table.cost,
             "rows": [_row_data(row) for row in table.rows],
         }
@@ -107,7 +109,7 @@ def _row_data(row: Row) -> dict[str, Any]:
         "study": row.study,
         "trial": row.number,
         "architecture": row.architecture.id,
-        "figures": {name: vars(summary) for name, summary in row.figures.items()},
+        "figures": {name: asdict(summary) for name, summary in row.figures.items()},
         "choices": dict(row.architecture.choices),
         "seeds": [trial.record.seed for trial in row.trials if trial.record is not None],
         "commits": sorted({trial.record.commit or "" for trial in row.trials if trial.record is not None}),
@@ -121,7 +123,7 @@ def tables_csv(tables: Sequence[Table]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     fixed = ["benchmark", "stage", "budget", "machine", "device", "rank", "on_front", "study", "trial", "architecture", "seeds"]
-    writer.writerow([*fixed, *names, *(f"choice:{name}" for name in choices)])
+    writer.writerow([neutral(name) for name in (*fixed, *names, *(f"choice:{name}" for name in choices))])
     for table in tables:
         for row in table.rows:
             common = [table.benchmark, table.stage, table.budget, str(table.machine), table.device]
@@ -133,5 +135,8 @@ def tables_csv(tables: Sequence[Table]) -> str:
 
 
 def neutral(cell: object) -> object:
-    """`cell` with an apostrophe before it where a spreadsheet would take the text for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell
+    """`cell` without carriage returns, and with an apostrophe before it where a spreadsheet would take the text for a formula."""
+    if not isinstance(cell, str):
+        return cell
+    line = cell.replace("\r", " ")  # which csv would write outside of quotes
+    return f"'{line}" if line.lstrip()[:1] in {"=", "+", "-", "@"} or line[:1] == "\t" else line

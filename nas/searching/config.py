@@ -15,7 +15,7 @@ from nas import registry
 from nas.benchmark import Benchmark, Budget, Objective
 from nas.documents import read_file
 from nas.errors import SearchError, did_you_mean, quote
-from nas.records import DEFAULT_URL, FIGURES
+from nas.records import DEFAULT_URL, FIGURES, meaning
 from nas.space import Limit, Space, digest, read_space, space_to_data
 
 
@@ -196,7 +196,7 @@ class SearchConfig(BaseModel):
         """`study`, or a name made of what the study is: equal for equal searches."""
         if self.study:
             return self.study
-        text = json.dumps(self.definition(), sort_keys=True)
+        text = json.dumps(meaning(self.definition()), sort_keys=True)
         mark = hashlib.sha256(text.encode()).hexdigest()[:6]
         return f"{self.space.name}-{self.on.name}-{self.strategy_name}-{mark}"[:80]
 

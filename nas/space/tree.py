@@ -101,7 +101,7 @@ def as_option(value: Any) -> Any:
     """A list as a choice, "$name" as a reference, anything else as it is."""
     if isinstance(value, list | tuple):
         for item in value:
-            if isinstance(item, str) and item.startswith("$"):
+            if isinstance(item, str) and item.startswith("$") and NAME.fullmatch(item[1:]):
                 raise SpaceError(f"a list holds plain values, got the reference {quote(item)}; write its values.")
         return Categorical(*value)
     if isinstance(value, str) and value.startswith("$"):

@@ -50,7 +50,6 @@ class Guide:
 
         Raises:
             StrategyError: the strategy or the pruner is unknown, or cannot serve several objectives or this space.
-
         """
         if strategy == "cmaes" and len(objectives) > 1:
             raise StrategyError(f"The strategy 'cmaes' serves one objective, this study has {len(objectives)}; name another.")
@@ -103,6 +102,8 @@ class Guide:
         for limit in self.limits:
             if limit.figure in record.figures:
                 proposal.trial.set_constraint(str(limit), limit.excess(record.figures[limit.figure]))
+        if record.outcome == "failed":
+            proposal.trial.set_constraint("failed", 1.0)  # told as FAIL, TPE would look away and propose it again
         state, values = self._outcome(record)
         with _quiet():
             told = self.study.tell(proposal.trial, values, state=state, skip_if_finished=False)
@@ -140,9 +141,7 @@ class Guide:
         """Optuna's words for what came of an evaluation."""
         values = [record.figures.get(objective.figure) for objective in self.objectives]
         known = [value for value in values if value is not None]
-        if record.outcome == "failed":
-            return TrialState.FAIL, None
-        if record.outcome == "pruned" or len(known) < len(values):
+        if record.outcome in {"failed", "pruned"} or len(known) < len(values):
             return TrialState.PRUNED, None
         return TrialState.COMPLETE, known
 

@@ -39,7 +39,6 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
 
     Raises:
         StrategyError: there is none, it needs arguments, or a package that it needs is missing.
-
     """
     if name in _NEEDS_ARGUMENTS:
         raise StrategyError(f"The strategy {name!r} needs {_NEEDS_ARGUMENTS[name]}; make it in Python and pass the sampler.")
@@ -69,7 +68,6 @@ def make_pruner(name: str) -> optuna.pruners.BasePruner:
 
     Raises:
         StrategyError: there is none.
-
     """
     known = _pruners()
     if name not in known:

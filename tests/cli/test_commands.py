@@ -127,7 +127,10 @@ def test_a_search_that_is_done_prints_its_leaderboard_and_the_next_step(run: Nas
         ),
         (["search", "--config", "missing.yaml"], "missing.yaml: cannot be read: No such file or directory."),
         (["search", "residual_cnn", "--on", "digits", "--limit", "x"], "a limit reads like 'params <= 50e3', got 'x'."),
-        (["rank", "--cost", "beauty"], "A front can be drawn against flops, params, latency_ms, peak_memory_bytes;"),
+        (
+            ["rank", "--cost", "beauty"],
+            "A front cannot be drawn against 'beauty'. Known: flops, latency_ms, params, peak_memory_bytes.",
+        ),
         (["rank", "nobody"], "No study in "),
         (["finals", "toy", "--top", "0"], "Finals need at least one architecture and one seed, got top 0 and seeds 2."),
         (["report", "nobody"], "No study in "),

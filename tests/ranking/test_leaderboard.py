@@ -1,0 +1,338 @@
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toys import toy_record
+
+from nas.benchmark import Budget, Objective
+from nas.errors import LedgerError
+from nas.ranking import COSTS, Row, Table, figure_names, leaderboard, rank
+from nas.records import FIGURES, Ledger, Machine, Outcome, Record, Stage, StudyEntry, Trial
+from nas.space import Architecture
+
+BUDGET = Budget(epochs=3)
+MACHINE = Machine(system="Linux x86_64", processor="A Processor", cores=2, memory_gib=16)
+ACCURACY = Objective("validation_accuracy", "maximize")
+PARAMS = Objective("params", "minimize")
+
+
+def study(
+    name: str = "a", objectives: Sequence[Objective] = (ACCURACY,), benchmark: str = "digits", version: int = 1
+) -> StudyEntry:
+    definition = {
+        "space": {"name": "toy", "version": 1},
+        "benchmark": {"name": benchmark, "version": version},
+        "objectives": [vars(objective) for objective in objectives],
+    }
+    return StudyEntry(id=1, name=name, definition=definition, begun_at="2026-01-01")
+
+
+def architecture(n: int) -> Architecture:
+    return Architecture("toy", 1, {"width": n})
+
+
+def record(
+    accuracy: float | None, outcome: Outcome = "complete", seed: int = 0, budget: Budget = BUDGET, **figures: float
+) -> Record:
+    """A record on a machine that is nobody's; a `flops` of 1 unless given."""
+    scores = {} if accuracy is None else {"validation_accuracy": accuracy}
+    return replace(toy_record(outcome, {"flops": 1, **figures, **scores}, (), seed, budget), machine=MACHINE)
+
+
+def trial(
+    number: int,
+    result: Record,
+    *,
+    of: int | None = None,
+    entry: str = "a",
+    stage: Stage = "search",
+    reused_from: int | None = None,
+) -> Trial:
+    """The trial of that number; of the architecture of the same number unless `of` says another."""
+    proposed = architecture(number if of is None else of)
+    return Trial(
+        id=number + 1,
+        study=entry,
+        stage=stage,
+        number=number,
+        state=result.outcome,
+        architecture=proposed,
+        evaluation=f"{proposed.id}-{stage}-{result.seed}-{result.budget}",
+        reused_from=reused_from,
+        begun_at="2026-01-01",
+        ended_at="2026-01-02",
+        proposal={},
+        record=result,
+    )
+
+
+def ranked(*trials: Trial, objectives: Sequence[Objective] = (ACCURACY,), cost: str = "flops") -> Table:
+    """The one table of these trials."""
+    (table,) = rank([(study(objectives=objectives), one) for one in trials], cost=cost)
+    return table
+
+
+def numbers(rows: Sequence[Row]) -> list[int]:
+    return [row.number for row in rows]
+
+
+def ranks(table: Table) -> list[int]:
+    return [row.rank for row in table.rows]
+
+
+# The order.
+
+
+def test_the_best_comes_first_and_what_best_means_is_the_objectives_direction() -> None:
+    trials = [trial(n, record(accuracy, params=accuracy)) for n, accuracy in enumerate([0.2, 0.9, 0.5])]
+    assert numbers(ranked(*trials).rows) == [1, 2, 0]
+    assert numbers(ranked(*trials, objectives=[PARAMS]).rows) == [0, 2, 1]
+
+
+def test_ties_share_a_rank_and_the_next_rank_counts_them() -> None:
+    table = ranked(*(trial(n, record(accuracy)) for n, accuracy in enumerate([0.9, 0.5, 0.7, 0.7])))
+    assert ranks(table) == [1, 2, 2, 4]
+    assert numbers(table.rows) == [0, 2, 3, 1]
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=20))
+def test_a_rank_is_one_more_than_the_number_of_better_rows(scores: list[int]) -> None:
+    table = ranked(*(trial(n, record(score)) for n, score in enumerate(scores)))
+    for row in table.rows:
+        assert row.rank == 1 + sum(other > scores[row.number] for other in scores)
+    assert ranks(table) == sorted(ranks(table))
+
+
+@pytest.mark.parametrize("outcome", ["infeasible", "pruned", "failed"])
+def test_only_complete_trials_are_ranked(outcome: Outcome) -> None:
+    table = ranked(trial(0, record(0.5)), trial(1, record(0.9, outcome)))
+    assert numbers(table.rows) == [0]
+    assert rank([(study(), trial(1, record(0.9, outcome)))]) == ()
+
+
+def test_a_running_trial_is_not_ranked() -> None:
+    running = replace(trial(1, record(0.9)), state="running", record=None)
+    assert numbers(ranked(trial(0, record(0.5)), running).rows) == [0]
+
+
+def test_a_trial_whose_objective_was_not_measured_is_left_out() -> None:
+    assert numbers(ranked(trial(0, record(0.5)), trial(1, record(None))).rows) == [0]
+    assert rank([(study(), trial(1, record(None)))]) == ()
+
+
+def test_an_architecture_proposed_again_has_one_row() -> None:
+    first, other, again = trial(0, record(0.5)), trial(1, record(0.4)), trial(2, record(0.5), of=0, reused_from=1)
+    table = ranked(first, other, again)
+    assert numbers(table.rows) == [0, 1]
+    assert table.rows[0].trials == (first,)
+    assert table.rows[0].figures["validation_accuracy"].count == 1
+    assert table.rows[0].figures["validation_accuracy"].deviation is None
+
+
+def test_studies_have_rows_of_their_own() -> None:
+    (table,) = rank([(study("a"), trial(0, record(0.5))), (study("b"), trial(0, record(0.6), entry="b"))])
+    assert [(row.study, row.rank) for row in table.rows] == [("b", 1), ("a", 2)]
+
+
+# Finalists.
+
+
+def test_finalists_are_ranked_by_the_mean_over_their_seeds() -> None:
+    scores = {0: [0.9, 0.1, 0.2], 1: [0.5, 0.6, 0.55]}
+    trials = [
+        trial(3 * of + n, record(score, seed=n + 1, test_accuracy=score - 0.1), of=of, stage="final")
+        for of, found in scores.items()
+        for n, score in enumerate(found)
+    ]
+    table = ranked(*trials)
+    assert (table.stage, ranks(table)) == ("final", [1, 2])
+    for row, of in zip(table.rows, (1, 0), strict=True):
+        assert (row.architecture, len(row.trials)) == (architecture(of), 3)
+        summary = row.figures["validation_accuracy"]
+        assert (summary.mean, summary.deviation, summary.count) == pytest.approx((mean(scores[of]), stdev(scores[of]), 3))
+        assert row.figures["test_accuracy"].mean == pytest.approx(mean(scores[of]) - 0.1)
+
+
+def test_the_deviation_is_that_of_a_sample() -> None:
+    table = ranked(*(trial(n, record(score, seed=n), of=0, stage="final") for n, score in enumerate([1.0, 3.0])))
+    assert table.rows[0].figures["validation_accuracy"].deviation == pytest.approx(2**0.5)  # not 1, that of a population
+
+
+def test_test_figures_order_nothing() -> None:
+    trials = [trial(n, record(0.5 + n / 10, test_accuracy=0.9 - n / 10), stage="final") for n in range(3)]
+    assert numbers(ranked(*trials).rows) == [2, 1, 0]
+
+
+def test_a_figure_that_one_seed_lacks_is_summed_up_over_the_others() -> None:
+    table = ranked(
+        trial(0, record(0.5, seed=1, latency_ms=2.0), of=0, stage="final"), trial(1, record(0.7, seed=2), of=0, stage="final")
+    )
+    summary = table.rows[0].figures["latency_ms"]
+    assert (summary.mean, summary.deviation, summary.count) == (2.0, None, 1)
+
+
+# What cannot be compared.
+
+
+@pytest.mark.parametrize(
+    ("entry", "other"),
+    [
+        (study(benchmark="fashion_mnist"), trial(1, record(0.5))),
+        (study(version=2), trial(1, record(0.5))),
+        (study(objectives=[ACCURACY, PARAMS]), trial(1, record(0.5, params=1))),
+        (study(), trial(1, record(0.5), stage="final")),
+        (study(), trial(1, record(0.5, budget=Budget(epochs=4)))),
+        (study(), trial(1, record(0.5, budget=Budget(epochs=3, fraction=0.5)))),
+        (study(), trial(1, record(0.5, budget=Budget(epochs=3, seconds=60)))),
+        (study(), trial(1, replace(record(0.5), machine=replace(MACHINE, cores=4)))),
+        (study(), trial(1, replace(record(0.5), device="cuda:0"))),
+        (study(), trial(1, replace(record(0.5), threads=8))),
+    ],
+    ids=["benchmark", "version", "objectives", "stage", "epochs", "fraction", "seconds", "machine", "device", "threads"],
+)
+def test_rows_that_cannot_be_compared_stand_in_tables_of_their_own(entry: StudyEntry, other: Trial) -> None:
+    tables = rank([(study(), trial(0, record(0.9))), (entry, other)])
+    assert sorted(numbers(table.rows) for table in tables) == [[0], [1]]
+    assert [ranks(table) for table in tables] == [[1], [1]]
+
+
+def test_budgets_that_read_alike_are_still_apart() -> None:
+    trials = [trial(n, record(0.5, budget=Budget(epochs=1, fraction=fraction))) for n, fraction in enumerate([0.1001, 0.1002])]
+    assert len(rank([(study(), one) for one in trials])) == 2
+
+
+def test_studies_that_ask_the_same_share_a_table() -> None:
+    (table,) = rank([(study("a"), trial(0, record(0.5))), (study("b"), trial(1, record(0.6), entry="b"))])
+    assert ranks(table) == [1, 2]
+    assert (table.benchmark, table.stage, table.budget, table.machine, table.device, table.objectives) == (
+        *("digits v1", "search", "3 epochs", MACHINE, "cpu"),
+        (ACCURACY,),
+    )
+
+
+def test_finalists_come_before_the_search_and_then_benchmarks_in_order() -> None:
+    pairs = [
+        (study(benchmark=name), trial(n, record(0.5), stage=stage))
+        for n, (name, stage) in enumerate([("b", "search"), ("b", "final"), ("a", "search"), ("a", "final")])
+    ]
+    tables = rank(pairs)
+    assert [(table.stage, table.benchmark) for table in tables] == [
+        *(("final", "a v1"), ("final", "b v1")),
+        *(("search", "a v1"), ("search", "b v1")),
+    ]
+
+
+# Several objectives, and the front.
+
+
+def test_several_objectives_rank_front_by_front() -> None:
+    # accuracy up, params down: 0 and 1 lie on the front, 2 and 3 behind it, 4 behind those
+    points = [(0.9, 100), (0.5, 10), (0.8, 200), (0.4, 20), (0.3, 300)]
+    trials = [trial(n, record(accuracy, params=params)) for n, (accuracy, params) in enumerate(points)]
+    table = ranked(*reversed(trials), objectives=[ACCURACY, PARAMS])
+    assert numbers(table.rows) == [0, 1, 2, 3, 4]
+    assert ranks(table) == [1, 2, 3, 4, 5]
+    assert [row.on_front for row in table.rows] == [True, True, False, False, False]
+
+
+def test_rows_equal_in_every_objective_share_a_rank_and_others_do_not() -> None:
+    points = [(0.9, 100), (0.9, 100), (0.9, 200), (0.8, 100)]
+    trials = [trial(n, record(accuracy, params=params)) for n, (accuracy, params) in enumerate(points)]
+    table = ranked(*trials, objectives=[ACCURACY, PARAMS])
+    assert (numbers(table.rows), ranks(table)) == ([0, 1, 2, 3], [1, 1, 3, 4])
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=15))
+def test_no_row_comes_before_one_that_is_better_in_every_objective(points: list[tuple[int, int]]) -> None:
+    trials = [trial(n, record(accuracy, params=params)) for n, (accuracy, params) in enumerate(points)]
+    table = ranked(*trials, objectives=[ACCURACY, PARAMS])
+    found = [points[row.number] for row in table.rows]
+    for place, (accuracy, params) in enumerate(found):
+        assert not any(other[0] > accuracy and other[1] < params for other in found[place:])
+        assert [row.rank for row in table.rows if points[row.number] == (accuracy, params)] == [
+            table.rows[place].rank
+        ] * points.count((accuracy, params))
+
+
+def test_the_front_weighs_the_objective_against_the_cost() -> None:
+    # the second best is cheaper, the third is worse and dearer than the second, the last is the cheapest
+    points = [(0.9, 100), (0.8, 50), (0.7, 60), (0.6, 10), (0.6, 10)]
+    trials = [trial(n, record(accuracy, flops=flops, params=1)) for n, (accuracy, flops) in enumerate(points)]
+    table = ranked(*trials)
+    assert [row.on_front for row in table.rows] == [True, True, False, True, True]
+    assert table.cost == "flops"
+    against_params = ranked(*trials, cost="params")
+    assert [row.on_front for row in against_params.rows] == [True, False, False, False, False]
+
+
+def test_a_row_without_the_cost_counts_as_the_dearest() -> None:
+    trials = [trial(0, record(0.9)), trial(1, record(0.8)), trial(2, record(0.7, latency_ms=5.0))]
+    table = ranked(*trials, cost="latency_ms")
+    assert [row.on_front for row in table.rows] == [True, False, True]
+
+
+# From a ledger.
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """Two studies of one benchmark, with one complete trial each."""
+    with Ledger(f"sqlite:///{tmp_path}/nas.sqlite") as opened:
+        for n, name in enumerate("ab"):
+            entry = opened.begin_study(name, study().definition)
+            begun = opened.begin_trial(entry, "search", 0, architecture(n), f"key {n}")
+            opened.end_trial(begun, record(0.5 + n / 10))
+        yield opened
+
+
+def test_a_ledger_is_ranked_as_a_whole_or_by_study(ledger: Ledger) -> None:
+    (whole,) = leaderboard(ledger)
+    assert [row.study for row in whole.rows] == ["b", "a"]
+    (part,) = leaderboard(ledger, "a")
+    assert [row.study for row in part.rows] == ["a"]
+
+
+def test_an_unknown_study_is_refused(ledger: Ledger) -> None:
+    with pytest.raises(LedgerError, match=r"is called 'c'\. Known: a, b\.$"):
+        leaderboard(ledger, "c")
+
+
+def test_an_unknown_cost_is_refused(ledger: Ledger) -> None:
+    with pytest.raises(LedgerError, match=r"^A front cannot be drawn against 'flop'\. Did you mean 'flops'\?"):
+        leaderboard(ledger, cost="flop")
+
+
+@pytest.mark.parametrize("cost", COSTS)
+def test_every_cost_can_be_asked_for(ledger: Ledger, cost: str) -> None:
+    assert cost in FIGURES
+    assert leaderboard(ledger, cost=cost)[0].cost == cost
+
+
+def test_an_empty_study_has_no_table(ledger: Ledger) -> None:
+    ledger.begin_study("empty", study().definition)
+    assert leaderboard(ledger, "empty") == ()
+
+
+# Names of figures.
+
+
+def test_figures_are_named_in_reading_order() -> None:
+    figures: dict[str, Any] = dict.fromkeys(reversed(FIGURES), 1.0)
+    table = ranked(trial(0, record(0.5, validation_loss=0.7, test_accuracy=0.4, **figures)), objectives=[ACCURACY, PARAMS])
+    assert figure_names(table) == [
+        *("validation_accuracy", "params"),
+        *("test_accuracy", "validation_loss"),
+        *(name for name in FIGURES if name != "params"),
+    ]
+
+
+def test_only_figures_that_some_row_has_are_named() -> None:
+    table = ranked(trial(0, record(0.5)), trial(1, record(0.4, latency_ms=1.5)))
+    assert figure_names(table) == ["validation_accuracy", "flops", "latency_ms"]

@@ -1,0 +1,384 @@
+import re
+import sqlite3
+import traceback
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pytest
+from toys import TOY, toy_evaluate, toy_record
+
+from nas.benchmark import Budget
+from nas.errors import LedgerError
+from nas.records import Failure, Ledger, Record, StudyEntry, Trial
+from nas.space import Architecture
+
+BUDGET = Budget(epochs=2)
+SHALLOW = TOY.architecture({"width": 8, "stem.kernel": 3, "block.times": 0})
+DEEP = TOY.architecture({"width": 16, "stem.kernel": 5, "block.times": 1, "block.0.kind": "conv"})
+DEFINITION: dict[str, Any] = {
+    "space": {"name": "toy", "version": 1, "digest": "0123456789abcdef"},
+    "benchmark": {"name": "digits", "version": 1, "objectives": [{"figure": "validation_accuracy", "direction": "maximize"}]},
+    "strategy": "tpe",
+    "pruner": "none",
+    "objectives": [{"figure": "validation_accuracy", "direction": "maximize"}],
+    "limits": ["params <= 50000"],
+    "budget": {"epochs": 10, "fraction": 1.0, "seconds": None},
+    "seed": 0,
+}
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/nas.sqlite"
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[Ledger]:
+    with Ledger(url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def study(ledger: Ledger) -> StudyEntry:
+    return ledger.begin_study("a", DEFINITION)
+
+
+def complete(architecture: Architecture, seed: int = 0) -> Record:
+    return toy_evaluate(architecture, budget=BUDGET, seed=seed)
+
+
+def changed(**changes: Any) -> dict[str, Any]:
+    """The definition with changes at the names given, `space__version=2` for one within."""
+    definition = deepcopy(DEFINITION)
+    for name, value in changes.items():
+        outer, _, inner = name.partition("__")
+        if inner:
+            definition[outer][inner] = value
+        else:
+            definition[outer] = value
+    return definition
+
+
+# Opening.
+
+
+def test_a_ledger_is_made_where_there_is_none_and_opened_again_with_what_it_holds(url: str) -> None:
+    with Ledger(url) as ledger:
+        entry = ledger.begin_study("a", DEFINITION)
+        trial = ledger.begin_trial(entry, "search", 0, SHALLOW, "key")
+        ended = ledger.end_trial(trial, complete(SHALLOW))
+    with Ledger(url, create=False) as ledger:
+        assert ledger.studies() == [entry]
+        assert ledger.trials(entry) == [ended]
+
+
+def test_without_create_a_missing_ledger_is_refused_and_not_made(url: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        LedgerError, match=r"^There is no ledger at .*nas\.sqlite; run `nas search` first, or name another with --ledger\.$"
+    ):
+        Ledger(url, create=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match=r"^The ledger's folder .*/no/such does not exist; make it first\.$"):
+        Ledger(f"sqlite:///{tmp_path}/no/such/nas.sqlite")
+
+
+def test_a_folder_is_no_ledger(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match=r"^The ledger .* cannot be used: unable to open database file\.$"):
+        Ledger(f"sqlite:///{tmp_path}")
+
+
+def test_a_text_file_is_refused_in_one_line_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("Dear diary,\n" * 100)
+    with pytest.raises(LedgerError, match=r"^The ledger .*notes\.txt cannot be used: file is not a database\.$"):
+        Ledger(f"sqlite:///{path}")
+    assert path.read_text() == "Dear diary,\n" * 100
+
+
+def test_a_database_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "shop.sqlite"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE customers (name TEXT)")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(LedgerError, match=r"shop\.sqlite is a database of something else; name another file with --ledger\.$"):
+        Ledger(f"sqlite:///{path}")
+    assert path.read_bytes() == before
+    assert [other.name for other in tmp_path.iterdir()] == ["shop.sqlite"]
+
+
+def test_a_ledger_of_another_schema_is_refused(url: str, tmp_path: Path) -> None:
+    Ledger(url).close()
+    connection = sqlite3.connect(tmp_path / "nas.sqlite")
+    connection.execute("UPDATE ledger SET schema = 99")
+    connection.commit()
+    connection.close()
+    with pytest.raises(
+        LedgerError, match=r"nas\.sqlite has schema 99, this version reads \d+; install the version that wrote it\.$"
+    ):
+        Ledger(url)
+
+
+def test_an_empty_file_becomes_a_ledger(url: str, tmp_path: Path) -> None:
+    (tmp_path / "nas.sqlite").touch()
+    with Ledger(url) as ledger:
+        assert ledger.studies() == []
+
+
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        ("postgresql://someone:hunter2@host/nas", "a postgresql URL"),
+        ("postgresql+psycopg://someone:hunter2@host:5432/nas", "a postgresql URL"),
+        ("mysql://someone:hunter2@host/nas", "a mysql URL"),
+        ("postgresql://someone@host:hunter2/nas", "something else"),
+        ("postgresql//someone:hunter2@host/nas", "something else"),
+        ("someone:hunter2@host", "something else"),
+        ("nas.sqlite", "something else"),
+        ("sqlite://", "a sqlite URL"),
+        ("sqlite:///:memory:", "a sqlite URL"),
+        ("", "something else"),
+    ],
+)
+def test_what_is_no_sqlite_file_is_refused_and_no_password_is_told(url: str, seen: str) -> None:
+    with pytest.raises(LedgerError) as caught:
+        Ledger(url)
+    assert str(caught.value) == f"A ledger is a SQLite file, as in sqlite:///nas.sqlite; got {seen}."
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+# Studies.
+
+
+def test_the_same_definition_is_the_same_study(ledger: Ledger) -> None:
+    entry = ledger.begin_study("a", DEFINITION)
+    assert entry.definition == DEFINITION
+    assert ledger.begin_study("a", deepcopy(DEFINITION)) == entry
+    assert ledger.studies() == [entry]
+
+
+def test_tuples_and_lists_are_the_same_definition(ledger: Ledger) -> None:
+    entry = ledger.begin_study("a", changed(limits=("params <= 50000",)))
+    assert ledger.begin_study("a", DEFINITION) == entry
+
+
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        ({"strategy": "random"}, "with strategy tpe, now it is random"),
+        ({"pruner": "median"}, "with pruner none, now it is median"),
+        ({"seed": 1}, "with seed 0, now it is 1"),
+        ({"limits": []}, "with limits params <= 50000, now it is none"),
+        ({"limits": ["params <= 50000", "flops <= 9"]}, "with limits params <= 50000, now it is params <= 50000, flops <= 9"),
+        ({"space__version": 2}, "with the space toy version 1, now it is toy version 2"),
+        ({"space__name": "mixer"}, "with the space toy version 1, now it is mixer version 1"),
+        ({"space__digest": "fedcba9876543210"}, "with another declaration of the space toy version 1"),
+        ({"benchmark__version": 2}, "with the benchmark digits version 1, now it is digits version 2"),
+        ({"benchmark__objectives": []}, "with another declaration of the benchmark digits version 1"),
+        (
+            {"budget": {"epochs": 5, "fraction": 1.0, "seconds": 60.0}},
+            "with budget epochs 10, fraction 1.0, now it is epochs 5, fraction 1.0, seconds 60.0",
+        ),
+        (
+            {"objectives": [{"figure": "params", "direction": "minimize"}]},
+            "with objectives figure validation_accuracy, direction maximize, now it is figure params, direction minimize",
+        ),
+        ({"teacher": "none of before"}, "with teacher none, now it is none of before"),
+    ],
+    ids=str,
+)
+def test_another_definition_is_refused_and_the_message_says_what_differs(
+    ledger: Ledger, study: StudyEntry, changes: dict[str, Any], difference: str
+) -> None:
+    with pytest.raises(LedgerError) as caught:
+        ledger.begin_study("a", changed(**changes))
+    assert str(caught.value) == f"The study 'a' was begun {difference}; name another --study."
+    assert ledger.studies() == [study]
+
+
+def test_studies_come_oldest_first_and_are_found_by_name(ledger: Ledger) -> None:
+    entries = [ledger.begin_study(name, DEFINITION) for name in ("b", "c", "a")]
+    assert ledger.studies() == entries
+    assert ledger.study("c") == entries[1]
+
+
+def test_an_unknown_study_is_met_with_the_nearest_one(ledger: Ledger) -> None:
+    for name in ("digits", "fashion"):
+        ledger.begin_study(name, DEFINITION)
+    with pytest.raises(
+        LedgerError, match=r"^No study in .* is called 'digit'\. Did you mean 'digits'\? Known: digits, fashion\.$"
+    ):
+        ledger.study("digit")
+
+
+def test_in_an_empty_ledger_no_study_is_known(ledger: Ledger) -> None:
+    with pytest.raises(LedgerError, match=r"is called 'a'\. Known: none\.$"):
+        ledger.study("a")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden", "-a", "a b", "a\n", "é", "a" * 81, "a'; DROP TABLE studies; --"])
+def test_a_name_that_is_no_slug_is_refused(ledger: Ledger, name: str) -> None:
+    rule = r"^A study's name is letters, digits, '\.', '_' and '-', at most 80, got .*\.$"
+    with pytest.raises(LedgerError, match=rule):
+        ledger.begin_study(name, DEFINITION)
+    with pytest.raises(LedgerError, match=rule), ledger.driving(name):
+        pass
+    assert ledger.studies() == []
+
+
+@pytest.mark.parametrize("name", ["a", "A.b_c-1", "0", "a" * 80])
+def test_a_slug_is_a_name(ledger: Ledger, name: str) -> None:
+    assert ledger.begin_study(name, DEFINITION).name == name
+    with ledger.driving(name):
+        pass
+
+
+# Trials.
+
+
+def test_a_trial_runs_until_its_record_is_kept(ledger: Ledger, study: StudyEntry) -> None:
+    begun = ledger.begin_trial(study, "search", 0, SHALLOW, "key")
+    assert (begun.state, begun.ended_at, begun.record, begun.proposal, begun.reused_from) == ("running", None, None, {}, None)
+    assert (begun.study, begun.stage, begun.number, begun.evaluation) == ("a", "search", 0, "key")
+    assert ledger.trials(study) == [begun]
+
+    noted = {"sampler": {"generation": 1, "parents": [1, 2], "constraints:params <= 5": -0.25}}
+    ended = ledger.end_trial(begun, complete(SHALLOW), proposal=noted)
+    assert (ended.state, ended.proposal) == ("complete", noted)
+    assert ended.ended_at is not None
+    assert ended.begun_at <= ended.ended_at
+    assert ledger.trials(study) == [ended]
+    assert ended == replace(begun, state="complete", ended_at=ended.ended_at, proposal=noted, record=complete(SHALLOW))
+
+
+def test_the_architecture_comes_back_with_its_answers_and_its_id(ledger: Ledger, study: StudyEntry) -> None:
+    odd = Architecture("toy", 1, {"a": None, "b": True, "c": 1, "d": 0.1 + 0.2, "e": "ü\n"})
+    ledger.begin_trial(study, "search", 0, odd, "key")
+    (trial,) = ledger.trials(study)
+    assert (trial.architecture, trial.architecture.id) == (odd, odd.id)
+    assert [(name, type(value)) for name, value in trial.architecture.choices.items()] == [
+        (name, type(value)) for name, value in odd.choices.items()
+    ]
+
+
+@pytest.mark.parametrize("outcome", ["complete", "pruned", "infeasible", "failed"])
+def test_the_state_of_an_ended_trial_is_the_outcome_of_its_record(ledger: Ledger, study: StudyEntry, outcome: str) -> None:
+    ledger.end_trial(ledger.begin_trial(study, "search", 0, SHALLOW, "key"), toy_record(outcome, {}, (), 0, BUDGET))
+    (trial,) = ledger.trials(study)
+    assert trial.state == outcome
+
+
+def test_an_error_of_any_text_can_be_kept(ledger: Ledger, study: StudyEntry) -> None:
+    error = Failure(
+        kind="raised", message="FileNotFoundError: '\udcff' \x00 ☃"
+    )  # a name that is no UTF-8, as os.listdir gives it
+    record = replace(toy_record("failed", {}, (), 0, BUDGET), error=error)
+    ledger.end_trial(ledger.begin_trial(study, "search", 0, SHALLOW, "key"), record)
+    assert ledger.trials(study)[0].record == record
+
+
+def test_trials_come_in_the_order_of_their_numbers(ledger: Ledger, study: StudyEntry) -> None:
+    for number in (2, 0, 10, 1):
+        ledger.begin_trial(study, "search", number, SHALLOW, "key")
+    for number in (1, 0):
+        ledger.begin_trial(study, "final", number, SHALLOW, "key")
+    assert [trial.number for trial in ledger.trials(study, "search")] == [0, 1, 2, 10]
+    assert [trial.number for trial in ledger.trials(study, "final")] == [0, 1]
+    assert len(ledger.trials(study)) == 6
+
+
+def test_a_number_is_given_once_in_a_study_and_stage(ledger: Ledger, study: StudyEntry) -> None:
+    ledger.begin_trial(study, "search", 0, SHALLOW, "key")
+    with pytest.raises(LedgerError, match=r"cannot be used: UNIQUE constraint failed"):
+        ledger.begin_trial(study, "search", 0, DEEP, "key")
+    ledger.begin_trial(study, "final", 0, DEEP, "key")
+    ledger.begin_trial(ledger.begin_study("b", DEFINITION), "search", 0, DEEP, "key")
+    assert [trial.architecture for trial in ledger.trials(study, "search")] == [SHALLOW]
+
+
+def test_studies_keep_their_trials_apart(ledger: Ledger, study: StudyEntry) -> None:
+    other = ledger.begin_study("b", DEFINITION)
+    ledger.begin_trial(study, "search", 0, SHALLOW, "key")
+    ledger.begin_trial(other, "search", 0, DEEP, "key")
+    assert [trial.architecture for trial in ledger.trials(study)] == [SHALLOW]
+    assert [(trial.study, trial.architecture) for trial in ledger.trials(other)] == [("b", DEEP)]
+
+
+# Work that was done before.
+
+
+def end(ledger: Ledger, study: StudyEntry, number: int, key: str, record: Record, reused_from: int | None = None) -> Trial:
+    return ledger.end_trial(ledger.begin_trial(study, "search", number, SHALLOW, key), record, reused_from=reused_from)
+
+
+def test_finished_work_of_any_study_is_found_by_its_key(ledger: Ledger, study: StudyEntry) -> None:
+    done = end(ledger, ledger.begin_study("b", DEFINITION), 0, "key", complete(SHALLOW))
+    end(ledger, study, 0, "another key", complete(SHALLOW, seed=1))
+    assert ledger.find("key") == (done.id, complete(SHALLOW))
+    assert ledger.find("no such key") is None
+
+
+def test_work_that_did_not_come_to_its_end_is_not_found(ledger: Ledger, study: StudyEntry) -> None:
+    for number, outcome in enumerate(["pruned", "infeasible", "failed"]):
+        end(ledger, study, number, "key", toy_record(outcome, {}, (), 0, BUDGET))
+    ledger.begin_trial(study, "search", 3, SHALLOW, "key")
+    assert ledger.find("key") is None
+
+
+def test_the_trial_that_did_the_work_is_found_and_none_that_reused_it(ledger: Ledger, study: StudyEntry) -> None:
+    first = end(ledger, study, 0, "key", complete(SHALLOW))
+    end(ledger, study, 1, "key", complete(SHALLOW), reused_from=first.id)
+    again = end(ledger, study, 2, "key", complete(SHALLOW, seed=1))
+    assert ledger.find("key") == (first.id, complete(SHALLOW))
+    assert [trial.reused_from for trial in ledger.trials(study)] == [None, first.id, None]
+    assert again.id != first.id
+
+
+def test_a_record_is_reused_only_from_a_trial_that_exists(ledger: Ledger, study: StudyEntry) -> None:
+    with pytest.raises(LedgerError, match="FOREIGN KEY constraint failed"):
+        end(ledger, study, 0, "key", complete(SHALLOW), reused_from=12345)
+    assert ledger.trials(study)[0].state == "running"
+
+
+# Several at once, in one process.
+
+
+def test_reading_and_opening_wait_for_no_writer(ledger: Ledger, study: StudyEntry, url: str, tmp_path: Path) -> None:
+    end(ledger, study, 0, "key", complete(SHALLOW))
+    writer = sqlite3.connect(tmp_path / "nas.sqlite", isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    writer.execute("UPDATE trials SET state = 'failed'")
+    begun = perf_counter()
+    try:
+        with Ledger(url, create=False) as reader:
+            assert [trial.state for trial in reader.trials(reader.study("a"))] == ["complete"]
+            assert reader.find("key") is not None
+    finally:
+        writer.execute("ROLLBACK")
+        writer.close()
+    assert perf_counter() - begun < 10, "a reader that meets a lock waits for 30 seconds"
+
+
+def test_the_same_process_cannot_drive_a_study_twice_but_another_study(ledger: Ledger, url: str) -> None:
+    with ledger.driving("a"), Ledger(url) as other:
+        message = "The study 'a' is being run by another process; wait for it or name another --study."
+        with pytest.raises(LedgerError, match=f"^{re.escape(message)}$"), other.driving("a"):
+            pass
+        with other.driving("b"):
+            pass
+    with ledger.driving("a"):
+        pass
+
+
+def test_an_error_while_driving_lets_go(ledger: Ledger, url: str) -> None:
+    with pytest.raises(ZeroDivisionError), ledger.driving("a"):
+        raise ZeroDivisionError
+    with Ledger(url) as other, other.driving("a"):
+        pass

@@ -1,0 +1,91 @@
+import importlib.util
+
+import optuna
+import pytest
+from toys import TOY, toy_evaluate
+
+from nas.benchmark import Budget, Objective
+from nas.errors import StrategyError
+from nas.strategies import Guide, make_pruner, make_sampler, pruner_names, strategies
+
+BUDGET = Budget(epochs=2)
+ACCURACY = Objective("validation_accuracy", "maximize")
+PARAMS = Objective("params", "minimize")
+
+PACKAGES = {"cmaes": ["cmaes"], "gp": ["torch", "scipy"], "qmc": ["scipy"]}
+"""What a sampler imports once it has seen some trials."""
+
+BEYOND_RANDOM = 11
+"""Proposals after which a strategy has begun to use what it was told: Optuna's begin at random, ten times at most."""
+
+
+def skip_without_packages(strategy: str) -> None:
+    for package in PACKAGES.get(strategy, []):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{strategy} needs the package {package}, which is not installed")
+
+
+def test_strategies_are_those_that_need_no_arguments() -> None:
+    assert {"random", "tpe", "nsga2", "nsga3", "cmaes", "gp", "qmc", "bruteforce"} <= set(strategies())
+    assert not {"grid", "partialfixed", "base", "basega", "nsgaii", "nsgaiii"} & set(strategies())
+
+
+@pytest.mark.parametrize("strategy", sorted(strategies()))
+def test_every_strategy_proposes_architectures_of_a_conditional_space(strategy: str) -> None:
+    skip_without_packages(strategy)
+    guide = Guide(TOY, [ACCURACY], strategy=strategy)
+    for number in range(BEYOND_RANDOM):
+        proposal = guide.ask(number)
+        assert TOY.architecture(proposal.architecture.choices) == proposal.architecture
+        guide.tell(proposal, toy_evaluate(proposal.architecture, budget=BUDGET, seed=0))
+
+
+@pytest.mark.parametrize("strategy", sorted({*strategies()} - {"cmaes", "gp"}))
+def test_every_strategy_but_one_serves_several_objectives(strategy: str) -> None:
+    skip_without_packages(strategy)
+    guide = Guide(TOY, [ACCURACY, PARAMS], strategy=strategy)
+    for number in range(BEYOND_RANDOM):
+        proposal = guide.ask(number)
+        guide.tell(proposal, toy_evaluate(proposal.architecture, budget=BUDGET, seed=0))
+
+
+@pytest.mark.parametrize("strategy", sorted({*strategies()} - {"cmaes"}))
+def test_a_sampler_is_optunas_and_comes_without_a_warning(strategy: str) -> None:
+    assert type(make_sampler(strategy, seed=1)) is strategies()[strategy]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [
+        ("tpee", r"^No strategy is called 'tpee'\. Did you mean 'tpe'\? Known: bruteforce, .*, tpe\.$"),
+        ("nsgaii", r"^No strategy is called 'nsgaii'\. Did you mean 'nsga"),
+        ("TPE", r"^No strategy is called 'TPE'\. "),
+        ("", r"^No strategy is called ''\. Known: "),
+        ("grid", r"^The strategy 'grid' needs the values of every choice; make it in Python and pass the sampler\.$"),
+        (
+            "partialfixed",
+            r"^The strategy 'partialfixed' needs the choices to fix and another sampler; make it in Python ",
+        ),
+    ],
+)
+def test_a_name_that_makes_no_sampler_is_refused(strategy: str, message: str) -> None:
+    with pytest.raises(StrategyError, match=message):
+        make_sampler(strategy, seed=0)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("cmaes") is not None, reason="the package cmaes is installed")
+def test_a_strategy_whose_package_is_missing_is_refused_before_the_search() -> None:
+    with pytest.raises(StrategyError, match=r"^The strategy 'cmaes' needs the package 'cmaes'; install it with pip\.$"):
+        make_sampler("cmaes", seed=0)
+
+
+def test_pruners_have_names() -> None:
+    assert pruner_names() == ("none", "median", "asha", "hyperband")
+    kinds = [optuna.pruners.NopPruner, optuna.pruners.MedianPruner]
+    kinds += [optuna.pruners.SuccessiveHalvingPruner, optuna.pruners.HyperbandPruner]
+    assert [type(make_pruner(name)) for name in pruner_names()] == kinds
+
+
+def test_an_unknown_pruner_is_met_with_the_nearest_one() -> None:
+    with pytest.raises(StrategyError, match=r"^No pruner is called 'med'\. Did you mean 'median'\? Known: asha, .*, none\.$"):
+        make_pruner("med")
