@@ -10,12 +10,26 @@ def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
 
 def pareto_front(costs: Sequence[Sequence[float]]) -> list[bool]:
     """Whether each point is dominated by none; equal points stand or fall together."""
+    if costs and len(costs[0]) == 2:
+        return _front_of_two(costs)
     front: list[Sequence[float]] = []
     found = [False] * len(costs)
     # In lexicographic order a point is dominated only by earlier ones, and if by any, then by one of the front.
     for index in sorted(range(len(costs)), key=lambda index: tuple(costs[index])):
         if not any(dominates(other, costs[index]) for other in front):
             front.append(costs[index])
+            found[index] = True
+    return found
+
+
+def _front_of_two(costs: Sequence[Sequence[float]]) -> list[bool]:
+    """The front of points with two costs: from left to right, those that lie lower than all before them."""
+    found = [False] * len(costs)
+    lowest: tuple[float, ...] | None = None
+    for index in sorted(range(len(costs)), key=lambda index: tuple(costs[index])):
+        point = tuple(costs[index])
+        if lowest is None or point == lowest or point[1] < lowest[1]:
+            lowest = point
             found[index] = True
     return found
 

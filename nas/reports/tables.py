@@ -13,7 +13,7 @@ from rich.text import Text
 
 from nas.ranking import Row, Summary, Table, figure_names
 
-_SCALES = {"flops": (1e6, "MFLOPs"), "macs": (1e6, "MMACs"), "peak_memory_bytes": (2**20, "memory MiB")}
+SCALES = {"flops": (1e6, "MFLOPs"), "macs": (1e6, "MMACs"), "peak_memory_bytes": (2**20, "memory MiB")}
 """Figures that people read in a larger unit."""
 
 _TITLES = {"params": "params", "latency_ms": "latency ms", "train_seconds": "train s"}
@@ -32,15 +32,15 @@ def headline(table: Table) -> str:
 
 def title(name: str) -> str:
     """What a column of the figure `name` is called."""
-    return _SCALES[name][1] if name in _SCALES else _TITLES.get(name, name.replace("_", " "))
+    return SCALES[name][1] if name in SCALES else _TITLES.get(name, name.replace("_", " "))
 
 
 def show(name: str, summary: Summary | None) -> str:
     """The figure for people: in the unit of its column's title, with its deviation where trainings differ."""
     if summary is None:
         return NOT_MEASURED
-    scale = _SCALES[name][0] if name in _SCALES else 1
-    digits = 0 if name == "params" else 2 if name in {"train_seconds"} | _SCALES.keys() else 4
+    scale = SCALES[name][0] if name in SCALES else 1
+    digits = 0 if name == "params" else 2 if name in {"train_seconds"} | SCALES.keys() else 4
     if name == "latency_ms":
         digits = 3
     text = f"{summary.mean / scale:,.{digits}f}"
@@ -51,7 +51,8 @@ def print_tables(tables: Sequence[Table], console: Console, *, top: int | None =
     """Print leaderboards for people; `top` rows of each, or all."""
     several = len({row.study for table in tables for row in table.rows}) > 1
     for table in tables:
-        names = [name for name in figure_names(table) if name not in _LEFT_OUT]
+        aims = {objective.figure for objective in table.objectives}
+        names = [name for name in figure_names(table) if name in aims or name not in _LEFT_OUT]
         grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left", title_style="bold", show_edge=False)
         grid.title = Text(headline(table))
         grid.add_column("#", justify="right")

@@ -1,0 +1,184 @@
+"""A leaderboard as the page shows it: columns, cells of text, and what opens under a row."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from nas.benchmark import Objective
+from nas.ranking import Row, Summary, Table, figure_names
+from nas.records import FIGURES, Latency, Trial
+from nas.reports.curves import Curve, figure_span, sparkline
+from nas.reports.outcome import words
+from nas.reports.tables import headline, show, title
+from nas.space import Value
+
+DETAILED = 150
+"""Rows of a board that open; further ones have their figures only, so that the page does not grow without bound."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One figure."""
+
+    figure: str
+    title: str
+    descending: bool
+    """Whether people want the largest first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One figure of one row."""
+
+    text: str
+    interval: str = ""
+    """The 95 % interval of a latency."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Details:
+    """What opens under a row."""
+
+    choices: str
+    """`name: value`, one a line."""
+    curves: tuple[Curve, ...]
+    trainings: tuple[tuple[str, tuple[Cell, ...]], ...]
+    """Seed and figures of each training, where there are several."""
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One row."""
+
+    key: str
+    """Names the row within the page."""
+    rank: int
+    on_front: bool
+    id: str
+    cells: tuple[Cell, ...]
+    last: str
+    """The trial's number, or how many trainings stand behind the row."""
+    details: Details | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """One table of rows that can be compared."""
+
+    key: str
+    headline: str
+    stage: str
+    columns: tuple[Column, ...]
+    last: str
+    """Title of the last column."""
+    front: str
+    """The figures that decide who is on the front."""
+    lines: tuple[Line, ...]
+
+
+def board(table: Table, key: str, curve: Objective | None) -> Board:
+    """`table` for the page; `curve` is the objective that learning curves show."""
+    shown = [name for name in figure_names(table) if not _aside(name, table)]
+    columns = tuple(Column(figure=name, title=title(name), descending=_larger_first(name, table)) for name in shown)
+    writer = _Writer(table, shown, curve)
+    final = table.stage == "final"
+    return Board(
+        key=key,
+        headline=headline(table),
+        stage=table.stage,
+        columns=columns,
+        last="seeds" if final else "trial",
+        front=" and ".join(words(name) for name in dict.fromkeys([*(goal.figure for goal in table.objectives), table.cost])),
+        lines=tuple(
+            Line(
+                key=row_key(key, n),
+                rank=row.rank,
+                on_front=row.on_front,
+                id=row.architecture.id,
+                cells=writer.cells(row),
+                last=str(len(row.trials) if final else row.number),
+                details=writer.details(row) if n < DETAILED else None,
+            )
+            for n, row in enumerate(table.rows)
+        ),
+    )
+
+
+def row_key(board_key: str, n: int) -> str:
+    """Names row `n` of a board within the page."""
+    return f"{board_key}r{n}"
+
+
+def choices_text(choices: Mapping[str, Value]) -> str:
+    """One choice a line, as in YAML."""
+    return "\n".join(f"{name}: {_plain(value)}" for name, value in choices.items())
+
+
+class _Writer:
+    """Writes the rows of one table."""
+
+    def __init__(self, table: Table, shown: Sequence[str], curve: Objective | None) -> None:
+        self.shown = shown
+        self.aside = [name for name in figure_names(table) if name not in shown]
+        self.curve = curve
+        self.span = figure_span((trial for row in table.rows for trial in row.trials), curve.figure) if curve else (0.0, 1.0)
+
+    def cells(self, row: Row) -> tuple[Cell, ...]:
+        """The figures of `row`; a single training's latency with its interval."""
+        record = row.trials[0].record if len(row.trials) == 1 else None
+        return tuple(_cell(name, row.figures.get(name), record.latency if record else None) for name in self.shown)
+
+    def details(self, row: Row) -> Details:
+        return Details(
+            choices=choices_text(row.architecture.choices),
+            curves=tuple(self.curves(row)),
+            trainings=tuple(self.training(trial) for trial in row.trials) if len(row.trials) > 1 else (),
+            facts=tuple(self.facts(row)),
+        )
+
+    def curves(self, row: Row) -> Iterator[Curve]:
+        if self.curve is None:
+            return
+        for trial in row.trials:
+            seed = f", seed {trial.record.seed}" if trial.record and len(row.trials) > 1 else ""
+            found = sparkline(trial, self.curve.figure, self.span, words(self.curve.figure) + seed)
+            if found:
+                yield found
+
+    def training(self, trial: Trial) -> tuple[str, tuple[Cell, ...]]:
+        assert trial.record is not None  # noqa: S101 - only complete trials are ranked
+        figures = {name: Summary(mean=value, deviation=None, count=1) for name, value in trial.record.figures.items()}
+        return str(trial.record.seed), tuple(_cell(name, figures.get(name), trial.record.latency) for name in self.shown)
+
+    def facts(self, row: Row) -> Iterator[tuple[str, str]]:
+        """What is known beside choices and columns."""
+        records = [trial.record for trial in row.trials if trial.record is not None]
+        for name in self.aside:
+            yield title(name), show(name, row.figures.get(name))
+        uncounted = {name: count for record in records for name, count in (record.uncounted or {}).items()}
+        if uncounted:
+            yield "operators without a FLOP count", ", ".join(f"{name} ×{count}" for name, count in uncounted.items())
+        for note in dict.fromkeys(note for record in records for note in record.notes):
+            yield "note", note
+
+
+def _cell(name: str, summary: Summary | None, latency: Latency | None) -> Cell:
+    interval = f"{latency.low_ms:.3f}–{latency.high_ms:.3f}" if name == "latency_ms" and latency and summary else ""
+    agreed = " ± 0" if name not in FIGURES and summary and summary.deviation == 0 else ""  # seeds that agree are worth telling
+    return Cell(text=show(name, summary) + agreed, interval=interval)
+
+
+def _aside(name: str, table: Table) -> bool:
+    """Whether the figure stands under the row: it says again, or less plainly, what a column says."""
+    return (name == "macs" or name.endswith("_loss")) and all(objective.figure != name for objective in table.objectives)
+
+
+def _larger_first(name: str, table: Table) -> bool:
+    directions = {objective.figure: objective.direction for objective in table.objectives}
+    return directions.get(name, "minimize" if name in FIGURES or name.endswith("_loss") else "maximize") == "maximize"
+
+
+def _plain(value: Value) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return value if isinstance(value, str) and value.isprintable() else repr(value)

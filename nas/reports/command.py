@@ -1,0 +1,64 @@
+"""The commands that do a study again, composed of its definition."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nas.records import StudyEntry, Trial
+from nas.reports.outcome import evaluated
+
+PROPOSALS = 500
+"""A search makes at least so many proposals if need be; a study with fewer never met the bound."""
+
+
+def commands(entry: StudyEntry, trials: Sequence[Trial]) -> tuple[str, ...]:
+    """The lines for a shell that do the study again: the search, then its finals where there are any."""
+    search = [trial for trial in trials if trial.stage == "search"]
+    finals = [trial for trial in trials if trial.stage == "final"]
+    lines = [_search(entry, search)]
+    if finals:
+        lines.append(_finals(entry, finals))
+    return tuple(shlex.join(words) for words in lines)
+
+
+def finals_command(entry: StudyEntry) -> str:
+    """The line that trains finalists."""
+    return shlex.join(["nas", "finals", entry.name])
+
+
+def _search(entry: StudyEntry, trials: Sequence[Trial]) -> list[str]:
+    definition = entry.definition
+    words = ["nas", "search", definition["space"]["name"], "--on", definition["benchmark"]["name"]]
+    words += ["--strategy", definition["strategy"]]
+    if count := len(evaluated(trials)):
+        words += ["--trials", str(count)]
+    if len(trials) > PROPOSALS:
+        words += ["--proposals", str(len(trials))]
+    words += ["--seed", str(definition["seed"])]
+    for limit in definition["limits"]:
+        words += ["--limit", limit]
+    if definition["objectives"] != definition["benchmark"]["objectives"]:
+        for objective in definition["objectives"]:
+            words += ["--objective", objective["figure"]]
+    if definition["pruner"] != "none":
+        words += ["--pruner", definition["pruner"]]
+    return [*words, *_budget(definition), *_threads(trials), "--study", entry.name]
+
+
+def _budget(definition: Mapping[str, Any]) -> list[str]:
+    """What differs from the benchmark's own budget."""
+    own = definition["benchmark"]["budget"]
+    differing = [name for name in ("epochs", "fraction", "seconds") if definition["budget"][name] != own[name]]
+    return [word for name in differing for word in (f"--{name}", f"{definition['budget'][name]}")]
+
+
+def _threads(trials: Sequence[Trial]) -> list[str]:
+    threads = max((trial.record.threads for trial in trials if trial.record), default=1)
+    return ["--threads", str(threads)] if threads != 1 else []
+
+
+def _finals(entry: StudyEntry, trials: Sequence[Trial]) -> list[str]:
+    seeds: dict[str, int] = {}
+    for trial in trials:
+        seeds[trial.architecture.id] = seeds.get(trial.architecture.id, 0) + 1
+    return ["nas", "finals", entry.name, "--top", str(len(seeds)), "--seeds", str(max(seeds.values())), *_threads(trials)]

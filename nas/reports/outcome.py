@@ -1,0 +1,163 @@
+"""What a study came to: how its proposals ended, and the outcome in plain sentences."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nas.ranking import Row, Table
+from nas.records import Trial
+from nas.reports.tables import show
+
+SHORT = 8
+"""Digits of an architecture's id in a sentence."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """How many proposals ended in one way."""
+
+    label: str
+    count: int
+    meaning: str
+
+
+_NAMES = {
+    "latency_ms": "latency",
+    "flops": "FLOPs",
+    "params": "parameters",
+    "peak_memory_bytes": "memory",
+    "train_seconds": "time",
+}
+
+_UNITS = {
+    "latency_ms": "ms",
+    "flops": "MFLOPs",
+    "macs": "MMACs",
+    "params": "parameters",
+    "peak_memory_bytes": "MiB",
+    "train_seconds": "s",
+}
+"""What follows a value that says by its unit what it is."""
+
+_MEANINGS = {
+    "infeasible": "outside a limit; not trained",
+    "pruned": "fell behind and were stopped",
+    "failed": "ended in an error",
+    "running": "under way, or interrupted",
+    "complete": "trained to the end and ranked",
+}
+
+
+def first_of_each(trials: Sequence[Trial]) -> list[Trial]:
+    """`trials` without those whose result an earlier one of them had already."""
+    seen: set[str] = set()
+    first = []
+    for trial in trials:
+        if trial.evaluation not in seen:
+            first.append(trial)
+        if trial.state != "running":
+            seen.add(trial.evaluation)
+    return first
+
+
+def evaluated(trials: Sequence[Trial]) -> list[Trial]:
+    """The trials that gave a different architecture a result: complete, pruned or failed."""
+    return [trial for trial in first_of_each(trials) if trial.state in {"complete", "pruned", "failed"}]
+
+
+def funnel(trials: Sequence[Trial]) -> tuple[Step, ...]:
+    """From all proposals to the complete ones; every proposal but the first step's is counted once."""
+    first = first_of_each(trials)
+    steps = [
+        Step("proposed", len(trials), "asked of the strategy"),
+        Step("repeated", len(trials) - len(first), "known from an earlier proposal; cost nothing"),
+    ]
+    for state, meaning in _MEANINGS.items():
+        count = sum(trial.state == state for trial in first)
+        if count or state != "running":
+            steps.append(Step(state, count, meaning))
+    return tuple(steps)
+
+
+def taken_over(trials: Sequence[Trial]) -> int:
+    """How many results come from an earlier study of the ledger."""
+    own = {trial.id for trial in trials}
+    return sum(trial.reused_from is not None and trial.reused_from not in own for trial in first_of_each(trials))
+
+
+def outcome(tables: Sequence[Table], benchmark: Mapping[str, Any], trials: Sequence[Trial]) -> str:
+    """The outcome in one sentence, or two."""
+    if not tables:
+        return _nothing_yet(trials)
+    table, same = tables[0], [other for other in tables if other.stage == tables[0].stage]
+    row = table.rows[0]
+    where = f" (first of {len(same)} tables that do not compare)" if len(same) > 1 else ""
+    return f"{_who(table)}{where}, reaches {_what(table, row)}{_size(row, table)}{_floor(row, benchmark)}"
+
+
+def _nothing_yet(trials: Sequence[Trial]) -> str:
+    if not trials:
+        return "Nothing has been tried yet."
+    counts = [f"{step.count:,} {step.label}" for step in funnel(trials)[1:] if step.count]
+    proposals = f"{len(trials):,} proposal{'s' if len(trials) != 1 else ''}"
+    return f"No trial is complete yet: of {proposals}, {', '.join(counts)}."
+
+
+def _who(table: Table) -> str:
+    row, equals = table.rows[0], sum(row.rank == 1 for row in table.rows)
+    name = f"{row.architecture.id[:SHORT]}…"
+    shared = f", one of {equals} that share the first rank" if equals > 1 else ""
+    if table.stage == "final":
+        return f"The best finalist, {name}{shared}"
+    count = f"{len(table.rows):,} architecture{'s' if len(table.rows) != 1 else ''}"
+    if len(table.objectives) > 1:
+        names = " and ".join(words(objective.figure) for objective in table.objectives)
+        return f"Of {count}, weighed by {names}, the front's best by {words(table.objectives[0].figure)}, {name}{shared}"
+    return f"The best of {count}, {name}{shared}"
+
+
+def _what(table: Table, row: Row) -> str:
+    names = [_tested(objective.figure, row) for objective in table.objectives]
+    return " and ".join(said(name, show(name, row.figures.get(name))) for name in names) + _seeds(row)
+
+
+def _tested(figure: str, row: Row) -> str:
+    """The figure on test data where that was read."""
+    test = figure.replace("validation_", "test_", 1)
+    return test if test in row.figures else figure
+
+
+def _seeds(row: Row) -> str:
+    return f" ({len(row.trials)}\N{NO-BREAK SPACE}seeds)" if len(row.trials) > 1 else ""
+
+
+def _size(row: Row, table: Table) -> str:
+    """The number of parameters, unless it has been said as an objective."""
+    if "params" not in row.figures or any(objective.figure == "params" for objective in table.objectives):
+        return ""
+    return f" with {said('params', show('params', row.figures['params']))}"
+
+
+def _floor(row: Row, benchmark: Mapping[str, Any]) -> str:
+    """What a linear model reaches, in terms of what the row tells."""
+    floor: Mapping[str, float] = benchmark["floor"]
+    if not floor:
+        return "."
+    known = [name for name in floor if name in row.figures]
+    if len(known) == 1:
+        return f"; a linear model reaches {floor[known[0]]:g}."
+    reached = " and ".join(said(name, f"{value:g}") for name, value in floor.items())
+    unread = (
+        "Test data have not been read yet; on them a" if not known and all(name.startswith("test_") for name in floor) else "A"
+    )
+    return f". {unread} linear model reaches {reached}."
+
+
+def said(figure: str, value: str) -> str:
+    """A figure and its value as they stand in a sentence."""
+    return f"{value} {_UNITS[figure]}" if figure in _UNITS else f"{words(figure)} {value}"
+
+
+def words(figure: str) -> str:
+    """A figure's name as it stands in a sentence."""
+    return _NAMES.get(figure, figure.replace("_", " "))

@@ -1,0 +1,88 @@
+"""A real browser, where there is one, spoken to in its DevTools protocol."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-pipe"]
+
+
+class Browser:
+    """Chromium, spoken to over a pipe in its DevTools protocol: one JSON message after another, each ended by a zero byte."""
+
+    def __init__(self, folder: str) -> None:
+        to_read, self.to = os.pipe()
+        self.back, back_write = os.pipe()
+
+        def place_pipes() -> None:
+            ends = os.dup(to_read), os.dup(back_write)
+            os.dup2(ends[0], 3)
+            os.dup2(ends[1], 4)
+
+        command = [CHROMIUM, *FLAGS, f"--user-data-dir={folder}", "about:blank"]
+        quiet: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(command, preexec_fn=place_pipes, close_fds=False, start_new_session=True, **quiet)
+        os.close(to_read)
+        os.close(back_write)
+        self.stream = os.fdopen(self.back, "rb")
+        self.count = 0
+        self.session = ""
+        self.events: list[dict[str, Any]] = []
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+
+    def _read(self) -> dict[str, Any]:
+        message = bytearray()
+        while (byte := self.stream.read(1)) != b"\0":
+            if not byte:
+                raise EOFError("chromium has ended")
+            message += byte
+        found: dict[str, Any] = json.loads(message)
+        return found
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        self.count += 1
+        message = {"id": self.count, "method": method, "params": parameters}
+        os.write(self.to, json.dumps(message | ({"sessionId": self.session} if self.session else {})).encode() + b"\0")
+        while True:
+            answer = self._read()
+            if answer.get("id") == self.count:
+                assert "error" not in answer, answer
+                result: dict[str, Any] = answer["result"]
+                return result
+            self.events.append(answer)
+
+    def open(self, path: Path, width: int = 1200, height: int = 900) -> None:
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.events.clear()
+        self.call("Page.navigate", url=path.as_uri())
+        while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
+            self.events.append(self._read())
+
+    def run(self, script: str) -> Any:
+        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def complaints(self) -> list[dict[str, Any]]:
+        """What the console would show: errors, refusals of the Content-Security-Policy, messages."""
+        kinds = {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"}
+        return [event["params"] for event in self.events if event.get("method") in kinds]
+
+    def requests(self) -> list[str]:
+        """The addresses that were asked for."""
+        asked = [event["params"]["request"]["url"] for event in self.events if event.get("method") == "Network.requestWillBeSent"]
+        return [url for url in asked if not url.startswith("data:")]
+
+    def close(self) -> None:
+        os.killpg(self.process.pid, signal.SIGTERM)  # its own session: the browser and its helpers, nothing else
+        self.process.wait(timeout=20)
+        self.stream.close()
+        os.close(self.to)
