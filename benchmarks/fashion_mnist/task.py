@@ -109,4 +109,4 @@ def _read_idx(path: Path | None, folder: Path, name: str) -> NDArray[np.uint8]:
     shape = np.frombuffer(content, dtype=">i4", count=axes, offset=4).tolist() if len(content) >= 4 + 4 * axes else []
     if not axes or len(content) - 4 - 4 * axes != np.prod(shape, dtype=np.int64):
         raise BenchmarkError(f"{path} is no IDX file of unsigned bytes, or is cut short; fetch it again.")
-    return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * axes).reshape(shape)
+    return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * axes).reshape(shape).copy()  # torch wants to own it

@@ -27,4 +27,5 @@ def _shift(images_NCHW: Tensor, most: int, generator: torch.Generator) -> Tensor
     columns_NW = offsets_2N[1, :, None] + torch.arange(width, device=device)
     examples_N = torch.arange(count, device=device)
     picked_NHWC = padded[examples_N[:, None, None], :, rows_NH[:, :, None], columns_NW[:, None, :]]
-    return picked_NHWC.permute(0, 3, 1, 2).contiguous()
+    # `contiguous()` would leave pictures of one channel with strides that torch takes for channels-last.
+    return picked_NHWC.permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)

@@ -28,7 +28,7 @@ def peak_memory_bytes(make: Callable[[], tuple[nn.Module, Callable[[], None]]], 
         return int(torch.cuda.max_memory_allocated(device) - before)
     with _Storages() as storages:
         _two_steps(make)
-    return storages.peak
+    return int(storages.peak)
 
 
 def _two_steps(make: Callable[[], tuple[nn.Module, Callable[[], None]]]) -> None:
@@ -38,16 +38,16 @@ def _two_steps(make: Callable[[], tuple[nn.Module, Callable[[], None]]]) -> None
     del model
 
 
-class _Storages(TorchDispatchMode):
+class _Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sums the storages that operators give, and subtracts each when it is freed."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.alive = 0
         self.peak = 0
         self._known: dict[int, weakref.ref[Any]] = {}
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(given):
             if isinstance(leaf, torch.Tensor):

@@ -36,13 +36,15 @@ def build(space: Space, architecture: Architecture, signature: Signature, *, see
 def _modules(space: Space, architecture: Architecture, signature: Signature) -> OrderedDict[str, nn.Module]:
     modules: OrderedDict[str, nn.Module] = OrderedDict()
     for spec, kind, given in _placed(space, architecture, signature):
-        modules[spec.path.replace(".", "_")] = kind.build(given, signature.output)
+        try:
+            module = kind.build(given, signature.output)
+        except ModelError as error:
+            raise ModelError(f"{spec.path}: {error}") from None
+        modules[spec.path.replace(".", "-")] = module  # a name of the space has no "-", so that no two become one
     return modules
 
 
-def _placed(
-    space: Space, architecture: Architecture, signature: Signature
-) -> Iterator[tuple[LayerSpec, LayerKind, Shape]]:
+def _placed(space: Space, architecture: Architecture, signature: Signature) -> Iterator[tuple[LayerSpec, LayerKind, Shape]]:
     """Each layer, what it is, and the shape it is given."""
     shape: Shape = signature.input
     path = "the input"

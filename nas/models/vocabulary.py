@@ -12,6 +12,9 @@ from nas.space import Categorical, Domain, Integer, Layer, Node, OneOf, Real, Re
 
 Place = tuple[str | int, ...]
 
+MAX_TRIED = 1_000
+"""The most integers of one range that are each tried."""
+
 
 def layer_kind(name: str) -> type[LayerKind]:
     """The kind of layer called `name`.
@@ -56,21 +59,22 @@ def _check_options(space: Space, kind: type[LayerKind], node: Layer, place: Plac
         if option not in kind.model_fields:
             known = did_you_mean(option, kind.model_fields)
             raise space.error((*place, option), f"{node.kind} has no option {option!r}. {known}")
-        values[option] = list(_extremes(scope[value.name] if isinstance(value, Ref) else value))
+        values[option] = list(_answers(scope[value.name] if isinstance(value, Ref) else value))
     first = {option: some[0] for option, some in values.items()}
     for option, some in values.items() or [("", [None])]:
         for value in some:
             try:
                 kind(**{**first, option: value} if option else first)
             except ValidationError as error:
-                broken = {str(item["loc"][0]) for item in error.errors() if item["loc"]}
-                at = (*place, option) if option in broken else place
+                loc = error.errors(include_url=False)[0]["loc"]  # of the complaint that `describe` tells
+                at = (*place, loc[0]) if loc and loc[0] in node.options else place
                 raise space.error(at, describe(error, node.kind)) from None
 
 
-def _extremes(option: Domain | Value) -> Iterator[Value]:
-    if isinstance(option, Categorical):
-        yield from option.values
+def _answers(option: Domain | Value) -> Iterator[Value]:
+    """Every value of `option`; of a range of reals, or of more than MAX_TRIED integers, both ends."""
+    if isinstance(option, Categorical) or (isinstance(option, Integer) and option.size <= MAX_TRIED):
+        yield from option
     elif isinstance(option, Integer | Real):
         yield from (option.low, option.high)
     else:
@@ -92,5 +96,3 @@ def _layers(nodes: tuple[Node, ...], place: Place, scope: Mapping[str, Any]) -> 
                     yield option, within, scope
                 else:
                     yield from _layers(option, within, scope)
-
-

@@ -27,7 +27,8 @@ NOT_MEASURED = "–"
 def headline(table: Table) -> str:
     """What the rows of `table` have in common, in one line."""
     what = "finalists, trained again" if table.stage == "final" else "search"
-    return f"{table.benchmark} · {what} · {table.budget} · {table.device}, {table.threads} thread{'s' * (table.threads > 1)} · {table.machine}"
+    where = f"{table.device}, {table.threads} thread{'s' * (table.threads > 1)}"
+    return " · ".join([table.benchmark, what, table.budget, where, str(table.machine)])
 
 
 def title(name: str) -> str:

@@ -4,7 +4,7 @@ Axes: N examples, C channels, H height, W width.
 """
 
 from functools import partial
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import model_validator
 from timm.layers import ConvNormAct, SqueezeExcite, create_act_layer, get_act_layer
@@ -13,6 +13,7 @@ from timm.models._efficientnet_blocks import InvertedResidual as TimmInvertedRes
 from torch import Tensor, nn
 
 from nas.benchmark import Image, Shape
+from nas.errors import ModelError
 from nas.models.layers.kind import Activation, Count, Kernel, LayerKind, Share, Stride, strided
 
 
@@ -49,9 +50,15 @@ class Conv(_ImageToImage):
         return self
 
     def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002
-        """timm's ConvNormAct."""
+        """timm's ConvNormAct.
+
+        Raises:
+            ModelError: `groups` does not divide the channels that come in.
+        """
         assert isinstance(given, Image)  # noqa: S101
-        return ConvNormAct(  # type: ignore[no-any-return]
+        if given.channels % self.groups:
+            raise ModelError(f"groups must divide the channels that come in ({given.channels}), got {self.groups}.")
+        return ConvNormAct(
             given.channels,
             self.features,
             kernel_size=self.kernel,
@@ -85,13 +92,9 @@ class ResidualBlock(nn.Module):
         act = get_act_layer(kind.activation)
         self.conv1 = ConvNormAct(channels, kind.features, kind.kernel, stride=kind.stride, act_layer=act)
         self.conv2 = ConvNormAct(kind.features, kind.features, kind.kernel, apply_act=False)
-        self.squeeze_excite = (
-            SqueezeExcite(kind.features, rd_ratio=kind.squeeze_excite) if kind.squeeze_excite else nn.Identity()
-        )
+        self.squeeze_excite = SqueezeExcite(kind.features, rd_ratio=kind.squeeze_excite) if kind.squeeze_excite else nn.Identity()
         same = channels == kind.features and kind.stride == 1
-        self.shortcut = (
-            nn.Identity() if same else ConvNormAct(channels, kind.features, 1, stride=kind.stride, apply_act=False)
-        )
+        self.shortcut = nn.Identity() if same else ConvNormAct(channels, kind.features, 1, stride=kind.stride, apply_act=False)
         self.act = create_act_layer(kind.activation, inplace=True)
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
@@ -115,10 +118,11 @@ class InvertedResidual(_ImageToImage):
     def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002
         """timm's InvertedResidual, or DepthwiseSeparableConv at expansion 1."""
         assert isinstance(given, Image)  # noqa: S101
-        se_layer = partial(SqueezeExcite, rd_ratio=self.squeeze_excite) if self.squeeze_excite else None
+        # timm asks for a class and calls it; what is called with the width is enough.
+        se_layer: Any = partial(SqueezeExcite, rd_ratio=self.squeeze_excite) if self.squeeze_excite else None
         act_layer = get_act_layer(self.activation)
         if self.expansion == 1:
-            return DepthwiseSeparableConv(  # type: ignore[no-any-return]
+            return DepthwiseSeparableConv(
                 given.channels,
                 self.features,
                 dw_kernel_size=self.kernel,
@@ -126,7 +130,7 @@ class InvertedResidual(_ImageToImage):
                 act_layer=act_layer,
                 se_layer=se_layer,
             )
-        return TimmInvertedResidual(  # type: ignore[no-any-return]
+        return TimmInvertedResidual(
             given.channels,
             self.features,
             dw_kernel_size=self.kernel,

@@ -46,4 +46,4 @@ class SqueezeExcite(LayerKind):
     def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002
         """timm's SqueezeExcite."""
         assert isinstance(given, Image)  # noqa: S101
-        return TimmSqueezeExcite(given.channels, rd_ratio=self.ratio)  # type: ignore[no-any-return]
+        return TimmSqueezeExcite(given.channels, rd_ratio=self.ratio)

@@ -1,0 +1,87 @@
+import pytest
+import torch
+from torch import nn
+
+from nas.errors import SearchError
+from nas.evaluation.device import accelerator, is_out_of_memory, pick, place, release, synchronize
+
+CPU = torch.device("cpu")
+
+
+def test_a_device_is_picked_by_name() -> None:
+    assert pick("cpu") == CPU
+
+
+def test_without_a_name_it_is_the_gpu_where_there_is_one() -> None:
+    assert pick().type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.parametrize("name", ["mps", "meta", "gpu", "", "cuda:one", "cuda:-1", "CPU", "cpu:1"])
+def test_a_name_that_is_no_device_is_refused(name: str) -> None:
+    with pytest.raises(SearchError) as caught:
+        pick(name)
+    assert str(caught.value) == f"A device is 'cpu', 'cuda' or 'cuda:N', got {name!r}."
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has a CUDA device")
+@pytest.mark.parametrize("name", ["cuda", "cuda:0", "cuda:7"])
+def test_a_gpu_that_is_not_there_is_refused(name: str) -> None:
+    with pytest.raises(SearchError) as caught:
+        pick(name)
+    assert str(caught.value) == f"The device {name!r} is not there; this machine has no CUDA devices."
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_beyond_the_last_is_refused() -> None:
+    count = torch.cuda.device_count()
+    with pytest.raises(SearchError, match=rf"^The device 'cuda:{count}' is not there; this machine has {count} CUDA device"):
+        pick(f"cuda:{count}")
+
+
+def test_the_cpu_has_no_accelerator_and_nothing_to_wait_for() -> None:
+    assert accelerator(CPU) is None
+    synchronize(CPU)
+    release(CPU)
+
+
+def test_convolutions_on_the_cpu_lie_in_channels_last_order_with_equal_weights() -> None:
+    model = nn.Conv2d(4, 8, 3)
+    weight = model.weight.detach().clone()
+    assert place(model, CPU) is model
+    assert model.weight.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(model.weight, weight)
+
+
+@pytest.mark.parametrize("shortcut", [nn.Conv2d(4, 8, 1, stride=2), nn.Conv2d(24, 24, 1, stride=2, groups=3)])
+def test_a_network_that_onednn_would_crash_on_stays_in_channels_first_order(shortcut: nn.Module) -> None:
+    model = place(nn.Sequential(nn.Conv2d(3, shortcut.in_channels, 3), shortcut), CPU)
+    assert model[0].weight.is_contiguous()
+    for _ in range(20):
+        model(torch.randn(64, 3, 10, 10)).sum().backward()
+
+
+@pytest.mark.parametrize("shortcut", [nn.Conv2d(16, 8, 1, stride=2), nn.Conv2d(4, 8, 1), nn.Conv2d(4, 8, 3, stride=2)])
+def test_a_network_with_convolutions_that_are_nearly_so_is_placed_like_any_other(shortcut: nn.Module) -> None:
+    model = place(nn.Sequential(nn.Conv2d(3, shortcut.in_channels, 3), shortcut), CPU)
+    assert model[0].weight.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_it"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory."), True),
+        (MemoryError(), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096 bytes."), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("can't allocate memory"), False),
+    ],
+)
+def test_out_of_memory_is_told_from_other_errors(error: Exception, is_it: bool) -> None:
+    assert is_out_of_memory(error) is is_it
+
+
+def test_a_host_without_enough_memory_is_recognised() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**50)
+    assert is_out_of_memory(caught.value)

@@ -1,0 +1,219 @@
+"""Figures against hand counts. A convolution of k×k from C to D channels in g groups has k·k·C/g·D weights, and needs that many
+multiply-adds for each pixel that comes out; the first factor of each product below is the number of those pixels.
+"""
+
+import random
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from nas.benchmark import Features, Image, Signature
+from nas.evaluation.flops import Count, count, example, parameters, second_opinion
+from nas.models import build, layer_kind
+from search_spaces.residual_cnn import SPACE
+
+
+def costs(params: int, macs: int) -> Count:
+    return Count(params=params, macs=macs, flops=2 * macs)
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "expected"),
+    [
+        (nn.Conv2d(3, 8, 3, padding=1), Image(3, 8, 8), costs(9 * 3 * 8 + 8, 64 * 9 * 3 * 8)),
+        (nn.Conv2d(3, 8, 3), Image(3, 7, 5), costs(9 * 3 * 8 + 8, 15 * 9 * 3 * 8)),
+        (nn.Conv2d(4, 8, 5, stride=2, padding=2, bias=False), Image(4, 8, 8), costs(25 * 4 * 8, 16 * 25 * 4 * 8)),
+        (nn.Conv2d(4, 8, 3, padding=1, groups=2, bias=False), Image(4, 8, 8), costs(9 * 2 * 8, 64 * 9 * 2 * 8)),
+        (nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False), Image(8, 8, 8), costs(9 * 8, 64 * 9 * 8)),
+        (nn.Conv2d(8, 8, 1, bias=False), Image(8, 1, 1), costs(8 * 8, 8 * 8)),
+        (nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), Image(1, 8, 8), costs(64 * 10 + 10, 64 * 10)),
+        (nn.Linear(8, 3, bias=False), Image(2, 5, 8), costs(8 * 3, 2 * 5 * 8 * 3)),
+        (nn.Sequential(nn.BatchNorm2d(4), nn.ReLU(), nn.AvgPool2d(2)), Image(4, 8, 8), costs(2 * 4, 0)),
+    ],
+    ids=["plain", "unpadded", "strided", "grouped", "depthwise", "1x1", "linear", "linear-on-rows", "nothing-counted"],
+)
+def test_an_operator_costs_what_it_does_on_paper(module: nn.Module, shape: Image, expected: Count) -> None:
+    assert count(lambda: module.to("meta"), shape) == expected
+
+
+NORM = 2
+"""Parameters of batch normalisation, for each channel."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "channels", "expected"),
+    [
+        ("conv", {"features": 6, "kernel": 5, "stride": 2, "groups": 2}, 4, costs(25 * 2 * 6 + NORM * 6, 16 * 25 * 2 * 6)),
+        ("residual", {"features": 8}, 8, costs(2 * (9 * 8 * 8 + NORM * 8), 2 * 64 * 9 * 8 * 8)),
+        (
+            "residual",  # the squeeze of 16 × 0.5 = 8 channels sees one pixel; the shortcut is 1×1
+            {"features": 16, "stride": 2, "squeeze_excite": 0.5},
+            8,
+            costs(
+                (9 * 8 * 16 + NORM * 16) + (9 * 16 * 16 + NORM * 16) + (16 * 8 + 8) + (8 * 16 + 16) + (8 * 16 + NORM * 16),
+                16 * 9 * 8 * 16 + 16 * 9 * 16 * 16 + 16 * 8 + 8 * 16 + 16 * 8 * 16,
+            ),
+        ),
+        (
+            "inverted_residual",  # 8 → 32 → 32 depthwise, squeezed to 32 × 0.25 = 8 → 8
+            {"features": 8, "expansion": 4, "squeeze_excite": 0.25},
+            8,
+            costs(
+                (8 * 32 + NORM * 32) + (9 * 32 + NORM * 32) + (32 * 8 + 8) + (8 * 32 + 32) + (32 * 8 + NORM * 8),
+                64 * 8 * 32 + 64 * 9 * 32 + 32 * 8 + 8 * 32 + 64 * 32 * 8,
+            ),
+        ),
+        (
+            "inverted_residual",  # the stride is the depthwise convolution's
+            {"features": 24, "expansion": 2, "kernel": 5, "stride": 2},
+            16,
+            costs(
+                (16 * 32 + NORM * 32) + (25 * 32 + NORM * 32) + (32 * 24 + NORM * 24),
+                64 * 16 * 32 + 16 * 25 * 32 + 16 * 32 * 24,
+            ),
+        ),
+        (
+            "inverted_residual",  # nothing is widened
+            {"features": 24, "expansion": 1},
+            16,
+            costs((9 * 16 + NORM * 16) + (16 * 24 + NORM * 24), 64 * 9 * 16 + 64 * 16 * 24),
+        ),
+        ("squeeze_excite", {"ratio": 0.5}, 16, costs((16 * 8 + 8) + (8 * 16 + 16), 16 * 8 + 8 * 16)),
+        ("pool", {}, 16, costs(0, 0)),
+        ("head", {}, 16, costs(16 * 10 + 10, 16 * 10)),
+    ],
+)
+def test_a_layer_costs_what_it_does_on_paper(kind: str, options: dict[str, object], channels: int, expected: Count) -> None:
+    picture = Image(channels, 8, 8)
+    assert count(lambda: layer_kind(kind)(**options).build(picture, Features(10)), picture) == expected
+
+
+def test_a_whole_architecture_costs_what_it_does_on_paper() -> None:
+    """On 1×8×8: stem 5×5 to 16×8×8; a stage that halves to 24×4×4 and has one residual and one inverted-residual block."""
+    architecture = SPACE.architecture(
+        {
+            "stem.features": 16,
+            "stem.kernel": 5,
+            "stem.stride": 1,
+            "activation": "silu",
+            "stage.times": 1,
+            "stage.0.reduce": "conv",
+            "stage.0.width": 24,
+            "stage.0.kernel": 3,
+            "stage.0.block.times": 2,
+            "stage.0.block.0.kind": "residual",
+            "stage.0.squeeze_excite": 0,
+            "stage.0.block.1.kind": "inverted_residual",
+            "stage.0.block.1.kind.inverted_residual.expansion": 2,
+            "head.pool": "average",
+            "head.dropout": 0.2,
+        }
+    )
+    stem = 25 * 1 * 16
+    reduce = 9 * 16 * 24
+    residual = 2 * 9 * 24 * 24
+    inverted_residual = 24 * 48 + 9 * 48 + 48 * 24
+    head = 24 * 10
+    norms = NORM * (16 + 24 + 2 * 24 + (48 + 48 + 24))
+    assert count(lambda: build(SPACE, architecture, Signature(Image(1, 8, 8), 10)), Image(1, 8, 8)) == costs(
+        stem + reduce + residual + inverted_residual + head + 10 + norms,
+        64 * stem + 16 * (reduce + residual + inverted_residual) + head,
+    )
+
+
+class Rows(nn.Module):
+    """Feeds the rows of an image of one channel to a layer for sequences: (N, 1, H, W) → (N, H, …)."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        rows_NHW = images_NCHW.flatten(1, 2)
+        attends = isinstance(self.layer, nn.MultiheadAttention)
+        outputs: tuple[Tensor, ...] = self.layer(rows_NHW, rows_NHW, rows_NHW) if attends else self.layer(rows_NHW)
+        return outputs[0]
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (nn.LSTM(8, 16, batch_first=True), costs(4 * (8 + 16 + 2) * 16, 7 * 4 * (8 + 16) * 16)),
+        (
+            nn.GRU(8, 16, num_layers=2, bidirectional=True, batch_first=True),
+            costs(2 * 3 * (8 + 16 + 2) * 16 + 2 * 3 * (32 + 16 + 2) * 16, 7 * 2 * 3 * (8 + 16) * 16 + 7 * 2 * 3 * (32 + 16) * 16),
+        ),
+        (
+            nn.MultiheadAttention(8, 2, batch_first=True),  # queries, keys, values; 7×7 scores and their sums of values; out
+            costs(3 * (8 + 1) * 8 + (8 + 1) * 8, 7 * 3 * 8 * 8 + 2 * (7 * 7 * 4 + 7 * 7 * 4) + 7 * 8 * 8),
+        ),
+    ],
+    ids=["lstm", "gru", "attention"],
+)
+def test_layers_for_sequences_cost_what_they_do_on_paper(layer: nn.Module, expected: Count) -> None:
+    """Seven steps of eight features; four gates an LSTM cell, three a GRU cell."""
+    assert count(lambda: Rows(layer).to("meta"), Image(1, 7, 8)) == expected
+
+
+def test_the_second_counter_agrees_on_random_architectures() -> None:
+    rng = random.Random(0)
+    for _ in range(30):
+        architecture = SPACE.sample(rng)
+        model = build(SPACE, architecture, Signature(Image(1, 8, 8), 10), seed=0)  # its weights fit pictures of any size
+        for picture in (Image(1, 8, 8), Image(1, 28, 28)):
+            counted = count(lambda a=architecture, p=picture: build(SPACE, a, Signature(p, 10)), picture)
+            assert counted.flops == 2 * counted.macs
+            theirs, _ = second_opinion(model, picture)
+            assert theirs == counted.macs, architecture.choices
+
+
+def test_the_second_counter_agrees_on_grouped_convolutions() -> None:
+    grouped = nn.Conv2d(8, 12, 3, stride=2, padding=1, groups=4)
+    assert second_opinion(grouped, Image(8, 7, 5))[0] == 12 * 9 * 2 * 12
+
+
+def test_operators_that_are_not_counted_are_listed() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.AvgPool2d(2), nn.Sigmoid(), nn.Hardswish(), nn.Sigmoid())
+    assert second_opinion(model, Image(1, 8, 8)) == (36 * 9 * 2, {"avg_pool2d": 1, "hardswish": 1, "sigmoid": 2})
+
+
+def test_a_recurrent_cell_that_the_second_counter_does_not_know_is_listed() -> None:
+    assert second_opinion(Rows(nn.LSTM(8, 16, batch_first=True)), Image(1, 7, 8)) == (0, {"lstm": 1})
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_counting_leaves_mode_weights_and_running_statistics_as_they_are(training: bool) -> None:
+    picture = Image(1, 8, 8)
+    architecture = SPACE.sample(random.Random(1))
+    model = build(SPACE, architecture, Signature(picture, 10), seed=0).train(training)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    second_opinion(model, picture)
+    assert model.training is training
+    assert all(module.training is training for module in model.modules())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_counting_draws_no_random_number() -> None:
+    picture, before = Image(1, 8, 8), torch.get_rng_state()
+    architecture = SPACE.sample(random.Random(1))
+    count(lambda: build(SPACE, architecture, Signature(picture, 10)), picture)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_counting_makes_no_weight() -> None:
+    """A linear layer of a tebibyte costs nothing to count."""
+    side = 2**19
+    assert count(lambda: nn.Linear(side, side, bias=False), Image(1, 1, side)) == costs(side**2, side**2)
+
+
+def test_a_parameter_in_two_places_counts_once_and_a_frozen_one_does_not() -> None:
+    model = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False), nn.Linear(4, 2))
+    model[1].weight = model[0].weight
+    model[2].bias.requires_grad_(False)
+    assert parameters(model) == 4 * 4 + 4 * 2
+
+
+def test_an_example_is_a_batch_of_zeros() -> None:
+    assert torch.equal(example(Image(3, 7, 5), "cpu", batch_size=2), torch.zeros(2, 3, 7, 5))

@@ -1,0 +1,96 @@
+"""What the README says is so: its commands run, and its files are the files."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+FEWER = {"--trials 20": "--trials 2", "--top 3": "--top 1", "--seeds 2": "--seeds 1"}
+"""The same commands, at a cost that a test can bear."""
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = [line.partition(" #")[0].strip() for block in blocks("sh") for line in block.splitlines()]
+    return [line for line in lines if line.startswith("nas ")]
+
+
+def nas(command: str, folder: Path) -> str:
+    for many, few in FEWER.items():
+        command = command.replace(many, few)
+    words = [sys.executable, "-m", "nas", *shlex.split(command)[1:]]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, env=environment(folder), check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def environment(folder: Path) -> dict[str, str]:
+    import os
+
+    return {**os.environ, "NAS_LEDGER": f"sqlite:///{folder}/nas.sqlite"}
+
+
+@pytest.mark.slow
+def test_the_quick_start_ends_in_a_page(tmp_path: Path) -> None:
+    steps = [line for line in commands() if "SPACE" not in line and "tiny" not in line]
+    assert [step.split()[1] for step in steps] == ["search", "finals", "report"]
+    for step in steps:
+        output = nas(step, tmp_path)
+    assert output == "Wrote leaderboard.html.\n"
+    assert (tmp_path / "leaderboard.html").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_the_example_space_is_searched_by_the_command_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "examples").mkdir()
+    text = (ROOT / "examples" / "tiny_cnn.yaml").read_text(encoding="utf-8")
+    (tmp_path / "examples" / "tiny_cnn.yaml").write_text(text, encoding="utf-8")
+    (command,) = (line for line in commands() if "tiny_cnn.yaml" in line)
+    assert "5 of 5 architectures have a result." in nas(command, tmp_path)
+
+
+@pytest.mark.slow
+def test_the_example_script_runs(tmp_path: Path) -> None:
+    script = (ROOT / "examples" / "search_digits.py").read_text(encoding="utf-8")
+    for many, few in {"trials=20": "trials=2", "top=3, seeds=2": "top=1, seeds=1"}.items():
+        assert many in script
+        script = script.replace(many, few)
+    (tmp_path / "run.py").write_text(script, encoding="utf-8")
+    words = [sys.executable, "run.py"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, env=environment(tmp_path), check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("Open leaderboard.html\n")
+
+
+def test_the_example_script_is_short_and_stands_in_the_readme() -> None:
+    script = (ROOT / "examples" / "search_digits.py").read_text(encoding="utf-8")
+    assert len(script.splitlines()) <= 15
+    assert script.partition('"""\n\n')[2].strip() in {block.strip() for block in blocks("python")}
+
+
+def test_the_example_space_is_short_and_stands_in_the_readme() -> None:
+    text = (ROOT / "examples" / "tiny_cnn.yaml").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 25
+    assert text in blocks("yaml")
+
+
+def test_make_run_does_the_quick_start() -> None:
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n\t\t", "")
+    for step in [line for line in commands() if "SPACE" not in line and "tiny" not in line]:
+        wanted = set(shlex.split(step)) - {"nas", "leaderboard.html"}
+        made = [set(shlex.split(line)) for line in recipe.splitlines() if f"/nas {step.split()[1]}" in line]
+        assert any(wanted <= words for words in made), step
+
+
+def test_every_linked_file_is_there() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).exists(), target
