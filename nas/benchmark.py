@@ -86,7 +86,8 @@ class Budget:
     fraction: float = 1.0
     """Share of the training examples that is used: the first ones of a fixed, stratified order."""
     seconds: float | None = None
-    """Wall-clock seconds of training after which no further epoch begins; None for no such limit."""
+    """Wall-clock seconds of training after which no further epoch begins; None for no such limit. The learning rate follows
+    the epochs, so a training that ends early ends at a rate that is still high: slow networks score below their worth."""
 
     def __post_init__(self) -> None:
         if isinstance(self.epochs, bool) or not isinstance(self.epochs, int) or self.epochs < 1:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from nas.benchmark import Benchmark, Budget
-from nas.errors import BenchmarkError, ModelError
+from nas.errors import BenchmarkError, ModelError, NasError
 from nas.evaluation.augmentation import augment
 from nas.evaluation.device import accelerator, is_out_of_memory, pick, place, release
 from nas.evaluation.flops import count, example, second_opinion
@@ -20,7 +20,7 @@ from nas.evaluation.memory import peak_memory_bytes
 from nas.evaluation.task import Examples, Task
 from nas.evaluation.training import Report, evaluate, make_optimizer, take_step, train
 from nas.models import build
-from nas.records import Failure, Outcome, Record, commit, this_machine, versions
+from nas.records import Epoch, Failure, Outcome, Record, commit, this_machine, versions
 from nas.space import Architecture, Limit, Space, broken_limits
 
 
@@ -80,13 +80,18 @@ class Evaluator:
         """The Record of `architecture` trained with `budget` and `seed`; test data are read only where it is `final`.
 
         A candidate that fails (wrong shape, out of memory, diverged, an exception of its own) is a Record with `error`.
+        What is not the candidate's fault is raised: an architecture of another space, missing data, an error in `report`.
         """
         run = _Run(self, architecture, budget, seed)
         try:
             outcome = run.go(report, final=final)
         except ModelError as error:
             outcome = run.fail("wrong_shape", str(error))
+        except NasError:
+            raise
         except Exception as error:  # a candidate may raise anything; the study must outlive it
+            if error is run.listener_error:
+                raise
             if is_out_of_memory(error):
                 outcome = run.fail("out_of_memory", f"on {self.device}: {error}")
             else:
@@ -107,6 +112,8 @@ class _Run:
         self.figures: dict[str, float] = {}
         self.gathered: dict[str, object] = {}
         self.notes: list[str] = []
+        self.listener_error: Exception | None = None
+        """What `report` raised, which is none of the candidate's doing."""
 
     def go(self, report: Report, *, final: bool) -> Outcome:
         signature = self.evaluator.benchmark.signature
@@ -135,7 +142,11 @@ class _Run:
 
     def compare_counts(self, model: nn.Module, macs: int) -> None:
         """Ask a second counter, which also knows what neither counts."""
-        theirs, uncounted = second_opinion(model, self.evaluator.benchmark.signature.input)
+        try:
+            theirs, uncounted = second_opinion(model, self.evaluator.benchmark.signature.input)
+        except Exception as error:  # tracing may fail where training does not
+            self.notes.append(f"fvcore could not trace it ({type(error).__name__}); multiply-adds are counted by torch alone.")
+            return
         self.gathered["uncounted"] = uncounted
         if theirs != macs:
             self.notes.append(f"fvcore counts {theirs:,} multiply-adds, torch {macs:,}; the figure is torch's.")
@@ -153,6 +164,13 @@ class _Run:
         return model, _Step(self.evaluator, model)
 
     def train(self, model: nn.Module, report: Report) -> Outcome:
+        def listened(epoch: Epoch) -> bool:
+            try:
+                return report(epoch)
+            except Exception as error:
+                self.listener_error = error
+                raise
+
         evaluator = self.evaluator
         training = train(
             model,
@@ -162,12 +180,12 @@ class _Run:
             recipe=evaluator.benchmark.recipe,
             budget=self.budget,
             seed=self.seed,
-            report=report,
+            report=listened,
         )
         self.gathered["curve"] = tuple(training.curve)
         self.figures["train_seconds"] = training.seconds
         if training.ended == "diverged":
-            return self.fail("diverged", f"the loss was not finite in epoch {len(training.curve) + 1}.")
+            return self.fail("diverged", f"the loss or a validation figure was not finite in epoch {len(training.curve) + 1}.")
         self.figures |= training.curve[-1].figures
         return training.ended
 

@@ -1,5 +1,8 @@
 """The one place that knows devices: which one, how many threads, when its work is done, how much memory it holds."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import nn
 
@@ -53,6 +56,18 @@ def _overruns_in_channels_last(module: nn.Module) -> bool:
     if not isinstance(module, nn.Conv2d) or module.kernel_size != (1, 1):
         return False
     return max(module.stride) > 1 and module.in_channels // module.groups < 16
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Within it, what is drawn on the CPU and on `device` follows from `seed`; afterwards all is as it was."""
+    gpus = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):
+        torch.default_generator.manual_seed(seed)
+        for gpu in gpus:
+            with torch.cuda.device(gpu):
+                torch.cuda.manual_seed(seed)
+        yield
 
 
 def synchronize(device: torch.device) -> None:

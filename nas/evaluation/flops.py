@@ -1,8 +1,8 @@
 """Parameters, multiply-adds and FLOPs of a network, counted on the meta device: no weight exists, nothing is computed.
 
 The convention: `macs` are the multiply-adds of convolutions, matrix products, attention and recurrent cells in one
-forward pass of one example; `flops` are twice that. Normalisation, activations, pooling, sums and embeddings are not in
-either; what of them ran is listed by `uncounted`.
+forward pass of one example; `flops` are twice that. Normalisation, activations, pooling, sums and embeddings are in neither.
+fvcore counts again on a traced pass: where the two differ the record says so, and it lists what fvcore met and could not count.
 """
 
 import warnings

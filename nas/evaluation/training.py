@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nas.benchmark import Budget, Recipe
 from nas.evaluation.augmentation import augment
-from nas.evaluation.device import synchronize
+from nas.evaluation.device import seeded, synchronize
 from nas.evaluation.task import Examples, Task
 from nas.records import Epoch
 
@@ -47,9 +47,7 @@ def train(
     The loss is looked at after every epoch: not finite, the training ends as "diverged". `report` is told every epoch.
     The global random state is left as it was.
     """
-    device = training.inputs_NCHW.device
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)  # for dropout; the order of examples and their augmentation have a generator of their own
+    with seeded(seed, training.inputs_NCHW.device):  # for dropout; order and augmentation have a generator of their own
         return _train(model, task, training.first(budget.fraction), validation, recipe, budget, seed, report)
 
 
@@ -100,8 +98,8 @@ def take_step(
     model: nn.Module, task: Task, optimizer: torch.optim.Optimizer, inputs: Tensor, targets: Tensor, recipe: Recipe
 ) -> Tensor:
     """One step of `optimizer` on one batch; returns the batch's mean loss, detached."""
+    optimizer.zero_grad(set_to_none=True)  # before the forward pass, so that old gradients do not stand beside activations
     loss = task.loss(model(inputs), targets, recipe.label_smoothing)
-    optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     return loss.detach()

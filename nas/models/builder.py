@@ -17,7 +17,7 @@ _NOUNS = {Image: "an image", Features: "a vector of features"}
 
 
 def build(space: Space, architecture: Architecture, signature: Signature, *, seed: int | None = None) -> nn.Sequential:
-    """The network that `architecture` describes: a plain torch module that needs nothing of this package.
+    """The network that `architecture` describes: an ordinary torch module, one child a layer, named after the layer's path.
 
     It takes a batch of `signature.input` and gives a batch of `signature.output` (logits). With `seed`, equal seeds give
     equal weights, and the global random state is left as it was.
@@ -29,7 +29,7 @@ def build(space: Space, architecture: Architecture, signature: Signature, *, see
     if seed is None:
         return nn.Sequential(_modules(space, architecture, signature))
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # weights are drawn on the CPU; GPUs keep their state
         return nn.Sequential(_modules(space, architecture, signature))
 
 

@@ -84,7 +84,7 @@ class Record:
     """Name → value; a figure that was not measured is absent."""
     latency: Latency | None = None
     uncounted: Mapping[str, int] | None = None
-    """Operators whose FLOPs no counter knows, and how often each ran; None where they were not looked for."""
+    """Operators that fvcore met and could not count, and how often each ran; None where it was not asked."""
     broken_limits: tuple[str, ...] = ()
     """The limits that it lies outside of."""
     curve: tuple[Epoch, ...] = ()

@@ -16,7 +16,7 @@ import benchmarks.digits.task
 from benchmarks.digits import BENCHMARK
 from nas import registry
 from nas.benchmark import Budget, Image, Shape
-from nas.errors import BenchmarkError, SearchError
+from nas.errors import BenchmarkError, SearchError, SpaceError
 from nas.evaluation import Evaluator, Examples, Split, Task, latency, load_task, train
 from nas.evaluation.device import place
 from nas.models import LayerKind, build
@@ -316,7 +316,7 @@ FAILURES = {
     "raising": ("raised", r"ValueError: this layer is broken"),
     "outofgpumemory": ("out_of_memory", r"on cpu: CUDA out of memory\. Tried to allocate 80\.00 GiB\."),
     "outofhostmemory": ("out_of_memory", r"on cpu: .*can't allocate memory: you tried to allocate 4503599627370496 bytes\..*"),
-    "poison": ("diverged", r"the loss was not finite in epoch 1\."),
+    "poison": ("diverged", r"the loss or a validation figure was not finite in epoch 1\."),
     "lying": ("raised", r"RuntimeError: .*must have same reduction dim.*"),
 }
 
@@ -394,6 +394,31 @@ def test_an_interruption_from_the_keyboard_is_not_a_failure_of_the_candidate() -
 
     with pytest.raises(KeyboardInterrupt):
         evaluated(report=interrupt)
+
+
+def test_an_error_of_the_listener_is_not_a_failure_of_the_candidate() -> None:
+    def broken(_: Epoch) -> bool:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        evaluated(report=broken)
+
+
+def test_an_architecture_of_another_space_is_refused() -> None:
+    stranger = Architecture("stranger", 1, {})
+    with pytest.raises(SpaceError, match="is of 'stranger' version 1"):
+        evaluator()(stranger, budget=BUDGET, seed=0)
+
+
+def test_a_network_that_cannot_be_traced_is_noted_and_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    def untraceable(*_: object) -> None:
+        raise RuntimeError("no trace")
+
+    monkeypatch.setattr("nas.evaluation.candidate.second_opinion", untraceable)
+    record = evaluated()
+    assert record.outcome == "complete"
+    assert record.uncounted is None
+    assert record.notes == ("fvcore could not trace it (RuntimeError); multiply-adds are counted by torch alone.",)
 
 
 @pytest.mark.usefixtures("_plugins")

@@ -47,21 +47,21 @@ NORM = 2
         ("conv", {"features": 6, "kernel": 5, "stride": 2, "groups": 2}, 4, costs(25 * 2 * 6 + NORM * 6, 16 * 25 * 2 * 6)),
         ("residual", {"features": 8}, 8, costs(2 * (9 * 8 * 8 + NORM * 8), 2 * 64 * 9 * 8 * 8)),
         (
-            "residual",  # the squeeze of 16 × 0.5 = 8 channels sees one pixel; the shortcut is 1×1
-            {"features": 16, "stride": 2, "squeeze_excite": 0.5},
+            "residual",  # the squeeze of 32 × 0.5 = 16 channels sees one pixel; the shortcut is 1×1
+            {"features": 32, "stride": 2, "squeeze_excite": 0.5},
             8,
             costs(
-                (9 * 8 * 16 + NORM * 16) + (9 * 16 * 16 + NORM * 16) + (16 * 8 + 8) + (8 * 16 + 16) + (8 * 16 + NORM * 16),
-                16 * 9 * 8 * 16 + 16 * 9 * 16 * 16 + 16 * 8 + 8 * 16 + 16 * 8 * 16,
+                (9 * 8 * 32 + NORM * 32) + (9 * 32 * 32 + NORM * 32) + (32 * 16 + 16) + (16 * 32 + 32) + (8 * 32 + NORM * 32),
+                16 * 9 * 8 * 32 + 16 * 9 * 32 * 32 + 32 * 16 + 16 * 32 + 16 * 8 * 32,
             ),
         ),
         (
-            "inverted_residual",  # 8 → 32 → 32 depthwise, squeezed to 32 × 0.25 = 8 → 8
-            {"features": 8, "expansion": 4, "squeeze_excite": 0.25},
+            "inverted_residual",  # 8 → 32 → 32 depthwise, squeezed to 32 × 0.5 = 16 → 8
+            {"features": 8, "expansion": 4, "squeeze_excite": 0.5},
             8,
             costs(
-                (8 * 32 + NORM * 32) + (9 * 32 + NORM * 32) + (32 * 8 + 8) + (8 * 32 + 32) + (32 * 8 + NORM * 8),
-                64 * 8 * 32 + 64 * 9 * 32 + 32 * 8 + 8 * 32 + 64 * 32 * 8,
+                (8 * 32 + NORM * 32) + (9 * 32 + NORM * 32) + (32 * 16 + 16) + (16 * 32 + 32) + (32 * 8 + NORM * 8),
+                64 * 8 * 32 + 64 * 9 * 32 + 32 * 16 + 16 * 32 + 64 * 32 * 8,
             ),
         ),
         (
@@ -79,7 +79,7 @@ NORM = 2
             16,
             costs((9 * 16 + NORM * 16) + (16 * 24 + NORM * 24), 64 * 9 * 16 + 64 * 16 * 24),
         ),
-        ("squeeze_excite", {"ratio": 0.5}, 16, costs((16 * 8 + 8) + (8 * 16 + 16), 16 * 8 + 8 * 16)),
+        ("squeeze_excite", {"ratio": 0.5}, 32, costs((32 * 16 + 16) + (16 * 32 + 32), 32 * 16 + 16 * 32)),
         ("pool", {}, 16, costs(0, 0)),
         ("head", {}, 16, costs(16 * 10 + 10, 16 * 10)),
     ],

@@ -76,7 +76,7 @@ class Residual(_ImageToImage):
     """
 
     squeeze_excite: Share = 0.0
-    """Width of the squeeze as a share of `features`; 0 for none."""
+    """Width of the squeeze as a share of `features`, rounded to a multiple of 8 as timm does; 0 for none."""
 
     def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002
         """Two of timm's ConvNormAct beside a shortcut."""
@@ -111,9 +111,9 @@ class InvertedResidual(_ImageToImage):
     """
 
     expansion: Count = 4
-    """Width inside, as a multiple of the channels that come in."""
+    """Width inside, as a multiple of the channels that come in, rounded to a multiple of 8 as timm does."""
     squeeze_excite: Share = 0.0
-    """Width of the squeeze as a share of the width inside; 0 for none."""
+    """Width of the squeeze as a share of the width inside, rounded to a multiple of 8 as timm does; 0 for none."""
 
     def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002
         """timm's InvertedResidual, or DepthwiseSeparableConv at expansion 1."""

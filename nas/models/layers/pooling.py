@@ -37,7 +37,7 @@ class SqueezeExcite(LayerKind):
     accepts: ClassVar[tuple[type[Shape], ...]] = (Image,)
 
     ratio: Annotated[float, Field(gt=0, le=1)] = 0.25
-    """Width of the squeeze as a share of the channels."""
+    """Width of the squeeze as a share of the channels, rounded to a multiple of 8 as timm does."""
 
     def output(self, given: Shape, wanted: Shape) -> Shape:  # noqa: ARG002
         """The shape that it is given."""
