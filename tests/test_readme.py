@@ -24,6 +24,10 @@ def commands() -> list[str]:
     return [line for line in lines if line.startswith("nas ")]
 
 
+def quick_start() -> list[str]:
+    return [line for line in commands() if not any(word in line for word in ("SPACE", "tiny", "fashion"))]
+
+
 def nas(command: str, folder: Path) -> str:
     for many, few in FEWER.items():
         command = command.replace(many, few)
@@ -41,7 +45,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_the_quick_start_ends_in_a_page(tmp_path: Path) -> None:
-    steps = [line for line in commands() if "SPACE" not in line and "tiny" not in line]
+    steps = quick_start()
     assert [step.split()[1] for step in steps] == ["search", "finals", "report"]
     for step in steps:
         output = nas(step, tmp_path)
@@ -85,10 +89,20 @@ def test_the_example_space_is_short_and_stands_in_the_readme() -> None:
 
 def test_make_run_does_the_quick_start() -> None:
     recipe = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n\t\t", "")
-    for step in [line for line in commands() if "SPACE" not in line and "tiny" not in line]:
+    for step in quick_start():
         wanted = set(shlex.split(step)) - {"nas", "leaderboard.html"}
         made = [set(shlex.split(line)) for line in recipe.splitlines() if f"/nas {step.split()[1]}" in line]
         assert any(wanted <= words for words in made), step
+
+
+def test_the_fashion_mnist_commands_are_those_that_made_the_leaderboard() -> None:
+    kept = (ROOT / "results/fashion_mnist-v1/d0a2fd63/fashion/commands.sh").read_text(encoding="utf-8")
+    for given, made in zip((line for line in commands() if "fashion" in line), kept.splitlines(), strict=True):
+        assert numbers(given) == numbers(made)
+
+
+def numbers(command: str) -> set[float]:
+    return {float(number) for number in re.findall(r"(?<= )\d[\d.e]*\b", command.replace("'", " ").replace('"', " "))}
 
 
 def test_every_linked_file_is_there() -> None:

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from nas.errors import LedgerError, did_you_mean, quote
 from nas.records.record import Outcome, Record
-from nas.space import Architecture, Value
+from nas.space import Architecture, Space, Value, space_from_data
 
 DEFAULT_URL = "sqlite:///nas.sqlite"
 SCHEMA = 1
@@ -71,6 +71,12 @@ class StudyEntry:
     definition: Mapping[str, Any]
     """Everything that decides what its trials mean: space, benchmark, strategy, seed, limits, budget …"""
     begun_at: str
+
+    @property
+    def space(self) -> Space:
+        """The space as it was when the study began."""
+        data = {key: value for key, value in self.definition["space"].items() if key != "digest"}
+        return space_from_data(data, self.name)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from nas.benchmark import budget_from_data
 from nas.records import Record, StudyEntry, Trial
-from nas.space import Space, size, space_from_data
+from nas.space import Space, size
 
 Facts = tuple[tuple[str, str], ...]
 """What something is called, and what it is."""
@@ -17,12 +17,6 @@ EXACT_BELOW = 10**15
 
 MAX_DIGITS = 60
 """Of a size that is written out."""
-
-
-def space_of(entry: StudyEntry) -> Space:
-    """The space as it was when the study began."""
-    data = {key: value for key, value in entry.definition["space"].items() if key != "digest"}
-    return space_from_data(data, entry.name)
 
 
 def question(entry: StudyEntry, space: Space) -> Facts:

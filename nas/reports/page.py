@@ -21,7 +21,7 @@ from nas.reports.board import DETAILED, board
 from nas.reports.command import commands, finals_command
 from nas.reports.curves import HEIGHT, WIDTH, curve_objective
 from nas.reports.losses import lost
-from nas.reports.origin import definition, evidence, question, space_of
+from nas.reports.origin import definition, evidence, question
 from nas.reports.outcome import funnel, outcome, taken_over
 from nas.reports.plots import BEST, learning_curves
 from nas.reports.scatter import progress_plot, table_plots
@@ -79,7 +79,7 @@ def _hash(text: str) -> str:
 
 def _head(entry: StudyEntry, trials: Sequence[Trial], tables: Sequence[Table]) -> dict[str, Any]:
     """What was asked, and what came of it."""
-    space = space_of(entry)
+    space = entry.space
     search = [trial for trial in trials if trial.stage == "search"]
     return {
         "study": entry.name,

@@ -12,7 +12,7 @@ from nas.records import Epoch, Ledger, StudyEntry, Trial
 from nas.searching.config import default_ledger, resolve_benchmark
 from nas.searching.evaluating import Evaluate, EvaluationKey, make_evaluator
 from nas.searching.events import EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
-from nas.searching.study import Study, space_of
+from nas.searching.study import Study
 from nas.space import Architecture, Limit
 
 
@@ -97,7 +97,7 @@ class _Finals:
         self.device = device
         self.on_event = on_event
         self.evaluate = evaluate
-        self.space = space_of(entry)
+        self.space = entry.space
         self.benchmark = benchmark_of(entry)
         self.budget = self.benchmark.final_budget
         self.key = EvaluationKey(self.space, self.benchmark, device, "final", evaluate)

@@ -8,7 +8,7 @@ from nas.errors import SearchError
 from nas.ranking import Row, Table, leaderboard
 from nas.records import Ledger, StudyEntry, Trial, trials_table
 from nas.searching.config import resolve_benchmark
-from nas.space import Space, space_from_data
+from nas.space import Space
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ class Study:
     @cached_property
     def space(self) -> Space:
         """The space as it was when the study began."""
-        return space_of(self.entry)
+        return self.entry.space
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
@@ -74,9 +74,3 @@ class Study:
 
     def __repr__(self) -> str:
         return f"Study({self.name!r}, ledger={self.ledger!r})"
-
-
-def space_of(entry: StudyEntry) -> Space:
-    """The space as it was when the study began."""
-    data = {key: value for key, value in entry.definition["space"].items() if key != "digest"}
-    return space_from_data(data, entry.name)

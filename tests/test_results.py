@@ -1,0 +1,66 @@
+"""Committed leaderboards are what they say: whole, of the installed versions, and in order."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nas.searching import resolve_benchmark, resolve_space
+
+RESULTS = Path(__file__).parents[1] / "results"
+KEPT = sorted(path.parent for path in RESULTS.glob("*/*/*/leaderboard.json"))
+
+
+def tables(folder: Path) -> list[dict[str, Any]]:
+    return json.loads((folder / "leaderboard.json").read_text(encoding="utf-8"))
+
+
+def test_every_benchmark_has_a_reference_leaderboard() -> None:
+    assert {folder.parents[1].name for folder in KEPT} >= {"digits-v1", "fashion_mnist-v1"}
+
+
+@pytest.mark.parametrize("folder", KEPT, ids=lambda folder: str(folder.relative_to(RESULTS)))
+class TestKept:
+    def test_it_lies_where_its_benchmark_version_and_machine_say(self, folder: Path) -> None:
+        machine = json.loads((folder / "machine.json").read_text(encoding="utf-8"))
+        for table in tables(folder):
+            name, _, version = table["benchmark"].partition(" v")
+            assert folder.parents[1].name == f"{name}-v{version}"
+            assert int(version) == resolve_benchmark(name).version
+            assert folder.parent.name == table["machine"].pop("id")
+            assert table["machine"] == machine
+
+    def test_its_rows_are_in_order_and_beat_the_linear_model(self, folder: Path) -> None:
+        final, search = tables(folder)
+        for table in (final, search):
+            (objective,) = table["objectives"]
+            scores = [row["figures"][objective["figure"]]["mean"] for row in table["rows"]]
+            assert scores == sorted(scores, reverse=objective["direction"] == "maximize")
+        for figure, floor in resolve_benchmark(final["benchmark"].partition(" v")[0]).floor.items():
+            assert final["rows"][0]["figures"][figure]["mean"] > floor
+
+    def test_its_architectures_are_those_of_the_space_as_it_is(self, folder: Path) -> None:
+        words = (folder / "commands.sh").read_text(encoding="utf-8").split()
+        space = resolve_space(words[2])
+        for table in tables(folder):
+            for row in table["rows"]:
+                assert space.architecture(row["choices"]).id == row["architecture"]
+
+    def test_every_row_names_a_commit_without_changes(self, folder: Path) -> None:
+        for table in tables(folder):
+            for row in table["rows"]:
+                assert row["commits"]
+                assert not any(commit.endswith("-dirty") or not commit for commit in row["commits"])
+
+    def test_the_csv_tells_the_same(self, folder: Path) -> None:
+        with (folder / "leaderboard.csv").open(encoding="utf-8", newline="") as file:
+            rows = [row["architecture"] for row in csv.DictReader(file)]
+        assert rows == [row["architecture"] for table in tables(folder) for row in table["rows"]]
+
+
+def test_the_goals_are_met() -> None:
+    winners = {folder.name: tables(folder)[0]["rows"][0]["figures"]["test_accuracy"]["mean"] for folder in KEPT}
+    assert winners["digits"] >= 0.985
+    assert winners["fashion"] >= 0.91
