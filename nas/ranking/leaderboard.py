@@ -146,6 +146,8 @@ def _weight(figures: Mapping[str, Summary], cost: str) -> list[float]:
 
 
 def _summaries(trials: Sequence[Trial]) -> dict[str, Summary]:
+    if len(trials) == 1 and trials[0].record is not None:  # every row of a search, of which there may be thousands
+        return {name: Summary(mean=value, deviation=None, count=1) for name, value in trials[0].record.figures.items()}
     gathered: defaultdict[str, list[float]] = defaultdict(list)
     for trial in trials:
         assert trial.record is not None  # noqa: S101 - only complete trials are ranked

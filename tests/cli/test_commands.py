@@ -79,6 +79,12 @@ def test_rank_shows_as_many_rows_as_asked(run: Nas, ledger: str) -> None:
     assert "9 more rows; --top shows them." in text
 
 
+def test_top_cuts_csv_and_json_too(run: Nas, ledger: str) -> None:
+    tables = json.loads(run("rank", "--json", "--top", "1", "--ledger", ledger).output)
+    assert [len(table["rows"]) for table in tables] == [1, 1]
+    assert len(run("rank", "--csv", "--top", "1", "--ledger", ledger).output.splitlines()) == 3
+
+
 def test_report_writes_the_page(run: Nas, ledger: str, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     done = run("report", "toy", "--out", str(page), "--ledger", ledger)
