@@ -9,7 +9,7 @@ Benchmark   all of these, with a version
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from nas.errors import BenchmarkError, quote
@@ -147,9 +147,3 @@ class Benchmark:
     def to_data(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
         return asdict(self)
-
-
-def budget_from_data(data: Mapping[str, Any]) -> Budget:
-    """The budget that `dataclasses.asdict` wrote."""
-    known = {item.name for item in fields(Budget)}
-    return Budget(**{key: value for key, value in data.items() if key in known})

@@ -5,9 +5,10 @@ Not measured is None (or absent from `figures`), never 0.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, Self
 
-from nas.benchmark import Budget, budget_from_data
+from nas.benchmark import Budget
 from nas.records.machine import Machine
 
 Outcome = Literal["complete", "pruned", "infeasible", "failed"]
@@ -32,6 +33,11 @@ FIGURES: Mapping[str, FigureKind] = {
     "train_seconds": FigureKind("s", "trained", "wall-clock time of training, validation not counted"),
 }
 """Figures that every evaluation can give; a benchmark's metrics come beside them, named `validation_…` and `test_…`."""
+
+
+_budget = lru_cache(maxsize=256)(Budget)
+_machine = lru_cache(maxsize=256)(Machine)
+"""Thousands of records share a few of these."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +125,7 @@ class Record:
                 "curve": tuple(Epoch(**point) for point in values.get("curve", ())),
                 "broken_limits": tuple(values.get("broken_limits", ())),
                 "notes": tuple(values.get("notes", ())),
-                "budget": budget_from_data(values["budget"]),
-                "machine": Machine(**values["machine"]),
+                "budget": _budget(**values["budget"]),
+                "machine": _machine(**values["machine"]),
             }
         )

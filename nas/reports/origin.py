@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from nas.benchmark import budget_from_data
+from nas.benchmark import Budget
 from nas.records import Record, StudyEntry, Trial
 from nas.space import Space, size
 
@@ -53,8 +53,8 @@ def definition(entry: StudyEntry) -> Facts:
         ("Pruner", given["pruner"]),
         ("Objectives", ", ".join(f"{goal['direction']} {goal['figure']}" for goal in given["objectives"])),
         ("Limits", ", ".join(given["limits"]) or "none"),
-        ("Budget", str(budget_from_data(given["budget"]))),
-        ("Budget of a finalist", str(budget_from_data(benchmark["final_budget"]))),
+        ("Budget", str(Budget(**given["budget"]))),
+        ("Budget of a finalist", str(Budget(**benchmark["final_budget"]))),
         ("Recipe", pairs(benchmark["recipe"])),
         ("Space digest", given["space"]["digest"]),
     )
