@@ -288,6 +288,7 @@ def _close(study: "Study", as_json: bool, next_steps: list[str]) -> None:
     if not as_json:
         print_tables(study.tables, _console(), top=10)
         where = "" if study.ledger == "sqlite:///nas.sqlite" else f" --ledger {study.ledger}"
-        click.echo("Next:" + "".join(f"\n  {step}{where}" for step in next_steps if study.tables))
+        if study.tables:
+            click.echo("Next:" + "".join(f"\n  {step}{where}" for step in next_steps))
     if study.interrupted:
         raise click.exceptions.Exit(INTERRUPTED)

@@ -69,7 +69,7 @@ def print_tables(tables: Sequence[Table], console: Console, *, top: int | None =
         console.print(grid)
         rest = len(table.rows) - len(table.rows[:top])
         more = f" {rest:,} more rows; --top shows them." if rest else ""
-        weighed = " and ".join([*(objective.figure for objective in table.objectives), table.cost])
+        weighed = ", ".join(objective.figure for objective in table.objectives) + f" and {table.cost}"
         console.print(Text(f"◆ on the Pareto front of {weighed}.{more}\n", style="dim"))
 
 
