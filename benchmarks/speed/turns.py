@@ -1,8 +1,8 @@
 """Two sides measured in turns on one machine in one run, so that their ratio holds where seconds do not.
 
 Other work on the machine comes and goes: what slows one side slows the other, which runs directly before or after it.
-So each round gives a ratio, and the median of these is the figure. On a busy machine it strays a third as far as the
-ratio of the two best times, since there no run of more than a few milliseconds is left alone.
+So each round gives a ratio, and the median of these is the figure. On a busy machine it strays less than the ratio of the
+two best times, since there no run of more than a few milliseconds is left alone.
 """
 
 from collections.abc import Callable
