@@ -20,7 +20,7 @@ from nas.evaluation.memory import peak_memory_bytes
 from nas.evaluation.task import Examples, Task
 from nas.evaluation.training import Report, evaluate, make_optimizer, take_step, train
 from nas.models import build
-from nas.records import Epoch, Failure, Outcome, Record, commit, this_machine, versions
+from nas.records import Epoch, Failure, Outcome, Record, commit, conditions, this_machine, versions
 from nas.space import Architecture, Limit, Space, broken_limits
 
 
@@ -64,6 +64,8 @@ class Evaluator:
         self.threads = threads
         torch.set_num_threads(threads)
         self.machine = this_machine(accelerator(self.device))
+        self.key = conditions(self.machine, str(self.device), threads)
+        """What names its work beside architecture, benchmark, budget and seed; see `EvaluationKey`."""
         self.task = load_task(benchmark, data)
         self.training = self.task.examples("train").to(self.device)
         self.validation = self.task.examples("validation").to(self.device)

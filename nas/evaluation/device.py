@@ -29,6 +29,7 @@ def pick(name: str | None = None) -> torch.device:
             raise SearchError(
                 f"The device {name!r} is not there; this machine has {count or 'no'} CUDA device{'s' * (count != 1)}."
             )
+        return torch.device("cuda", device.index or 0)  # "cuda" and "cuda:0" are one device, and have one name
     return device
 
 

@@ -2,7 +2,7 @@
 
 from nas.records.ledger import DEFAULT_URL, Ledger, Stage, State, StudyEntry, Trial, meaning
 from nas.records.machine import Machine, commit, this_machine, versions
-from nas.records.record import FIGURES, Epoch, Failure, FigureKind, Latency, Outcome, Record
+from nas.records.record import FIGURES, Epoch, Failure, FigureKind, Latency, Outcome, Record, conditions
 from nas.records.table import trials_table
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "StudyEntry",
     "Trial",
     "commit",
+    "conditions",
     "meaning",
     "this_machine",
     "trials_table",

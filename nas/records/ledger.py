@@ -273,6 +273,7 @@ class Ledger:
         )
         values = {
             "state": ended.state,
+            "evaluation": ended.evaluation,
             "ended_at": ended.ended_at,
             "record": _json(record.to_data()),
             "reused_from": reused_from,

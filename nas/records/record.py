@@ -81,6 +81,11 @@ class Failure:
     message: str
 
 
+def conditions(machine: Machine, device: str, threads: int) -> str:
+    """What figures of time and memory must share to be compared, in words."""
+    return f"{device} with {threads} thread{'s' * (threads != 1)} on machine {machine.id}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """What came back from one evaluation."""
@@ -107,6 +112,11 @@ class Record:
     versions: Mapping[str, str] = field(default_factory=dict)
     commit: str | None = None
     """Of the harness, with "-dirty" where it had uncommitted changes; None where it runs from no checkout."""
+
+    @property
+    def conditions(self) -> str:
+        """Under what its figures of time and memory were measured; see the function of that name."""
+        return conditions(self.machine, self.device, self.threads)
 
     def to_data(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Protocol
 
 from nas.benchmark import Benchmark, Budget
-from nas.records import Epoch, Record, Stage, this_machine
+from nas.records import Epoch, Record, Stage
 from nas.space import Architecture, Limit, Space, digest
 
 
 class Evaluate(Protocol):
-    """What evaluates a candidate: `nas.evaluation.Evaluator`, or a function of one's own."""
+    """What evaluates a candidate: `nas.evaluation.Evaluator`, or a function of one's own.
+
+    One that has an attribute `key`, a text that changes whenever its results would, lets studies share its Records.
+    """
 
     def __call__(
         self,
@@ -46,20 +49,17 @@ class EvaluationKey:
     """Names the work of one evaluation: equal keys mean that the same would come out, and that one Record serves both.
 
     In it are the space's declaration, the architecture, the benchmark with its recipe, the budget, the seed, the stage,
-    and the machine and device, since figures of time and memory are part of a Record.
+    and the evaluator's own `key`: for `nas.evaluation.Evaluator` the machine, its accelerator, the device and the threads, since
+    figures of time and memory are part of a Record. What an evaluator without a `key` finds is never taken for the work of
+    another study, since nothing tells two functions apart.
     """
 
-    def __init__(
-        self, space: Space, benchmark: Benchmark, device: str | None, stage: Stage, evaluate: Evaluate | None = None
-    ) -> None:
+    def __init__(self, space: Space, benchmark: Benchmark, stage: Stage, evaluate: Evaluate, study: str) -> None:
         """Gather what all evaluations of one run have in common."""
-        own = (
-            None
-            if evaluate is None
-            else f"{type(evaluate).__module__}.{getattr(evaluate, '__qualname__', type(evaluate).__name__)}"
-        )
+        own = getattr(evaluate, "key", None)
+        named = ["key", own] if isinstance(own, str) else ["study", study]
         question = {key: value for key, value in benchmark.to_data().items() if key in {"name", "version", "signature", "recipe"}}
-        self.common = [digest(space), question, device, stage, this_machine().id, own]
+        self.common = [digest(space), question, stage, named]
 
     def __call__(self, architecture: Architecture, budget: Budget, seed: int) -> str:
         """Sixteen hexadecimal digits."""

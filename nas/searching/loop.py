@@ -1,6 +1,7 @@
 """The search: ask → seen before? → evaluate → tell → keep, until enough architectures have a result."""
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from nas.errors import SearchError
@@ -9,7 +10,7 @@ from nas.searching.config import SearchConfig
 from nas.searching.evaluating import Evaluate, EvaluationKey, make_evaluator
 from nas.searching.events import EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
 from nas.searching.study import Study
-from nas.space import broken_limits, size, size_text
+from nas.space import Architecture, broken_limits, size, size_text
 from nas.strategies import Guide, Proposal
 
 REPEATS_BEFORE_CHANCE = 5
@@ -35,8 +36,10 @@ def run(config: SearchConfig, *, on_event: OnEvent = ignore, evaluate: Evaluate 
     """Run the search that `config` asks for, or go on with it; see `search`."""
     name = config.study_name
     with Ledger(config.ledger) as ledger, ledger.driving(name):
-        entry = ledger.begin_study(name, config.definition())
-        search_run = _Run(config, ledger, entry, on_event, evaluate)
+        search_run = _Run(config, ledger, on_event, evaluate)  # refuses an unknown strategy or pruner
+        if name not in {entry.name for entry in ledger.studies()}:
+            search_run.prepare()  # refuses wrong layers, missing data or devices, before the name is taken
+        search_run.entry = ledger.begin_study(name, config.definition())
         try:
             reason = search_run.go()
             interrupted = False
@@ -49,12 +52,12 @@ def run(config: SearchConfig, *, on_event: OnEvent = ignore, evaluate: Evaluate 
 class _Run:
     """One run of one study: what is known, and what is to be done next."""
 
-    def __init__(
-        self, config: SearchConfig, ledger: Ledger, entry: StudyEntry, on_event: OnEvent, evaluate: Evaluate | None
-    ) -> None:
+    entry: StudyEntry
+    """The study in the ledger, once it is begun."""
+
+    def __init__(self, config: SearchConfig, ledger: Ledger, on_event: OnEvent, evaluate: Evaluate | None) -> None:
         self.config = config
         self.ledger = ledger
-        self.entry = entry
         self.on_event = on_event
         self.evaluate = evaluate
         self.tally = Tally(config.trials, config.steered_by[0])
@@ -67,10 +70,9 @@ class _Run:
             limits=config.all_limits,
         )
         self.known: dict[str, Trial] = {}
-        """Evaluation key → the trial of this study that has the result."""
+        """Architecture's id → the trial of this study that has the result."""
         self.repeats = 0
         """Proposals in a row, up to now, that brought nothing new."""
-        self.key = EvaluationKey(config.space, config.on, config.device, "search", evaluate)
 
     def go(self) -> str:
         """Search until something ends it; returns what, as a sentence."""
@@ -113,8 +115,11 @@ class _Run:
         again = interrupted.architecture if interrupted else None
         proposal = self.guide.ask(number, again=again, at_random=by_chance)
         key = self.key(proposal.architecture, self.config.budget, self.config.seed)
-        trial = interrupted or self.ledger.begin_trial(self.entry, "search", number, proposal.architecture, key)
-        record, source = self.remembered(key)
+        if interrupted is None:
+            trial = self.ledger.begin_trial(self.entry, "search", number, proposal.architecture, key)
+        else:
+            trial = replace(interrupted, evaluation=key)  # it may go on under other conditions than it was begun under
+        record, source = self.remembered(proposal.architecture, key)
         if record is None:
             label = "again, after an interruption" if interrupted else ""
             self.on_event(TrialBegun(number, proposal.architecture.id, self.tally.progress(), label))
@@ -124,10 +129,10 @@ class _Run:
         self.count(trial, fresh=source is None)
         self.on_event(TrialEnded(trial, self.tally.progress(), self.tally.best))
 
-    def remembered(self, key: str) -> tuple[Record | None, int | None]:
+    def remembered(self, architecture: Architecture, key: str) -> tuple[Record | None, int | None]:
         """The Record of the same work done before, in this study or another, and the trial that did it."""
-        if key in self.known:
-            trial = self.known[key]
+        if architecture.id in self.known:
+            trial = self.known[architecture.id]
             return trial.record, trial.reused_from or trial.id
         found = self.ledger.find(key)
         if found is None:
@@ -143,10 +148,19 @@ class _Run:
             self.on_event(EpochEnded(proposal.number, epoch, epochs))
             return self.guide.report(proposal, epoch)
 
-        return self.evaluator()(proposal.architecture, budget=self.config.budget, seed=self.config.seed, report=report)
+        return self.prepare()(proposal.architecture, budget=self.config.budget, seed=self.config.seed, report=report)
 
-    def evaluator(self) -> Evaluate:
-        """What evaluates; made when first needed, since that loads torch and the data."""
+    @cached_property
+    def key(self) -> EvaluationKey:
+        """Names the work of each evaluation."""
+        return EvaluationKey(self.config.space, self.config.on, "search", self.prepare(), self.entry.name)
+
+    def prepare(self) -> Evaluate:
+        """What evaluates; made when first needed, since that loads torch and the data.
+
+        Raises:
+            NasError: a layer, the data or the device is wrong, or the study was measured under other conditions.
+        """
         if self.evaluate is None:
             config = self.config
             self.evaluate = make_evaluator(
@@ -157,13 +171,24 @@ class _Run:
                 threads=config.threads,
                 data=config.data,
             )
+            self.check_conditions(getattr(self.evaluate, "key", ""))
         return self.evaluate
 
+    def check_conditions(self, now: str) -> None:
+        """Refuse to mix figures that do not compare in one study."""
+        measured = (trial.record.conditions for trial in self.known.values() if trial.record and trial.reused_from is None)
+        then = next((conditions for conditions in measured if conditions != now), None)
+        if then is not None:
+            raise SearchError(
+                f"The study {self.entry.name!r} was measured on {then}, now it would be {now}; "
+                "give the same --device and --threads, or name another --study."
+            )
+
     def count(self, trial: Trial, *, fresh: bool) -> None:
-        repeated = trial.evaluation in self.known
+        repeated = trial.architecture.id in self.known
         self.tally.add(trial, repeated=repeated, fresh=fresh)
         self.repeats = self.repeats + 1 if repeated else 0
-        self.known.setdefault(trial.evaluation, trial)
+        self.known.setdefault(trial.architecture.id, trial)
 
 
 def headline(config: SearchConfig, count: int | float) -> str:

@@ -13,7 +13,7 @@ from nas.searching.config import default_ledger, resolve_benchmark
 from nas.searching.evaluating import Evaluate, EvaluationKey, make_evaluator
 from nas.searching.events import EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
 from nas.searching.study import Study
-from nas.space import Architecture, Limit
+from nas.space import Architecture
 
 
 def finals(
@@ -40,17 +40,17 @@ def finals(
     url = ledger or default_ledger()
     with Ledger(url, create=False) as book, book.driving(study):
         entry = book.study(study)
-        run = _Finals(book, entry, device, on_event, evaluate)
+        benchmark = benchmark_of(entry)
         chosen = finalists(book, study, top)
+        if evaluate is None:  # without limits: the search has kept to them, and another measurement shall drop no finalist
+            evaluate = make_evaluator(entry.space, benchmark, (), device=device, threads=threads, data=data)
+        run = _Finals(book, entry, benchmark, on_event, evaluate)
         try:
             for architecture in chosen:
                 for n in range(seeds):
                     run.expect(architecture, entry.definition["seed"] + 1 + n)
-            run.go(threads, data)
-            reason, interrupted = (
-                f"{len(chosen)} finalists are trained with {seeds} seed{'s' * (seeds > 1)} each.",
-                False,
-            )
+            run.go()
+            reason, interrupted = run.outcome(), False
         except KeyboardInterrupt:
             reason, interrupted = "Interrupted; the same command goes on.", True
         on_event(RunEnded(study, reason, interrupted, run.tally.progress()))
@@ -89,18 +89,13 @@ def benchmark_of(entry: StudyEntry) -> Benchmark:
 class _Finals:
     """One run of finals: which trainings are wanted, and which are done."""
 
-    def __init__(
-        self, ledger: Ledger, entry: StudyEntry, device: str | None, on_event: OnEvent, evaluate: Evaluate | None
-    ) -> None:
+    def __init__(self, ledger: Ledger, entry: StudyEntry, benchmark: Benchmark, on_event: OnEvent, evaluate: Evaluate) -> None:
         self.ledger = ledger
         self.entry = entry
-        self.device = device
         self.on_event = on_event
         self.evaluate = evaluate
-        self.space = entry.space
-        self.benchmark = benchmark_of(entry)
-        self.budget = self.benchmark.final_budget
-        self.key = EvaluationKey(self.space, self.benchmark, device, "final", evaluate)
+        self.budget = benchmark.final_budget
+        self.key = EvaluationKey(entry.space, benchmark, "final", evaluate, entry.name)
         self.tally = Tally(0, Objective(**entry.definition["objectives"][0]))
         trials = ledger.trials(entry, "final")
         self.done = {trial.evaluation: trial for trial in trials if trial.state != "running"}
@@ -117,21 +112,21 @@ class _Finals:
         else:
             self.wanted.append((architecture, seed, key))
 
-    def go(self, threads: int, data: Path | None) -> None:
+    def outcome(self) -> str:
+        """What came of it, as a sentence."""
+        done = f"{self.tally.counts['complete']} of {self.tally.target} trainings of finalists are complete"
+        return f"{done}, {self.tally.counts['failed']} failed." if self.tally.counts["failed"] else f"{done}."
+
+    def go(self) -> None:
         """Do what is wanted and not done."""
         found = self.tally.target - len(self.wanted)
         self.on_event(
             RunBegun(self.entry.name, self.tally.target, found, f"finals of {self.entry.name} · {self.budget} · test data")
         )
-        if not self.wanted:
-            return
-        if self.evaluate is None:
-            limits = [Limit.parse(text) for text in self.entry.definition["limits"]]
-            self.evaluate = make_evaluator(self.space, self.benchmark, limits, device=self.device, threads=threads, data=data)
         for architecture, seed, key in self.wanted:
-            self.train(architecture, seed, key, self.evaluate)
+            self.train(architecture, seed, key)
 
-    def train(self, architecture: Architecture, seed: int, key: str, evaluate: Evaluate) -> None:
+    def train(self, architecture: Architecture, seed: int, key: str) -> None:
         trial = self.interrupted.get(key)
         if trial is None:
             trial = self.ledger.begin_trial(self.entry, "final", self.next_number, architecture, key)
@@ -145,7 +140,7 @@ class _Finals:
 
         found = self.ledger.find(key)
         if found is None:
-            record = evaluate(architecture, budget=self.budget, seed=seed, report=report, final=True)
+            record = self.evaluate(architecture, budget=self.budget, seed=seed, report=report, final=True)
             ended: Trial = self.ledger.end_trial(trial, record)
         else:
             ended = self.ledger.end_trial(trial, found[1], reused_from=found[0])

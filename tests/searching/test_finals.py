@@ -64,7 +64,7 @@ def test_what_is_trained_is_not_trained_again(study: Study) -> None:
     assert [event.label for event in begun] == ["final, seed 1", "final, seed 2"]
     ended = events[-1]
     assert isinstance(ended, RunEnded)
-    assert ended.reason == "3 finalists are trained with 2 seeds each."
+    assert ended.reason == "6 of 6 trainings of finalists are complete."
 
 
 def test_finals_go_on_after_ctrl_c(study: Study) -> None:
@@ -116,3 +116,15 @@ def test_a_benchmark_of_another_version_is_refused(study: Study, monkeypatch: py
     monkeypatch.setattr(digits, "BENCHMARK", replace(digits.BENCHMARK, version=2))
     with pytest.raises(SearchError, match="of digits version 1, installed is version 2"):
         run_finals(study)
+
+
+def test_a_finalist_is_not_dropped_by_a_limit_that_the_search_checked(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+
+    def make(_: object, __: object, limits: object, **___: object) -> object:
+        seen.append(limits)
+        return toy_evaluate
+
+    monkeypatch.setattr("nas.searching.retraining.make_evaluator", make)
+    assert run_finals(study, evaluate=None).tables[0].stage == "final"
+    assert seen == [()]

@@ -10,7 +10,7 @@ from toys import TOY, toy_accuracy, toy_evaluate, toy_params
 import nas
 from nas.benchmark import Budget
 from nas.errors import LedgerError, NasError, SearchError
-from nas.records import Epoch, Failure, Ledger, Record
+from nas.records import Epoch, Failure, Ledger, Record, conditions, this_machine
 from nas.searching import Event, RunBegun, RunEnded, Study, TrialBegun, TrialEnded, to_data
 from nas.space import Architecture, size
 
@@ -28,7 +28,7 @@ def search(ledger: str, /, **options: Any) -> Study:
 class Counting:
     """Evaluates, and remembers what it was asked."""
 
-    __qualname__ = "Counting"
+    key = "toy"
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Budget, int]] = []
@@ -293,3 +293,92 @@ def test_the_epochs_reported_reach_the_listener(ledger: str) -> None:
     heard: list[Epoch] = []
     search(ledger, trials=2, on_event=lambda event: heard.append(event.epoch) if hasattr(event, "epoch") else None)
     assert [point.epoch for point in heard] == [1, 2, 3, 1, 2, 3]
+
+
+# What one evaluation may be taken for.
+
+
+def giving(accuracy: float) -> Callable[..., Record]:
+    """An evaluation of one's own; two of these are two functions of one name."""
+
+    def evaluate(architecture: Architecture, **rest: Any) -> Record:
+        record = toy_evaluate(architecture, **rest)
+        return replace(record, figures={**record.figures, "validation_accuracy": accuracy})
+
+    return evaluate
+
+
+def test_functions_of_ones_own_never_share_results(ledger: str) -> None:
+    first = search(ledger, trials=52, proposals=5_000, study="a", evaluate=giving(0.1))
+    second = search(ledger, trials=52, proposals=5_000, study="b", evaluate=giving(0.9))
+    assert set(first.trials.validation_accuracy) == {0.1}
+    assert set(second.trials.validation_accuracy) == {0.9}
+
+
+class Measuring(Counting):
+    """Evaluates under conditions that it names, as the evaluator that trains does."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__()
+        self.threads = threads
+        self.key = conditions(this_machine(), "cpu", threads)
+
+    def __call__(self, architecture: Architecture, *, budget: Budget, seed: int, **rest: Any) -> Record:
+        return replace(super().__call__(architecture, budget=budget, seed=seed, **rest), threads=self.threads)
+
+
+def measuring(monkeypatch: pytest.MonkeyPatch, threads: int) -> Measuring:
+    evaluate = Measuring(threads)
+    monkeypatch.setattr("nas.searching.loop.make_evaluator", lambda *_, **__: evaluate)
+    return evaluate
+
+
+def test_other_threads_are_other_work(ledger: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for threads in (1, 2):
+        evaluate = measuring(monkeypatch, threads)
+        study = search(ledger, trials=5, study=f"t{threads}", evaluate=None)
+        assert len(evaluate.asked) == 5
+        assert {table.threads for table in study.tables} == {threads}
+
+
+def test_a_study_measured_under_other_conditions_does_not_go_on(ledger: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    measuring(monkeypatch, 1)
+    search(ledger, trials=3, study="a", evaluate=None)
+    measuring(monkeypatch, 2)
+    with pytest.raises(SearchError, match=r"was measured on cpu with 1 thread .*, now it would be cpu with 2 threads"):
+        search(ledger, trials=5, study="a", evaluate=None)
+
+
+def test_an_interrupted_trial_is_kept_under_the_conditions_it_was_measured_under(
+    ledger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(event: Event) -> None:
+        if isinstance(event, TrialBegun):
+            raise KeyboardInterrupt
+
+    measuring(monkeypatch, 1)
+    search(ledger, trials=1, study="a", evaluate=None, on_event=interrupt)
+    measuring(monkeypatch, 2)
+    search(ledger, trials=1, study="a", evaluate=None)
+    again = measuring(monkeypatch, 2)
+    search(ledger, trials=1, study="b", evaluate=None)
+    assert not again.asked, "work that was done under these conditions was not found"
+    alone = measuring(monkeypatch, 1)
+    search(ledger, trials=1, study="c", evaluate=None)
+    assert len(alone.asked) == 1, "work of other conditions was taken for it"
+
+
+def test_the_named_and_the_chosen_device_are_one(ledger: str) -> None:
+    options: dict[str, Any] = {"strategy": "random", "limits": ["params <= 20e3"], "epochs": 1, "trials": 1, "evaluate": None}
+    first = search(ledger, study="a", **options)
+    second = search(ledger, study="b", device="cpu", **options)
+    assert not first.trials.query("state == 'complete'").reused.any()
+    assert second.trials.query("state == 'complete'").reused.all()
+
+
+@pytest.mark.parametrize("wrong", [{"strategy": "tpee"}, {"pruner": "mediann"}, {"device": "tpu", "evaluate": None}])
+def test_a_typo_takes_no_name(ledger: str, wrong: dict[str, Any]) -> None:
+    with pytest.raises(NasError):
+        search(ledger, trials=1, study="a", **wrong)
+    with Ledger(ledger) as book:
+        assert book.studies() == []
