@@ -7,8 +7,10 @@ SQLite in WAL mode: readers never wait for the writer, and what is written stays
 """
 
 import json
+import os
 import random
 import re
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote as quote_url
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
@@ -112,12 +115,16 @@ class Ledger:
             LedgerError: the URL is not one of SQLite, or the file cannot be opened or is no ledger.
         """
         self.path = _sqlite_path(url)
-        if not create and not self.path.exists():
-            raise LedgerError(f"There is no ledger at {self.path}; run `nas search` first, or name another with --ledger.")
-        if not self.path.parent.is_dir():
-            raise LedgerError(f"The ledger's folder {self.path.parent} does not exist; make it first.")
-        self.engine = sa.create_engine(sa.URL.create("sqlite", database=str(self.path)))
-        sa.event.listen(self.engine, "connect", _set_pragmas)
+        try:
+            if not self.path.exists() and not create:
+                raise LedgerError(f"There is no ledger at {self.path}; run `nas search` first, or name another with --ledger.")
+            if not self.path.parent.is_dir():
+                raise LedgerError(f"The ledger's folder {self.path.parent} does not exist; make it first.")
+        except OSError as error:
+            raise LedgerError(f"{str(self.path)[:80]}… cannot be a ledger: {error.strerror}.") from error
+        self.read_only = not create and not os.access(self.path.parent, os.W_OK)
+        """Whether it lies where nothing can be written, so that it can only be looked at."""
+        self.engine = _engine(self.path, read_only=self.read_only)
         try:
             with self._errors():
                 self._prepare()
@@ -131,11 +138,12 @@ class Ledger:
             known = sa.inspect(connection).get_table_names()
             if known and "ledger" not in known:
                 raise LedgerError(f"{self.path} is a database of something else; name another file with --ledger.")
-            _switch_to_wal(connection)
+            if not self.read_only:
+                _switch_to_wal(connection)
         if not known:
             self._create()
         with self.engine.connect() as connection:
-            schema = connection.execute(sa.select(_ledgers.c.schema)).scalar_one()
+            schema = connection.execute(sa.select(_ledgers.c.schema)).scalar()
         if schema != SCHEMA:
             raise LedgerError(f"{self.path} has schema {schema}, this version reads {SCHEMA}; install the version that wrote it.")
 
@@ -180,6 +188,8 @@ class Ledger:
             raise LedgerError(
                 f"The study {study!r} is being run by another process; wait for it or name another --study."
             ) from None
+        except OSError as error:
+            raise LedgerError(f"The study {study!r} cannot be run beside {self.path}: {error.strerror}.") from error
         try:
             yield
         finally:
@@ -293,7 +303,19 @@ class Ledger:
         )
         with self._errors(), self.engine.connect() as connection:
             row = connection.execute(query).one_or_none()
-        return (row.id, Record.from_data(json.loads(row.record))) if row else None
+        return (row.id, Record.from_data(_read(row.record, f"trial {row.id}"))) if row else None
+
+
+def _engine(path: Path, *, read_only: bool) -> sa.Engine:
+    if not read_only:
+        engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)))
+        sa.event.listen(engine, "connect", _set_pragmas)
+        return engine
+    # SQLite wants to make files beside a WAL database even to read it, unless it is told that nobody writes. Where a log lies
+    # beside it somebody does, or died at it, and what the log holds counts.
+    quiet = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+    uri = f"file:{quote_url(str(path.absolute()))}?mode=ro{quiet}"
+    return sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True), poolclass=sa.NullPool)
 
 
 def _set_pragmas(connection: Any, _: object) -> None:
@@ -343,12 +365,22 @@ def _json(value: Any) -> str:
     return json.dumps(data, separators=(",", ":"), allow_nan=False)  # ASCII: a message may hold what UTF-8 cannot
 
 
+def _read(text: str, place: str) -> Any:
+    """The JSON that a row keeps; `place` is what a message calls the row."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise LedgerError(f"The ledger is damaged: {place} holds no JSON; restore the file from a copy.") from error
+
+
 def _study(row: Any) -> StudyEntry:
-    return StudyEntry(id=row.id, name=row.name, definition=json.loads(row.definition), begun_at=row.begun_at)
+    definition = _read(row.definition, f"study {row.name}")
+    return StudyEntry(id=row.id, name=row.name, definition=definition, begun_at=row.begun_at)
 
 
 def _trial(row: Any, study: StudyEntry) -> Trial:
-    choices: dict[str, Value] = json.loads(row.choices)
+    place = f"{row.stage} trial {row.number} of study {study.name}"
+    choices: dict[str, Value] = _read(row.choices, place)
     space: Mapping[str, Any] = study.definition["space"]
     return Trial(
         id=row.id,
@@ -361,8 +393,8 @@ def _trial(row: Any, study: StudyEntry) -> Trial:
         reused_from=row.reused_from,
         begun_at=row.begun_at,
         ended_at=row.ended_at,
-        proposal=json.loads(row.proposal) if row.proposal else {},
-        record=Record.from_data(json.loads(row.record)) if row.record else None,
+        proposal=_read(row.proposal, place) if row.proposal else {},
+        record=Record.from_data(_read(row.record, place)) if row.record else None,
     )
 
 

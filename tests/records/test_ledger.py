@@ -382,3 +382,46 @@ def test_an_error_while_driving_lets_go(ledger: Ledger, url: str) -> None:
         raise ZeroDivisionError
     with Ledger(url) as other, other.driving("a"):
         pass
+
+
+def test_a_ledger_where_nothing_can_be_written_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path}/nas.sqlite"
+    with Ledger(url) as ledger:
+        ledger.begin_study("a", DEFINITION)
+    monkeypatch.setattr("nas.records.ledger.os.access", lambda *_: False)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    with Ledger(url, create=False) as ledger:
+        assert [entry.name for entry in ledger.studies()] == ["a"]
+        with pytest.raises(LedgerError, match="readonly database"):
+            ledger.begin_study("b", DEFINITION)
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_what_only_the_log_of_a_writer_holds_is_read_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path}/nas.sqlite"
+    with Ledger(url) as ledger:
+        ledger.begin_study("a", DEFINITION)
+        monkeypatch.setattr("nas.records.ledger.os.access", lambda *_: False)
+        with Ledger(url, create=False) as reader:
+            assert reader.read_only
+            assert [entry.name for entry in reader.studies()] == ["a"]
+
+
+def test_a_damaged_row_is_told_in_one_line(tmp_path: Path) -> None:
+    with Ledger(f"sqlite:///{tmp_path}/nas.sqlite") as ledger:
+        ledger.begin_study("a", DEFINITION)
+        with ledger.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE studies SET definition = '{'")
+        with pytest.raises(LedgerError, match=r"^The ledger is damaged: study a holds no JSON; restore the file from a copy\.$"):
+            ledger.studies()
+
+
+def test_a_file_name_too_long_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="cannot be a ledger: File name too long"):
+        Ledger(f"sqlite:///{tmp_path}/{'a' * 300}.sqlite")
+    with (
+        Ledger(f"sqlite:///{tmp_path}/{'a' * 200}.sqlite") as ledger,
+        pytest.raises(LedgerError, match="File name too long"),
+        ledger.driving("b" * 80),
+    ):
+        pass
