@@ -62,7 +62,6 @@ class Evaluator:
         self.limits = tuple(limits)
         self.device = pick(device)
         self.threads = threads
-        torch.set_num_threads(threads)
         self.machine = this_machine(accelerator(self.device))
         self.key = conditions(self.machine, str(self.device), threads)
         """What names its work beside architecture, benchmark, budget and seed; see `EvaluationKey`."""
@@ -85,6 +84,8 @@ class Evaluator:
         What is not the candidate's fault is raised: an architecture of another space, missing data, an error in `report`.
         """
         run = _Run(self, architecture, budget, seed)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
         try:
             outcome = run.go(report, final=final)
         except ModelError as error:
@@ -98,6 +99,8 @@ class Evaluator:
                 outcome = run.fail("out_of_memory", f"on {self.device}: {error}")
             else:
                 outcome = run.fail("raised", f"{type(error).__name__}: {error}")
+        finally:
+            torch.set_num_threads(threads)  # the rest of the process keeps its own
         release(self.device)
         return run.record(outcome)
 
@@ -198,7 +201,8 @@ class _Run:
         return broken
 
     def fail(self, kind: str, message: str) -> Outcome:
-        private = message.replace(str(Path.home()), "~")  # records are shared, and a path names a person
+        home = str(Path.home())  # records are shared, and a path names a person
+        private = message.replace(home, "~") if len(home) > 1 else message
         self.gathered["error"] = Failure(kind=kind, message=" ".join(private.split())[:300])
         return "failed"
 
