@@ -3,6 +3,7 @@
 import gc
 import json
 import math
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ import click
 from nas.errors import NasError
 
 if TYPE_CHECKING:
-    from nas.searching import OnEvent, Study
+    from nas.searching import Event, OnEvent, Study
 
 TEXT_ROWS = 50
 """Rows of a table that are printed for people who did not say how many."""
@@ -31,30 +32,36 @@ class _Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(self.commands)
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def main(self, *args: Any, **options: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            status = super().main(*args, **{**options, "standalone_mode": False})
         except NasError as error:
-            click.echo(f"nas: {error}", err=True)
-            ctx.exit(2)
+            status = _complain(str(error))
         except click.UsageError as error:
-            click.echo(
-                f"nas: {error.format_message()} See `{error.ctx.command_path if error.ctx else 'nas'} --help`.",
-                err=True,
-            )
-            ctx.exit(2)
+            path = error.ctx.command_path if error.ctx else "nas"
+            status = _complain(f"{error.format_message()} See `{path} --help`.")
+        except click.ClickException as error:
+            status = _complain(error.format_message())
+        except (KeyboardInterrupt, click.Abort):
+            status = INTERRUPTED
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _complain(line: str) -> int:
+    click.echo(f"nas: {line}", err=True)
+    return 2
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="nas-harness", prog_name="nas")
 def main() -> None:
-    r"""Search network architectures, measure them, and rank them.
+    """Search network architectures, measure them, and rank them.
 
     \b
     nas search residual_cnn --on digits --limit "params <= 50e3"
     nas finals STUDY
     nas report STUDY --out leaderboard.html
-    """
+    """  # noqa: D301 - click reads the character itself: lines are kept as they are
 
 
 _ledger = click.option(
@@ -144,14 +151,16 @@ def search(config: Path | None, as_json: bool, **given: Any) -> None:
 
     Ctrl-C ends the search with what was found; the same command goes on with it.
     """
-    from nas.searching import SearchConfig, run
+    from nas.searching import SearchConfig, Study, run
 
     options = SearchConfig.options_of(config) if config is not None else {}
     options |= {key: value for key, value in given.items() if value is not None and value != ()}
     asked = SearchConfig.make(**options)
-    with _events(as_json) as on_event:
-        study = run(asked, on_event=on_event)
-    _close(study, as_json, [f"nas finals {study.name}", f"nas report {study.name} --out leaderboard.html"])
+    name = asked.study_name
+    with _closing(
+        Study(name, asked.ledger), as_json, [f"nas finals {name}", f"nas report {name} --out leaderboard.html"]
+    ) as on_event:
+        run(asked, on_event=on_event)
 
 
 @main.command()
@@ -165,11 +174,10 @@ def search(config: Path | None, as_json: bool, **given: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON event a line for scripts.")
 def finals(study: str, as_json: bool, **options: Any) -> None:
     """Train the best of STUDY again from scratch, longer and with new seeds, and read the test data."""
-    from nas.searching import finals
+    from nas.searching import Study, finals
 
-    with _events(as_json) as on_event:
-        done = finals(study, on_event=on_event, **options)
-    _close(done, as_json, [f"nas report {study} --out leaderboard.html"])
+    with _closing(Study(study, options["ledger"]), as_json, [f"nas report {study} --out leaderboard.html"]) as on_event:
+        finals(study, on_event=on_event, **options)
 
 
 @main.command()
@@ -281,14 +289,34 @@ def _events(as_json: bool) -> Iterator["OnEvent"]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _close(study: "Study", as_json: bool, next_steps: list[str]) -> None:
-    """Print the leaderboard and what to do next; an interrupted run ends with its own exit status."""
+@contextmanager
+def _closing(study: "Study", as_json: bool, next_steps: list[str]) -> Iterator["OnEvent"]:
+    """Where a run's events go; after it, interrupted or not, the leaderboard and what to do next are printed."""
+    interrupted = False
+    ended = False
+
+    with _events(as_json) as on_event:
+
+        def listen(event: "Event") -> None:
+            nonlocal ended
+            ended = ended or type(event).__name__ == "RunEnded"
+            on_event(event)
+
+        try:
+            yield listen
+        except KeyboardInterrupt:
+            interrupted = True
+    if ended and not as_json:
+        _print_close(study, next_steps)
+    if interrupted:
+        raise click.exceptions.Exit(INTERRUPTED)
+
+
+def _print_close(study: "Study", next_steps: list[str]) -> None:
     from nas.reports.tables import print_tables
 
-    if not as_json:
-        print_tables(study.tables, _console(), top=10)
-        where = "" if study.ledger == "sqlite:///nas.sqlite" else f" --ledger {study.ledger}"
-        if study.tables:
-            click.echo("Next:" + "".join(f"\n  {step}{where}" for step in next_steps))
-    if study.interrupted:
-        raise click.exceptions.Exit(INTERRUPTED)
+    tables = study.tables
+    print_tables(tables, _console(), top=10, more=f"`nas rank {study.name}` shows them.")
+    where = "" if study.ledger == "sqlite:///nas.sqlite" else f" --ledger {shlex.quote(study.ledger)}"
+    if tables:
+        click.echo("Next:" + "".join(f"\n  {step}{where}" for step in next_steps))

@@ -48,13 +48,20 @@ def resolve_benchmark(benchmark: Any) -> Benchmark:
 
 
 def _limits(limits: Any) -> Any:
-    return tuple(
-        Limit.parse(limit) if isinstance(limit, str) else limit for limit in ([limits] if isinstance(limits, str) else limits)
-    )
+    return tuple(Limit.parse(limit) if isinstance(limit, str) else limit for limit in _several(limits, Limit))
 
 
 def _names(names: Any) -> Any:
-    return (names,) if isinstance(names, str) else tuple(names)
+    return tuple(dict.fromkeys(_several(names, str)))
+
+
+def _several(values: Any, kind: type) -> Any:
+    """A list as it is, one value as a list of it."""
+    if isinstance(values, str | kind):
+        return (values,)
+    if not isinstance(values, list | tuple):
+        raise ValueError("must be a list, such as ['params <= 50e3']" if kind is Limit else "must be a list of figures")
+    return values
 
 
 def default_ledger() -> str:
@@ -92,7 +99,7 @@ class SearchConfig(BaseModel):
     """Epochs of one evaluation, if not the benchmark's own."""
     fraction: Annotated[float, Field(gt=0, le=1)] | None = None
     """Share of the training data that one evaluation sees, if not the benchmark's own."""
-    seconds: Annotated[float, Field(gt=0)] | None = None
+    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Training seconds after which an evaluation begins no further epoch."""
     device: str | None = None
     """cpu, cuda or cuda:N; chosen by itself if not given."""
@@ -141,6 +148,13 @@ class SearchConfig(BaseModel):
                 f"The space {self.space.name!r} accepts {self.space.accepts}, {self.on.name!r} feeds {self.on.signature.accepts}."
             )
         metrics = {objective.figure for objective in self.on.objectives}
+        early = [figure for figure, kind in FIGURES.items() if kind.known != "trained"]
+        for limit in self.all_limits:
+            if limit.figure in metrics or (limit.figure in FIGURES and limit.figure not in early):
+                raise SearchError(
+                    f"A limit is on what is known before training ({', '.join(early)}), got {str(limit)!r}; "
+                    "steer by it as an --objective instead."
+                )
         for figure in (*self.objectives, *(limit.figure for limit in self.all_limits)):
             if figure not in FIGURES and figure not in metrics:
                 raise SearchError(

@@ -7,6 +7,9 @@ from typing import Any
 from nas.benchmark import Objective
 from nas.records import Epoch, Trial
 
+INTERRUPTED = "Interrupted; the same command goes on."
+"""The reason of a run that Ctrl-C ended."""
+
 
 @dataclass(frozen=True)
 class Progress:

@@ -8,7 +8,7 @@ from nas.errors import SearchError
 from nas.records import Epoch, Ledger, Record, StudyEntry, Trial
 from nas.searching.config import SearchConfig
 from nas.searching.evaluating import Evaluate, EvaluationKey, make_evaluator
-from nas.searching.events import EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
+from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
 from nas.searching.study import Study
 from nas.space import Architecture, broken_limits, size, size_text
 from nas.strategies import Guide, Proposal
@@ -23,11 +23,12 @@ FAILURES_BEFORE_GIVING_UP = 10
 def search(space: Any, *, on: Any, on_event: OnEvent = ignore, evaluate: Evaluate | None = None, **options: Any) -> Study:
     """Search `space` (a name, a YAML file's path, or a Space) for the best network on a benchmark.
 
-    A study of the same name and definition goes on where it ended. `options` are those of `SearchConfig`. Ctrl-C ends the
-    search with what was found. `evaluate` replaces training, for benchmarks that answer otherwise.
+    A study of the same name and definition goes on where it ended. `options` are those of `SearchConfig`. What was found
+    is kept when Ctrl-C ends it. `evaluate` replaces training, for benchmarks that answer otherwise.
 
     Raises:
         NasError: an option is wrong, the data or the device are missing, or another process runs this study.
+        KeyboardInterrupt: after Ctrl-C, so that a script does not go on as if the search were done.
     """
     return run(SearchConfig.make(space=space, on=on, **options), on_event=on_event, evaluate=evaluate)
 
@@ -42,11 +43,11 @@ def run(config: SearchConfig, *, on_event: OnEvent = ignore, evaluate: Evaluate 
         search_run.entry = ledger.begin_study(name, config.definition())
         try:
             reason = search_run.go()
-            interrupted = False
         except KeyboardInterrupt:
-            reason, interrupted = "Interrupted; the same command goes on.", True
-        on_event(RunEnded(name, reason, interrupted, search_run.tally.progress()))
-    return Study(name, config.ledger, interrupted=interrupted)
+            on_event(RunEnded(name, INTERRUPTED, True, search_run.tally.progress()))
+            raise
+        on_event(RunEnded(name, reason, False, search_run.tally.progress()))
+    return Study(name, config.ledger)
 
 
 class _Run:

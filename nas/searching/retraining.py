@@ -6,12 +6,12 @@ Test figures stand beside the rows and order nothing: finalists are ranked by th
 from pathlib import Path
 
 from nas.benchmark import Benchmark, Objective
-from nas.errors import SearchError
+from nas.errors import SearchError, quote
 from nas.ranking import leaderboard
 from nas.records import Epoch, Ledger, StudyEntry, Trial
 from nas.searching.config import default_ledger, resolve_benchmark
 from nas.searching.evaluating import Evaluate, EvaluationKey, make_evaluator
-from nas.searching.events import EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
+from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
 from nas.searching.study import Study
 from nas.space import Architecture
 
@@ -34,9 +34,11 @@ def finals(
 
     Raises:
         NasError: there is no such study, it has no complete trial, or its benchmark is another than it was.
+        KeyboardInterrupt: after Ctrl-C.
     """
-    if top < 1 or seeds < 1:
-        raise SearchError(f"Finals need at least one architecture and one seed, got top {top} and seeds {seeds}.")
+    for name, number in (("top", top), ("seeds", seeds), ("threads", threads)):
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise SearchError(f"Finals need {name} of at least 1, got {quote(number)}.")
     url = ledger or default_ledger()
     with Ledger(url, create=False) as book, book.driving(study):
         entry = book.study(study)
@@ -50,11 +52,11 @@ def finals(
                 for n in range(seeds):
                     run.expect(architecture, entry.definition["seed"] + 1 + n)
             run.go()
-            reason, interrupted = run.outcome(), False
         except KeyboardInterrupt:
-            reason, interrupted = "Interrupted; the same command goes on.", True
-        on_event(RunEnded(study, reason, interrupted, run.tally.progress()))
-    return Study(study, url, interrupted=interrupted)
+            on_event(RunEnded(study, INTERRUPTED, True, run.tally.progress()))
+            raise
+        on_event(RunEnded(study, run.outcome(), False, run.tally.progress()))
+    return Study(study, url)
 
 
 def finalists(ledger: Ledger, study: str, top: int) -> list[Architecture]:

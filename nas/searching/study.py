@@ -16,13 +16,11 @@ if TYPE_CHECKING:
 
 
 class Study:
-    """A study in a ledger; what it shows is read when first asked for."""
+    """A study in a ledger; what it shows is read each time it is asked for, so that finals and later runs are in it."""
 
-    def __init__(self, name: str, ledger: str, *, interrupted: bool = False) -> None:
+    def __init__(self, name: str, ledger: str) -> None:
         self.name = name
         self.ledger = ledger
-        self.interrupted = interrupted
-        """Whether the run that gave this study was stopped before its end."""
 
     @cached_property
     def entry(self) -> StudyEntry:
@@ -35,13 +33,13 @@ class Study:
         """The space as it was when the study began."""
         return self.entry.space
 
-    @cached_property
+    @property
     def tables(self) -> tuple[Table, ...]:
         """Its leaderboards: finalists first, then the search."""
         with Ledger(self.ledger, create=False) as ledger:
             return leaderboard(ledger, self.name)
 
-    @cached_property
+    @property
     def trials(self) -> "pd.DataFrame":
         """All trials, one row each: number, state, architecture, figures, choices."""
         with Ledger(self.ledger, create=False) as ledger:
@@ -54,12 +52,13 @@ class Study:
         Raises:
             SearchError: no trial is complete.
         """
-        if not self.tables:
+        tables = self.tables
+        if not tables:
             raise SearchError(f"The study {self.name!r} has no complete trial yet.")
-        return self.tables[0].rows[0]
+        return tables[0].rows[0]
 
     def build(self, row: Row | Trial | None = None, *, seed: int | None = None) -> "nn.Sequential":
-        """The untrained network of `row`, or of the best: a plain torch module."""
+        """The untrained network of `row`, or of the best: an ordinary torch module. Trained weights are not kept."""
         from nas.models import build
 
         signature = resolve_benchmark(self.entry.definition["benchmark"]["name"]).signature

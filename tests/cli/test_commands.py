@@ -138,7 +138,7 @@ def test_a_search_that_is_done_prints_its_leaderboard_and_the_next_step(run: Nas
             "A front cannot be drawn against 'beauty'. Known: flops, latency_ms, params, peak_memory_bytes.",
         ),
         (["rank", "nobody"], "No study in "),
-        (["finals", "toy", "--top", "0"], "Finals need at least one architecture and one seed, got top 0 and seeds 2."),
+        (["finals", "toy", "--top", "0"], "Finals need top of at least 1, got 0."),
         (["report", "nobody"], "No study in "),
         (["rnk"], "No such command 'rnk'."),
     ],
@@ -176,3 +176,21 @@ def test_an_interrupted_search_exits_with_130(run: Nas, ledger: str, monkeypatch
     done = run("search", str(tmp_path / "toy.yaml"), "--on", "digits", "--study", "other", "--ledger", ledger, "--seed", "5")
     assert done.exit_code == 130
     assert "Interrupted; the same command goes on." in done.output
+
+
+def test_an_unknown_option_of_nas_itself_is_one_line_too(run: Nas) -> None:
+    done = run("--foo")
+    assert done.exit_code == 2
+    assert done.stderr == "nas: No such option: --foo See `nas --help`.\n" or done.stderr.count("\n") == 1
+
+
+def test_help_keeps_its_examples_on_lines_of_their_own(run: Nas) -> None:
+    assert '\n  nas search residual_cnn --on digits --limit "params <= 50e3"\n  nas finals STUDY\n' in run("--help").output
+
+
+def test_an_interruption_before_the_search_begins_exits_with_130(run: Nas, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nas.searching.SearchConfig.make", interrupt)
+    assert run("search", "residual_cnn", "--on", "digits").exit_code == 130

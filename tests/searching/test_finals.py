@@ -72,9 +72,9 @@ def test_finals_go_on_after_ctrl_c(study: Study) -> None:
         if isinstance(event, TrialBegun) and event.number == 2:
             raise KeyboardInterrupt
 
-    assert run_finals(study, on_event=interrupt).interrupted
-    done = run_finals(study)
-    assert not done.interrupted
+    with pytest.raises(KeyboardInterrupt):
+        run_finals(study, on_event=interrupt)
+    run_finals(study)
     with Ledger(study.ledger) as ledger:
         trials = ledger.trials(ledger.study("s"), "final")
     assert [(trial.number, trial.state) for trial in trials] == [(n, "complete") for n in range(6)]
@@ -92,7 +92,8 @@ def test_finals_of_a_study_without_results_are_refused(tmp_path: Path) -> None:
         if isinstance(event, TrialBegun):
             raise KeyboardInterrupt
 
-    nas.search(TOY, on="digits", evaluate=toy_evaluate, study="s", ledger=ledger, on_event=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        nas.search(TOY, on="digits", evaluate=toy_evaluate, study="s", ledger=ledger, on_event=interrupt)
     with pytest.raises(SearchError, match="has no complete trial to choose finalists from; run the search first"):
         nas.finals("s", ledger=ledger)
 
@@ -102,9 +103,9 @@ def test_an_unknown_study_is_refused(study: Study) -> None:
         nas.finals("t", ledger=study.ledger)
 
 
-@pytest.mark.parametrize("options", [{"top": 0}, {"seeds": 0}])
-def test_finals_need_an_architecture_and_a_seed(study: Study, options: dict[str, int]) -> None:
-    with pytest.raises(SearchError, match="at least one architecture and one seed"):
+@pytest.mark.parametrize("options", [{"top": 0}, {"seeds": 0}, {"threads": 0}, {"top": "3"}, {"top": 2.5}, {"seeds": True}])
+def test_finals_need_whole_numbers_of_at_least_one(study: Study, options: dict[str, Any]) -> None:
+    with pytest.raises(SearchError, match=r"^Finals need \w+ of at least 1, got "):
         run_finals(study, **options)
 
 
@@ -128,3 +129,11 @@ def test_a_finalist_is_not_dropped_by_a_limit_that_the_search_checked(study: Stu
     monkeypatch.setattr("nas.searching.retraining.make_evaluator", make)
     assert run_finals(study, evaluate=None).tables[0].stage == "final"
     assert seen == [()]
+
+
+def test_a_study_that_was_looked_at_before_shows_its_finals(study: Study) -> None:
+    assert len(study.tables) == 1
+    before = len(study.trials)
+    run_finals(study, top=1, seeds=2)
+    assert study.best.trials[0].stage == "final"
+    assert len(study.trials) == before + 2

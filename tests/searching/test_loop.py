@@ -12,7 +12,7 @@ from nas.benchmark import Budget
 from nas.errors import LedgerError, NasError, SearchError
 from nas.records import Epoch, Failure, Ledger, Record, conditions, this_machine
 from nas.searching import Event, RunBegun, RunEnded, Study, TrialBegun, TrialEnded, to_data
-from nas.space import Architecture, size
+from nas.space import Architecture, Limit, size
 
 
 @pytest.fixture
@@ -158,14 +158,15 @@ def test_ctrl_c_stops_with_what_was_found_and_the_next_run_goes_on(ledger: str) 
         if isinstance(event, TrialBegun) and event.progress.evaluated == 4:
             raise KeyboardInterrupt
 
-    study = search(ledger, trials=10, study="a", on_event=interrupt)
-    assert study.interrupted
-    assert study.trials.query("state == 'complete'").architecture.nunique() == 4
-    assert study.trials.state.tolist()[-1] == "running"
+    with pytest.raises(KeyboardInterrupt):
+        search(ledger, trials=10, study="a", on_event=interrupt)
+    found = Study("a", ledger).trials
+    assert found.query("state == 'complete'").architecture.nunique() == 4
+    assert found.state.tolist()[-1] == "running"
     events: list[Event] = []
     search(ledger, trials=10, study="a", on_event=events.append)
     again = [event for event in events if isinstance(event, TrialBegun) and event.label]
-    assert [event.architecture for event in again] == [study.trials.architecture.tolist()[-1]]
+    assert [event.architecture for event in again] == [found.architecture.tolist()[-1]]
     whole = search(ledger.replace("nas.sqlite", "b.sqlite"), trials=10)
     assert search(ledger, trials=10, study="a").trials.architecture.tolist() == whole.trials.architecture.tolist()
 
@@ -357,7 +358,8 @@ def test_an_interrupted_trial_is_kept_under_the_conditions_it_was_measured_under
             raise KeyboardInterrupt
 
     measuring(monkeypatch, 1)
-    search(ledger, trials=1, study="a", evaluate=None, on_event=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        search(ledger, trials=1, study="a", evaluate=None, on_event=interrupt)
     measuring(monkeypatch, 2)
     search(ledger, trials=1, study="a", evaluate=None)
     again = measuring(monkeypatch, 2)
@@ -382,3 +384,29 @@ def test_a_typo_takes_no_name(ledger: str, wrong: dict[str, Any]) -> None:
         search(ledger, trials=1, study="a", **wrong)
     with Ledger(ledger) as book:
         assert book.studies() == []
+
+
+@pytest.mark.parametrize("limit", ["train_seconds <= 1", "validation_accuracy >= 0.9"])
+def test_a_limit_on_what_only_training_tells_is_refused(ledger: str, limit: str) -> None:
+    with pytest.raises(SearchError, match=r"^A limit is on what is known before training \(params, macs, flops, latency_ms"):
+        search(ledger, limits=[limit])
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"limits": 5}, r"^limits: must be a list, such as \['params <= 50e3'\], got 5\.$"),
+        ({"limits": None}, r"^limits: must be a list"),
+        ({"objectives": 5}, r"^objectives: must be a list of figures, got 5\.$"),
+        ({"seconds": float("inf")}, r"^seconds: Input should be a finite number, got inf\.$"),
+    ],
+)
+def test_an_option_of_the_wrong_kind_is_one_line(ledger: str, option: dict[str, Any], message: str) -> None:
+    with pytest.raises(SearchError, match=message):
+        search(ledger, **option)
+
+
+def test_one_limit_is_a_list_of_one_and_an_objective_counts_once(ledger: str) -> None:
+    study = search(ledger, trials=1, limits=Limit("params", "<=", 1e6), objectives=["params", "params"])
+    assert study.entry.definition["limits"] == ["params <= 1000000"]
+    assert [objective["figure"] for objective in study.entry.definition["objectives"]] == ["params"]
