@@ -40,7 +40,7 @@ _UNITS = {
 """What follows a value that says by its unit what it is."""
 
 _MEANINGS = {
-    "infeasible": "outside a limit; not trained",
+    "infeasible": "outside a limit",
     "pruned": "fell behind and were stopped",
     "failed": "ended in an error",
     "running": "under way, or interrupted",
@@ -92,7 +92,7 @@ def outcome(tables: Sequence[Table], benchmark: Mapping[str, Any], trials: Seque
     table, same = tables[0], [other for other in tables if other.stage == tables[0].stage]
     row = table.rows[0]
     where = f" (first of {len(same)} tables that do not compare)" if len(same) > 1 else ""
-    return f"{_who(table)}{where}, reaches {_what(table, row)}{_size(row, table)}{_floor(row, benchmark)}"
+    return f"{_who(table)}{where}, reaches {_what(table, row)}{_size(row, table)}{_floor(row, benchmark, trials)}"
 
 
 def _nothing_yet(trials: Sequence[Trial]) -> str:
@@ -138,7 +138,7 @@ def _size(row: Row, table: Table) -> str:
     return f" with {said('params', show('params', row.figures['params']))}"
 
 
-def _floor(row: Row, benchmark: Mapping[str, Any]) -> str:
+def _floor(row: Row, benchmark: Mapping[str, Any], trials: Sequence[Trial]) -> str:
     """What a linear model reaches, in terms of what the row tells."""
     floor: Mapping[str, float] = benchmark["floor"]
     if not floor:
@@ -147,9 +147,9 @@ def _floor(row: Row, benchmark: Mapping[str, Any]) -> str:
     if len(known) == 1:
         return f"; a linear model reaches {floor[known[0]]:g}."
     reached = " and ".join(said(name, f"{value:g}") for name, value in floor.items())
-    unread = (
-        "Test data have not been read yet; on them a" if not known and all(name.startswith("test_") for name in floor) else "A"
-    )
+    read = any(trial.stage == "final" and trial.state != "running" for trial in trials)
+    on_test = not known and all(name.startswith("test_") for name in floor)
+    unread = "Test data have not been read yet; on them a" if on_test and not read else "A"
     return f". {unread} linear model reaches {reached}."
 
 

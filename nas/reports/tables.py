@@ -8,6 +8,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -48,29 +49,47 @@ def show(name: str, summary: Summary | None) -> str:
     return text if not summary.deviation else f"{text} ± {summary.deviation / scale:,.{digits}f}"
 
 
-def print_tables(tables: Sequence[Table], console: Console, *, top: int | None = None) -> None:
-    """Print leaderboards for people; `top` rows of each, or all."""
+def print_tables(tables: Sequence[Table], console: Console, *, top: int | None = None, more: str = "--top shows them.") -> None:
+    """Print leaderboards for people; `top` rows of each, or all, and the columns that there is room for.
+
+    `more` says how to see rows that are left out.
+    """
     several = len({row.study for table in tables for row in table.rows}) > 1
     for table in tables:
         aims = {objective.figure for objective in table.objectives}
         names = [name for name in figure_names(table) if name in aims or name not in _LEFT_OUT]
-        grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left", title_style="bold", show_edge=False)
-        grid.title = Text(headline(table))
-        grid.add_column("#", justify="right")
-        grid.add_column("", width=1)
-        grid.add_column("architecture", no_wrap=True)
-        for name in names:
-            grid.add_column(Text(title(name)), justify="right")
-        grid.add_column("seeds" if table.stage == "final" else "trial", justify="right")
-        if several:
-            grid.add_column("study")
-        for row in table.rows[:top]:
-            grid.add_row(*_cells(row, names, table, several))
+        grid = _grid(table, names, several, top)
+        left_out: list[str] = []
+        while len(names) > len(aims) and _width(grid, console) > console.width:
+            left_out.insert(0, title(names.pop()))  # from the end: an objective is never cut short for a cost
+            grid = _grid(table, names, several, top)
+        console.print(Text(headline(table), style="bold"))
         console.print(grid)
         rest = len(table.rows) - len(table.rows[:top])
-        more = f" {rest:,} more rows; --top shows them." if rest else ""
+        notes = [f"{rest:,} more rows; {more}"] if rest else []
+        notes += [f"No room for {', '.join(left_out)}; --csv has all."] if left_out else []
         weighed = ", ".join(objective.figure for objective in table.objectives) + f" and {table.cost}"
-        console.print(Text(f"◆ on the Pareto front of {weighed}.{more}\n", style="dim"))
+        console.print(Text(" ".join([f"◆ on the Pareto front of {weighed}.", *notes]) + "\n", style="dim"))
+
+
+def _width(grid: RichTable, console: Console) -> int:
+    """How wide the table would be if nothing held it."""
+    return Measurement.get(console, console.options.update(width=10_000), grid).maximum
+
+
+def _grid(table: Table, names: Sequence[str], several: bool, top: int | None) -> RichTable:
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    grid.add_column("#", justify="right")
+    grid.add_column("", width=1)
+    grid.add_column("architecture", no_wrap=True)
+    for name in names:
+        grid.add_column(Text(title(name)), justify="right", no_wrap=True)
+    grid.add_column("seeds" if table.stage == "final" else "trial", justify="right")
+    if several:
+        grid.add_column("study")
+    for row in table.rows[:top]:
+        grid.add_row(*_cells(row, names, table, several))
+    return grid
 
 
 def _cells(row: Row, names: Sequence[str], table: Table, several: bool) -> list[Text]:
@@ -124,11 +143,24 @@ def tables_csv(tables: Sequence[Table]) -> str:
     choices = list(dict.fromkeys(name for table in tables for row in table.rows for name in row.architecture.choices))
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    fixed = ["benchmark", "stage", "budget", "machine", "device", "rank", "on_front", "study", "trial", "architecture", "seeds"]
+    fixed = [
+        "benchmark",
+        "stage",
+        "budget",
+        "machine",
+        "device",
+        "threads",
+        "rank",
+        "on_front",
+        "study",
+        "trial",
+        "architecture",
+        "seeds",
+    ]
     writer.writerow([neutral(name) for name in (*fixed, *names, *(f"choice:{name}" for name in choices))])
     for table in tables:
         for row in table.rows:
-            common = [table.benchmark, table.stage, table.budget, str(table.machine), table.device]
+            common = [table.benchmark, table.stage, table.budget, str(table.machine), table.device, table.threads]
             own = [row.rank, int(row.on_front), row.study, row.number, row.architecture.id, len(row.trials)]
             figures = [row.figures[name].mean if name in row.figures else None for name in names]
             answers = [row.architecture.choices.get(name) for name in choices]

@@ -212,7 +212,20 @@ def test_csv_has_a_row_each_with_its_figures_as_they_were_measured_and_its_choic
     second = row(2, figures={"validation_accuracy": 0.1 + 0.2}, choices={"width": 16, "rate": 0.5})
     found = parsed(table(first, second))
     assert list(found[0]) == [
-        *("benchmark", "stage", "budget", "machine", "device", "rank", "on_front", "study", "trial", "architecture", "seeds"),
+        *(
+            "benchmark",
+            "stage",
+            "budget",
+            "machine",
+            "device",
+            "threads",
+            "rank",
+            "on_front",
+            "study",
+            "trial",
+            "architecture",
+            "seeds",
+        ),
         *("validation_accuracy", "validation_loss", "params", "macs", "flops"),
         *("choice:width", "choice:kind", "choice:rate"),
     ]
@@ -222,6 +235,7 @@ def test_csv_has_a_row_each_with_its_figures_as_they_were_measured_and_its_choic
         "budget": "3 epochs",
         "machine": str(MACHINE),
         "device": "cpu",
+        "threads": "1",
         "rank": "1",
         "on_front": "1",
         "study": "a",
@@ -331,3 +345,19 @@ def test_data_is_a_copy_that_a_script_may_change() -> None:
     data[0]["rows"][0]["figures"]["params"]["mean"] = 0
     data[0]["rows"][0]["choices"]["width"] = 0
     assert one == table(row())
+
+
+def test_on_a_narrow_terminal_costs_give_way_and_no_figure_is_cut() -> None:
+    figures = {"validation_accuracy": 0.98765, "params": 12345, "flops": 5e6, "latency_ms": 1.5, "train_seconds": 3}
+    stream = io.StringIO()
+    print_tables([table(row(figures=figures))], Console(file=stream, width=70))
+    text = stream.getvalue()
+    assert "0.9877" in text
+    assert "…" not in text
+    assert "No room for" in text
+    assert "train s" in text.partition("No room for")[2]
+
+
+def test_csv_tells_threads_apart() -> None:
+    rows = list(csv.DictReader(io.StringIO(tables_csv([table(row()), table(row(), threads=2)]))))
+    assert [found["threads"] for found in rows] == ["1", "2"]
