@@ -1,11 +1,13 @@
 """The frozen question: what a model is fed, what it must give, how it is trained, and what counts.
 
-Shape       Image · Features                what stands between two layers
-Signature   input shape and output          what a benchmark feeds a model and wants back
+Shape       Image · Sequence · Waveform · Tokens · Features · NextTokens     what stands between two layers
+Signature   input and output                what a benchmark feeds a model and wants back
 Objective   a figure and its direction      the only one that knows min from max
 Budget      epochs, fraction, seconds       the fidelity of one evaluation
 Recipe      optimiser, rate, batch size …   how a candidate is trained
 Benchmark   all of these, with a version
+
+Axes: N examples, C channels, H height, W width, L positions of a sequence, F features, V words of a vocabulary.
 """
 
 from collections.abc import Mapping
@@ -19,46 +21,120 @@ Direction = Literal["maximize", "minimize"]
 
 @dataclass(frozen=True)
 class Image:
-    """A picture: channels × height × width."""
+    """A picture, or a spectrogram (1 × frequencies × times); a batch is (N, C, H, W)."""
 
     channels: int
     height: int
     width: int
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """Of one example: (C, H, W)."""
+        return (self.channels, self.height, self.width)
 
     def __str__(self) -> str:
         return f"an image of {self.channels}×{self.height}×{self.width}"
 
 
 @dataclass(frozen=True)
+class Sequence:
+    """`length` positions of `channels` numbers each; a batch is (N, L, C)."""
+
+    length: int
+    channels: int
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """Of one example: (L, C)."""
+        return (self.length, self.channels)
+
+    def __str__(self) -> str:
+        return f"a sequence of {self.length}×{self.channels}"
+
+
+@dataclass(frozen=True)
+class Waveform(Sequence):
+    """Sound: a sequence of samples, `rate` a second; a batch is (N, L, C), C being 1 for one microphone."""
+
+    rate: int
+
+    def __str__(self) -> str:
+        return f"a waveform of {self.length}×{self.channels} at {self.rate} Hz"
+
+
+@dataclass(frozen=True)
+class NextTokens(Sequence):
+    """At each position a logit for each of `channels` tokens that may come next; (N, L, V).
+
+    What stands at a position is made of the inputs up to that position alone, so that layers on the way look back only.
+    """
+
+    def __str__(self) -> str:
+        return f"the next of {self.channels} tokens at each of {self.length} positions"
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """`length` ids of a vocabulary of `vocabulary` tokens; a batch is (N, L) of int64.
+
+    Id 0 fills texts that are too short, at their beginning, so that the last position is always the text's last.
+    """
+
+    length: int
+    vocabulary: int
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """Of one example: (L,)."""
+        return (self.length,)
+
+    def __str__(self) -> str:
+        return f"{self.length} tokens of {self.vocabulary:,}"
+
+
+@dataclass(frozen=True)
 class Features:
-    """A vector of `count` features for each example; the logits of a classifier are one."""
+    """A vector of `count` features for each example, (N, F); the logits of a classifier are one."""
 
     count: int
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """Of one example: (F,)."""
+        return (self.count,)
 
     def __str__(self) -> str:
         return f"a vector of {self.count} features"
 
 
-Shape = Image | Features
+Shape = Image | Sequence | Tokens | Features
+
+KINDS: Mapping[str, type[Shape]] = {"image": Image, "sequence": Sequence, "waveform": Waveform, "tokens": Tokens}
+"""What a space can accept, in the words of its `accepts`."""
 
 
 @dataclass(frozen=True)
 class Signature:
-    """What a benchmark feeds a model and wants back."""
+    """What a benchmark feeds a model and wants back.
 
-    input: Image
-    classes: int
-    """The number of classes; the model gives a logit for each."""
+    Features(K) are a classifier's logits or the numbers of a regression, Sequence(L, K) the logits of a tagger, and
+    NextTokens(L, V) those of a language model.
+    """
 
-    @property
-    def output(self) -> Features:
-        """The shape that the last layer must give."""
-        return Features(self.classes)
+    input: Shape
+    output: Shape
 
     @property
-    def accepts(self) -> str:
-        """The kind of input, in the words of a space's `accepts`."""
-        return "image"
+    def kinds(self) -> tuple[str, ...]:
+        """What the input is, in the words of a space's `accepts`; a waveform is a sequence too."""
+        return tuple(name for name, kind in KINDS.items() if isinstance(self.input, kind))
+
+    def to_data(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        return {
+            name: {"kind": type(shape).__name__.lower(), **asdict(shape)}
+            for name, shape in (("input", self.input), ("output", self.output))
+        }
 
 
 @dataclass(frozen=True)
@@ -119,6 +195,8 @@ class Recipe:
     """Each training image is moved by up to so many pixels in each direction, anew every epoch; 0 for not at all."""
     flip: bool = False
     """Half the training images are mirrored left to right, anew every epoch."""
+    gradient_norm: float | None = None
+    """Gradients that are longer than this, all taken together, are cut to it (Pascanu et al. 2013, arXiv:1211.5063, alg. 1)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,4 +224,4 @@ class Benchmark:
 
     def to_data(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
-        return asdict(self)
+        return {**asdict(self), "signature": self.signature.to_data()}

@@ -1,12 +1,12 @@
 """scikit-learn's real 8×8 digits: ships with the package, so that a search runs on any machine at once."""
 
-from nas.benchmark import Benchmark, Budget, Image, Objective, Recipe, Signature
+from nas.benchmark import Benchmark, Budget, Features, Image, Objective, Recipe, Signature
 
 BENCHMARK = Benchmark(
     name="digits",
     version=1,
     summary="1,797 handwritten digits of 8×8 pixels in 10 classes",
-    signature=Signature(Image(1, 8, 8), classes=10),
+    signature=Signature(Image(1, 8, 8), Features(10)),
     objectives=(Objective("validation_accuracy", "maximize"),),
     budget=Budget(epochs=12),
     final_budget=Budget(epochs=60),

@@ -106,7 +106,7 @@ def train_with_nas(model: nn.Module, digits: Digits) -> None:
 
 def train_by_hand(model: nn.Module, digits: Digits) -> None:
     recipe = digits.benchmark.recipe
-    images_NCHW, labels_N = digits.training.inputs_NCHW, digits.training.targets_N
+    images_NCHW, labels_N = digits.training.inputs, digits.training.targets
     torch.manual_seed(SEED)
     generator = torch.Generator().manual_seed(SEED)
     optimizer = torch.optim.AdamW(
@@ -145,9 +145,9 @@ def train_by_hand(model: nn.Module, digits: Digits) -> None:
 @torch.inference_mode()
 def validate_by_hand(model: nn.Module, validation: Examples) -> tuple[float, float]:
     model.eval()
-    logits: Tensor = model(validation.inputs_NCHW)
-    accuracy = (logits.argmax(dim=1) == validation.targets_N).float().mean().item()
-    return accuracy, functional.cross_entropy(logits, validation.targets_N).item()
+    logits: Tensor = model(validation.inputs)
+    accuracy = (logits.argmax(dim=1) == validation.targets).float().mean().item()
+    return accuracy, functional.cross_entropy(logits, validation.targets).item()
 
 
 @NETWORKS

@@ -90,7 +90,7 @@ def spaces(as_json: bool) -> None:
         return {
             "name": name,
             "version": space.version,
-            "accepts": space.accepts,
+            "accepts": ", ".join(space.accepts),
             "architectures": count if as_json and count != math.inf else size_text(count),
             "summary": space.summary,
         }

@@ -235,6 +235,6 @@ class _Step:
         self.generator = torch.Generator().manual_seed(0)
 
     def __call__(self) -> None:
-        picked = torch.arange(min(self.recipe.batch_size, len(self.examples)), device=self.examples.targets_N.device)
-        inputs = augment(self.examples.inputs_NCHW[picked], self.recipe, self.generator)
-        take_step(self.model, self.task, self.optimizer, inputs, self.examples.targets_N[picked], self.recipe)
+        picked = torch.arange(min(self.recipe.batch_size, len(self.examples)), device=self.examples.targets.device)
+        inputs = augment(self.examples.inputs[picked], self.recipe, self.generator)
+        take_step(self.model, self.task, self.optimizer, inputs, self.examples.targets[picked], self.recipe)

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from nas.benchmark import Image
+from nas.benchmark import Shape, Tokens
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # fvcore scripts a loss at import, which torch has deprecated
@@ -32,12 +32,13 @@ class Count:
     """Twice `macs`."""
 
 
-def example(shape: Image, device: torch.device | str, batch_size: int = 1) -> torch.Tensor:
-    """A batch of zeros of `shape`: (N, C, H, W)."""
-    return torch.zeros(batch_size, shape.channels, shape.height, shape.width, device=device)
+def example(shape: Shape, device: torch.device | str, batch_size: int = 1) -> torch.Tensor:
+    """A batch of zeros of `shape`, the axes of one example after the batch's; tokens are int64."""
+    dtype = torch.int64 if isinstance(shape, Tokens) else torch.float32
+    return torch.zeros(batch_size, *shape.axes, dtype=dtype, device=device)
 
 
-def count(build: Callable[[], nn.Module], shape: Image) -> Count:
+def count(build: Callable[[], nn.Module], shape: Shape) -> Count:
     """Parameters and FLOPs of the network that `build` makes, for one example of `shape`, by torch's counter on meta.
 
     On the meta device torch takes no fused path, so that attention and recurrent cells are counted too.
@@ -59,7 +60,7 @@ _MATRIX_OPERATORS = {"conv", "linear", "matmul", "addmm", "bmm", "einsum"}
 """fvcore's names of the operators that `macs` are of; it counts one FLOP a multiply-add."""
 
 
-def second_opinion(model: nn.Module, shape: Image) -> tuple[int, dict[str, int]]:
+def second_opinion(model: nn.Module, shape: Shape) -> tuple[int, dict[str, int]]:
     """Multiply-adds of `model` by fvcore, which traces a real pass on the CPU, and the operators that it cannot count.
 
     The model is traced in evaluation mode, so that its running statistics stay as they are.

@@ -1,8 +1,9 @@
 """What a benchmark's `task.py` gives: examples by split, a loss, and figures.
 
-Axes: N examples, C channels, H height, W width, K classes.
+Axes: N examples, L positions of a sequence, K classes, V tokens of a vocabulary, F features.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, Self
@@ -18,27 +19,29 @@ Split = Literal["train", "validation", "test"]
 
 @dataclass(frozen=True)
 class Examples:
-    """Inputs and what is wanted for each, as tensors in memory."""
+    """Inputs and what is wanted for each, as tensors in memory; the first axis of both counts examples."""
 
-    inputs_NCHW: Tensor
-    targets_N: Tensor
+    inputs: Tensor
+    """(N, …), the axes of the signature's input after N."""
+    targets: Tensor
+    """(N,) classes, (N, L) classes or tokens, (N, F) numbers."""
 
     def __len__(self) -> int:
-        return len(self.targets_N)
+        return len(self.targets)
 
     def to(self, device: torch.device) -> Self:
         """The same examples on `device`."""
-        return type(self)(self.inputs_NCHW.to(device), self.targets_N.to(device))
+        return type(self)(self.inputs.to(device), self.targets.to(device))
 
     def first(self, fraction: float) -> Self:
         """The first `fraction` of the examples, at least one."""
         count = max(1, round(fraction * len(self)))
-        return type(self)(self.inputs_NCHW[:count], self.targets_N[:count])
+        return type(self)(self.inputs[:count], self.targets[:count])
 
     def batches(self, size: int) -> Iterator["Examples"]:
         """All examples in their order, `size` at a time."""
         for start in range(0, len(self), size):
-            yield Examples(self.inputs_NCHW[start : start + size], self.targets_N[start : start + size])
+            yield Examples(self.inputs[start : start + size], self.targets[start : start + size])
 
 
 class Task(Protocol):
@@ -58,17 +61,22 @@ class Task(Protocol):
 
 
 @dataclass(frozen=True)
-class Classification:
-    """One class of K for each example: cross-entropy and accuracy."""
+class _Loaded:
+    """Examples that are loaded when first asked for."""
 
     load: Callable[[Split], Examples]
     _loaded: dict[Split, Examples] = field(default_factory=dict)
 
     def examples(self, split: Split) -> Examples:
-        """The examples of `split`, loaded when first asked for."""
+        """The examples of `split`."""
         if split not in self._loaded:
             self._loaded[split] = self.load(split)
         return self._loaded[split]
+
+
+@dataclass(frozen=True)
+class Classification(_Loaded):
+    """One class of K for each example: cross-entropy and accuracy."""
 
     def loss(self, outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
         """Cross-entropy of logits (N, K) and classes (N,), with label smoothing (Szegedy et al. 2016, arXiv:1512.00567)."""
@@ -78,6 +86,21 @@ class Classification:
         """`accuracy`: share of examples whose largest logit is the right one; `loss`: mean cross-entropy in nats."""
         right = (outputs.argmax(dim=1) == targets).sum().item()
         return {"accuracy": right / len(targets), "loss": functional.cross_entropy(outputs, targets).item()}
+
+
+@dataclass(frozen=True)
+class NextToken(_Loaded):
+    """The token after each position of a text: cross-entropy, and bits a token."""
+
+    def loss(self, outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+        """Mean cross-entropy over all positions of logits (N, L, V) and tokens (N, L), with label smoothing."""
+        return functional.cross_entropy(outputs.flatten(0, 1), targets.flatten(), label_smoothing=smoothing)
+
+    def figures(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
+        """`bits_per_token`: mean cross-entropy in bits; `accuracy`: share of positions whose likeliest token is the right one."""
+        nats = functional.cross_entropy(outputs.flatten(0, 1), targets.flatten()).item()
+        right = (outputs.argmax(dim=-1) == targets).float().mean().item()
+        return {"bits_per_token": nats / math.log(2), "accuracy": right}
 
 
 def stratified_order(labels: NDArray[np.integer], seed: int = 0) -> NDArray[np.intp]:

@@ -47,7 +47,7 @@ def train(
     The loss is looked at after every epoch: not finite, the training ends as "diverged". `report` is told every epoch.
     The global random state is left as it was.
     """
-    with seeded(seed, training.inputs_NCHW.device):  # for dropout; order and augmentation have a generator of their own
+    with seeded(seed, training.inputs.device):  # for dropout; order and augmentation have a generator of their own
         return _train(model, task, training.first(budget.fraction), validation, recipe, budget, seed, report)
 
 
@@ -61,7 +61,7 @@ def _train(
     seed: int,
     report: Report,
 ) -> Training:
-    device = training.inputs_NCHW.device
+    device = training.inputs.device
     generator = torch.Generator().manual_seed(seed)
     per_epoch = math.ceil(len(training) / recipe.batch_size)
     optimizer = make_optimizer(model, recipe)
@@ -75,8 +75,8 @@ def _train(
         # Batches of equal size but for one: a last batch of a single example would stop batch normalisation.
         for step, picked in enumerate(order.to(device).tensor_split(per_epoch), start=(epoch - 1) * per_epoch):
             set_rate(optimizer, recipe, step, budget.epochs * per_epoch)
-            inputs = augment(training.inputs_NCHW[picked], recipe, generator)
-            loss = take_step(model, task, optimizer, inputs, training.targets_N[picked], recipe)
+            inputs = augment(training.inputs[picked], recipe, generator)
+            loss = take_step(model, task, optimizer, inputs, training.targets[picked], recipe)
             loss_sum += loss * len(picked)
         synchronize(device)
         seconds += time.perf_counter() - begin
@@ -101,6 +101,8 @@ def take_step(
     optimizer.zero_grad(set_to_none=True)  # before the forward pass, so that old gradients do not stand beside activations
     loss = task.loss(model(inputs), targets, recipe.label_smoothing)
     loss.backward()  # type: ignore[no-untyped-call]
+    if recipe.gradient_norm is not None:
+        nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_norm)
     optimizer.step()
     return loss.detach()
 
@@ -128,6 +130,6 @@ def evaluate(model: nn.Module, task: Task, examples: Examples, split: str) -> di
     """The task's figures of `model` on `examples`, named after `split`: "validation_accuracy"."""
     model.eval()
     with torch.inference_mode():
-        outputs = torch.cat([model(batch.inputs_NCHW) for batch in examples.batches(EVALUATION_BATCH)])
-        figures = task.figures(outputs, examples.targets_N)
+        outputs = torch.cat([model(batch.inputs) for batch in examples.batches(EVALUATION_BATCH)])
+        figures = task.figures(outputs, examples.targets)
     return {f"{split}_{name}": value for name, value in figures.items()}

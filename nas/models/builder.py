@@ -1,19 +1,15 @@
 """Architecture + Signature → torch module."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
 
 import torch
-from pydantic import ValidationError
 from torch import nn
 
-from nas.benchmark import Features, Image, Shape, Signature
+from nas.benchmark import Image, Signature
 from nas.errors import ModelError
-from nas.models.layers.kind import LayerKind
-from nas.models.vocabulary import describe, layer_kind
-from nas.space import Architecture, LayerSpec, Space
-
-_NOUNS = {Image: "an image", Features: "a vector of features"}
+from nas.models.planning import Fork, Part, Step, plan
+from nas.models.wiring import Cell, Parallel
+from nas.space import Architecture, Space
 
 
 def build(space: Space, architecture: Architecture, signature: Signature, *, seed: int | None = None) -> nn.Sequential:
@@ -26,38 +22,26 @@ def build(space: Space, architecture: Architecture, signature: Signature, *, see
         ModelError: a layer does not fit the shape it is given, or the last one does not give what is wanted.
         SpaceError: `architecture` is not one of `space`.
     """
+    parts = plan(space, architecture, signature)
     if seed is None:
-        return nn.Sequential(_modules(space, architecture, signature))
+        return _sequential(parts)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # weights are drawn on the CPU; GPUs keep their state
-        return nn.Sequential(_modules(space, architecture, signature))
+        return _sequential(parts)
 
 
-def _modules(space: Space, architecture: Architecture, signature: Signature) -> OrderedDict[str, nn.Module]:
-    modules: OrderedDict[str, nn.Module] = OrderedDict()
-    for spec, kind, given in _placed(space, architecture, signature):
+def _sequential(parts: tuple[Part, ...]) -> nn.Sequential:
+    # A name of the space has no "-", so that no two paths become one.
+    return nn.Sequential(OrderedDict((part.path.replace(".", "-"), _module(part)) for part in parts))
+
+
+def _module(part: Part) -> nn.Module:
+    if isinstance(part, Step):
         try:
-            module = kind.build(given, signature.output)
+            return part.placed.kind.build(part.placed.given, part.placed.wanted)
         except ModelError as error:
-            raise ModelError(f"{spec.path}: {error}") from None
-        modules[spec.path.replace(".", "-")] = module  # a name of the space has no "-", so that no two become one
-    return modules
-
-
-def _placed(space: Space, architecture: Architecture, signature: Signature) -> Iterator[tuple[LayerSpec, LayerKind, Shape]]:
-    """Each layer, what it is, and the shape it is given."""
-    shape: Shape = signature.input
-    path = "the input"
-    for spec in space.blueprint(architecture):
-        try:
-            kind = layer_kind(spec.kind)(**spec.options)
-        except ValidationError as error:
-            raise ModelError(f"{spec.path}: {describe(error, spec.kind)}") from None
-        if not isinstance(shape, kind.accepts):
-            takes = " or ".join(_NOUNS[accepted] for accepted in kind.accepts)
-            raise ModelError(f"{spec.path}: {spec.kind} takes {takes}, got {shape} from {path}; move or replace it.")
-        yield spec, kind, shape
-        shape = kind.output(shape, signature.output)
-        path = spec.path
-    if shape != signature.output:
-        raise ModelError(f"{space.name} ends in {shape} from {path}, {signature.output} is wanted; end it in a `head`.")
+            raise ModelError(f"{part.path}: {error}") from None
+    if isinstance(part, Fork):
+        branches = {name: _sequential(branch) for name, branch in part.branches.items()}
+        return Parallel(branches, part.merge, axis=1 if isinstance(part.gives, Image) else -1)
+    return Cell(part.nodes, {ends: _sequential(inside) for ends, inside in part.edges.items()})

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from nas import registry
 from nas.errors import RegistryError, did_you_mean, quote
 from nas.models.layers.kind import LayerKind
-from nas.space import Categorical, Domain, Integer, Layer, Node, OneOf, Real, Ref, Repeat, Space, Value
+from nas.space import Categorical, Cell, Domain, Integer, Layer, Node, OneOf, Real, Ref, Repeat, Space, Value, inner
 
 Place = tuple[str | int, ...]
 
@@ -87,12 +87,14 @@ def _layers(nodes: tuple[Node, ...], place: Place, scope: Mapping[str, Any]) -> 
         here = (*place, n)
         if isinstance(node, Layer):
             yield node, (*here, node.kind), scope
-        elif isinstance(node, Repeat):
-            yield from _layers(node.layers, (*here, "layers"), {**scope, **node.choices})
-        elif isinstance(node, OneOf):
-            for name, option in node.options.items():
-                within = (*here, "options", name)
-                if isinstance(option, Layer):
-                    yield option, within, scope
-                else:
-                    yield from _layers(option, within, scope)
+        seen = {**scope, **node.choices} if isinstance(node, Repeat) else scope
+        for way, within in inner(node):
+            alone = isinstance(node, OneOf | Cell) and within and isinstance(_option(node, way[-1]), Layer)
+            if alone:
+                yield within[0], (*here, *way), seen  # type: ignore[misc]  # a single layer
+            else:
+                yield from _layers(within, (*here, *way), seen)
+
+
+def _option(node: OneOf | Cell, name: object) -> object:
+    return (node.options if isinstance(node, OneOf) else node.operations)[str(name)]

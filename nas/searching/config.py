@@ -143,9 +143,10 @@ class SearchConfig(BaseModel):
         return options
 
     def _check(self) -> None:
-        if self.space.accepts != self.on.signature.accepts:
+        if not set(self.space.accepts) & set(self.on.signature.kinds):
             raise SearchError(
-                f"The space {self.space.name!r} accepts {self.space.accepts}, {self.on.name!r} feeds {self.on.signature.accepts}."
+                f"The space {self.space.name!r} accepts {' and '.join(self.space.accepts)}, "
+                f"{self.on.name!r} feeds {self.on.signature.input}."
             )
         metrics = {objective.figure for objective in self.on.objectives}
         early = [figure for figure, kind in FIGURES.items() if kind.known != "trained"]

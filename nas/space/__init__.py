@@ -5,12 +5,14 @@ from nas.space.declaration import digest, parse_space, read_space, space_from_da
 from nas.space.domain import Categorical, Domain, Integer, Real, Value
 from nas.space.limits import Limit, broken_limits
 from nas.space.size import size, size_text
-from nas.space.space import Choose, LayerSpec, Space
-from nas.space.tree import Layer, Node, OneOf, Ref, Repeat
+from nas.space.space import CellSpec, Choose, LayerSpec, ParallelSpec, Space, Spec
+from nas.space.tree import Cell, Layer, Node, OneOf, Parallel, Ref, Repeat, inner
 
 __all__ = [
     "Architecture",
     "Categorical",
+    "Cell",
+    "CellSpec",
     "Choose",
     "Domain",
     "Integer",
@@ -19,13 +21,17 @@ __all__ = [
     "Limit",
     "Node",
     "OneOf",
+    "Parallel",
+    "ParallelSpec",
     "Real",
     "Ref",
     "Repeat",
     "Space",
+    "Spec",
     "Value",
     "broken_limits",
     "digest",
+    "inner",
     "parse_space",
     "read_space",
     "size",

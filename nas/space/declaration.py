@@ -16,6 +16,14 @@ layers:
           residual: {features: $width, kernel: $kernel}
           plain: [conv: {features: $width}, conv: …]     # a sequence under a name of its own
           skip: []
+  - parallel: mix                        # branches side by side; an empty one is the input itself
+    merge: add                           # or concatenate, multiply; may be a choice
+    branches:
+      body: [conv: {features: $width}]
+      skip: []
+  - cell: cell                           # a graph of 4 nodes; each edge is one of the operations
+    nodes: 4
+    operations: {conv: {features: $width}, identity: {}, zero: {}}
   - head
 limits: ["params <= 200e3"]
 """
@@ -38,11 +46,13 @@ from nas.errors import DocumentError, SpaceError, did_you_mean, quote
 from nas.space.domain import Categorical, Domain, Integer, Real, Value
 from nas.space.limits import Limit
 from nas.space.space import Space
-from nas.space.tree import Broken, Layer, Node, OneOf, Option, Ref, Repeat, as_option
+from nas.space.tree import Broken, Cell, Layer, Node, OneOf, Option, Parallel, Ref, Repeat, as_option
 
 _KEYS = ("name", "version", "accepts", "summary", "choices", "layers", "limits")
 _REPEAT = ("repeat", "times", "choices", "layers")
 _ONE_OF = ("one_of", "by", "options")
+_PARALLEL = ("parallel", "merge", "branches")
+_CELL = ("cell", "nodes", "by", "operations")
 
 
 def read_space(source: Path | str) -> Space:
@@ -74,7 +84,8 @@ def space_from_data(data: Mapping[str, Any], source: str = "<data>") -> Space:
 
 def space_to_data(space: Space) -> dict[str, Any]:
     """`space` as plain data, ready for YAML or JSON; `space_from_data` gives an equal space."""
-    data: dict[str, Any] = {"name": space.name, "version": space.version, "accepts": space.accepts}
+    accepts = space.accepts[0] if len(space.accepts) == 1 else list(space.accepts)
+    data: dict[str, Any] = {"name": space.name, "version": space.version, "accepts": accepts}
     if space.summary:
         data["summary"] = space.summary
     if space.choices:
@@ -141,13 +152,22 @@ def _node_data(node: Node) -> Any:
         if node.choices:
             data["choices"] = {name: _option_data(domain) for name, domain in node.choices.items()}
         return {**data, "layers": [_node_data(inner) for inner in node.layers]}
-    options = {
+    if isinstance(node, Parallel):
+        branches = {name: [_node_data(inner) for inner in branch] for name, branch in node.branches.items()}
+        return {"parallel": node.name, "merge": _option_data(node.merge), "branches": branches}
+    by = {"by": str(node.by)} if node.by is not None else {}
+    if isinstance(node, Cell):
+        return {"cell": node.name, "nodes": node.nodes, **by, "operations": _alternatives_data(node.operations)}
+    return {"one_of": node.name, **by, "options": _alternatives_data(node.options)}
+
+
+def _alternatives_data(options: Mapping[str, Layer | tuple[Node, ...]]) -> dict[str, Any]:
+    return {
         name: {key: _option_data(value) for key, value in option.options.items()}
         if isinstance(option, Layer)
         else [_node_data(inner) for inner in option]
-        for name, option in node.options.items()
+        for name, option in options.items()
     }
-    return {"one_of": node.name, **({"by": str(node.by)} if node.by is not None else {}), "options": options}
 
 
 class _Parser:
@@ -200,6 +220,10 @@ class _Parser:
             return self.repeat(self.mapping(value, path, _REPEAT), path)
         if "one_of" in value:
             return self.one_of(self.mapping(value, path, _ONE_OF), path)
+        if "parallel" in value:
+            return self.parallel(self.mapping(value, path, _PARALLEL), path)
+        if "cell" in value:
+            return self.cell(self.mapping(value, path, _CELL), path)
         kinds = [key for key in value if key != "name"]
         if len(kinds) != 1:
             extra = ", ".join(quote(kind) for kind in kinds[1:]) or "none"
@@ -224,14 +248,34 @@ class _Parser:
         )
 
     def one_of(self, data: dict[str, Any], path: Path_) -> OneOf:
+        options = self.alternatives(data.get("options"), (*path, "options"))
+        return OneOf(data["one_of"], options, self.by(data.get("by"), path))
+
+    def parallel(self, data: dict[str, Any], path: Path_) -> Parallel:
+        branches = self.mapping(data.get("branches"), (*path, "branches"))
+        return Parallel(
+            name=data["parallel"],
+            merge=self.option(data.get("merge", "add"), (*path, "merge")),
+            branches={name: self.nodes(value, (*path, "branches", name)) for name, value in branches.items()},
+        )
+
+    def cell(self, data: dict[str, Any], path: Path_) -> Cell:
+        if "nodes" not in data:
+            raise self.fail(path, "a cell needs 'nodes'.")
+        operations = self.alternatives(data.get("operations"), (*path, "operations"))
+        return Cell(data["cell"], data["nodes"], operations, self.by(data.get("by"), path))
+
+    def alternatives(self, value: Any, path: Path_) -> dict[str, Layer | tuple[Node, ...]]:
         options: dict[str, Layer | tuple[Node, ...]] = {}
-        for name, value in self.mapping(data.get("options"), (*path, "options")).items():
-            place = (*path, "options", name)
-            options[name] = self.nodes(value, place) if isinstance(value, list) else self.layer(name, value, place)
-        by = data.get("by")
-        if by is not None and not (isinstance(by, str) and by.startswith("$")):
-            raise self.fail((*path, "by"), f"`by` must be a reference such as $kind, got {quote(by)}.")
-        return OneOf(data["one_of"], options, as_option(by))
+        for name, option in self.mapping(value, path).items():
+            place = (*path, name)
+            options[name] = self.nodes(option, place) if isinstance(option, list) else self.layer(name, option, place)
+        return options
+
+    def by(self, value: Any, path: Path_) -> Any:
+        if value is not None and not (isinstance(value, str) and value.startswith("$")):
+            raise self.fail((*path, "by"), f"`by` must be a reference such as $kind, got {quote(value)}.")
+        return as_option(value)
 
     def choices(self, value: Any, path: Path_) -> dict[str, Domain | Value]:
         return {name: self.option(option, (*path, name)) for name, option in self.mapping(value, path).items()}  # type: ignore[misc]

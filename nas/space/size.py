@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from nas.space.domain import Categorical, Domain, Integer, Real, Value
 from nas.space.space import Space
-from nas.space.tree import Layer, Node, OneOf, Option, Ref, Repeat
+from nas.space.tree import Cell, Layer, Node, OneOf, Option, Parallel, Ref, Repeat, inner
 
 _MADE = object()
 """Stands for the answer to a shared choice whose value decides nothing about the tree."""
@@ -46,11 +46,13 @@ def _deciding(layers: Iterable[Node]) -> Iterable[str]:
             if isinstance(node.times, Ref):
                 yield node.times.name
             yield from (name for name in _deciding(node.layers) if name not in node.choices)
-        elif isinstance(node, OneOf):
-            if node.by is not None:
+        elif isinstance(node, Cell):
+            yield from _deciding(node.edges.values())
+        else:
+            if isinstance(node, OneOf) and node.by is not None:
                 yield node.by.name
-            for option in node.options.values():
-                yield from _deciding(_nodes(option))
+            for _, nodes in inner(node):
+                yield from _deciding(nodes)
 
 
 def _nodes(option: Layer | tuple[Node, ...]) -> tuple[Node, ...]:
@@ -69,8 +71,14 @@ class _Counter:
                     counts = self.option(option, counts, scope)
             elif isinstance(node, Repeat):
                 counts = self.repeat(node, counts, scope)
-            else:
+            elif isinstance(node, OneOf):
                 counts = self.one_of(node, counts, scope)
+            elif isinstance(node, Parallel):
+                counts = self.option(node.merge, counts, scope)
+                for branch in node.branches.values():
+                    counts = self.sequence(branch, counts, scope)
+            else:
+                counts = self.sequence((*node.edges.values(),), counts, scope)
         return counts
 
     def option(self, option: Option, counts: _Counts, scope: _Scope) -> _Counts:

@@ -1,25 +1,42 @@
 """A space: named choices in the order they are made, and the one walk that makes them."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nas.benchmark import KINDS
 from nas.documents import Document
 from nas.errors import NasError, SpaceError, did_you_mean, quote
 from nas.space.architecture import Architecture
 from nas.space.domain import Categorical, Domain, Integer, Real, Value
 from nas.space.limits import Limit
-from nas.space.tree import NAME, Broken, Layer, Node, Option, Ref, Repeat, as_option, check, times_range
-
-ACCEPTS = ("image",)
-"""Kinds of input that a space can be for."""
+from nas.space.tree import (
+    NAME,
+    Broken,
+    Cell,
+    Layer,
+    Node,
+    OneOf,
+    Option,
+    Parallel,
+    Ref,
+    Repeat,
+    as_option,
+    check,
+    inner,
+    times_range,
+)
 
 MAX_LAYERS = 10_000
 """The most layers that one architecture of a space may have."""
 
 Choose = Callable[[str, Domain], Any]
 """Asked for every choice that applies, by name and domain; returns a value of the domain."""
+
+
+Place = tuple[str | int, ...]
+"""Where something is declared, as keys and positions from the root of the declaration."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +47,31 @@ class LayerSpec:
     """The names on the way to it: `stage.0.block.1.kind.residual`."""
     kind: str
     options: Mapping[str, Value]
-    place: tuple[str | int, ...] = field(default=(), compare=False)
-    """Where the layer is declared, as keys and positions from the root of the declaration."""
+    place: Place = field(default=(), compare=False)
+
+
+@dataclass(frozen=True)
+class ParallelSpec:
+    """Branches of one architecture side by side, and how their ends become one."""
+
+    path: str
+    merge: str
+    branches: "Mapping[str, tuple[Spec, ...]]"
+    place: Place = field(default=(), compare=False)
+
+
+@dataclass(frozen=True)
+class CellSpec:
+    """One cell of one architecture: a graph of `nodes` nodes with a sequence on every edge."""
+
+    path: str
+    nodes: int
+    edges: "Mapping[tuple[int, int], tuple[Spec, ...]]"
+    """(from, to) → what that edge does."""
+    place: Place = field(default=(), compare=False)
+
+
+Spec = LayerSpec | ParallelSpec | CellSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +84,8 @@ class Space:
 
     name: str
     version: int
-    accepts: str
-    """The kind of input: one of ACCEPTS."""
+    accepts: tuple[str, ...]
+    """The kinds of input that it is for, of those in `nas.benchmark.KINDS`; one may be given as plain text."""
     layers: tuple[Node, ...]
     choices: Mapping[str, Domain | Value] = field(default_factory=dict)
     """Shared choices, by name."""
@@ -64,8 +104,15 @@ class Space:
             raise Broken(("name",), f"a space's name is lower-case letters, digits and _, got {quote(self.name)}.")
         if isinstance(self.version, bool) or not isinstance(self.version, int) or self.version < 1:
             raise Broken(("version",), f"a version is an integer of at least 1, got {quote(self.version)}.")
-        if self.accepts not in ACCEPTS:
-            raise Broken(("accepts",), f"nothing accepts {quote(self.accepts)}. {did_you_mean(self.accepts, ACCEPTS)}")
+        if isinstance(self.accepts, str):
+            object.__setattr__(self, "accepts", (self.accepts,))
+        if not isinstance(self.accepts, list | tuple) or not self.accepts:
+            raise Broken(("accepts",), f"must be one or several of {', '.join(KINDS)}, got {quote(self.accepts)}.")
+        object.__setattr__(self, "accepts", tuple(self.accepts))
+        for n, kind in enumerate(self.accepts):
+            if kind not in KINDS or kind in self.accepts[:n]:
+                why = f"the kind {quote(kind)} stands twice; keep one." if kind in KINDS else did_you_mean(str(kind), KINDS)
+                raise Broken(("accepts",), why if kind in KINDS else f"no input is called {quote(kind)}. {why}")
         if not self.layers:
             raise Broken(("layers",), "a space needs at least one layer.")
         check(self.choices, self.layers)
@@ -80,19 +127,18 @@ class Space:
             SpaceError: an answer is outside its domain.
         """
         walker = _Walker(choose)
-        for _ in walker.walk(self):
-            pass
+        walker.walk(self)
         return Architecture(self.name, self.version, walker.answers)
 
-    def blueprint(self, architecture: Architecture) -> tuple[LayerSpec, ...]:
-        """The layers of `architecture`, in order.
+    def blueprint(self, architecture: Architecture) -> tuple[Spec, ...]:
+        """The layers of `architecture`, in order, and what else it is made of.
 
         Raises:
             SpaceError: `architecture` is not one of this space.
         """
         self._check_owner(architecture)
         walker = _Walker(_Replay(architecture.choices))
-        specs = tuple(walker.walk(self))
+        specs = walker.walk(self)
         if len(walker.answers) < len(architecture.choices):
             self.architecture(architecture.choices)  # says which answer does not apply
         return specs
@@ -101,8 +147,7 @@ class Space:
         """The domain of every choice of `architecture`, in the order they are made."""
         self._check_owner(architecture)
         walker = _Walker(_Replay(architecture.choices))
-        for _ in walker.walk(self):
-            pass
+        walker.walk(self)
         return walker.domains
 
     def architecture(self, choices: Mapping[str, Value]) -> Architecture:
@@ -171,38 +216,57 @@ class _Scope:
 
 
 class _Walker:
-    """One walk: asks, remembers answers and domains, and yields layers as it reaches them."""
+    """One walk: asks, remembers answers and domains, and gathers what it reaches."""
 
     def __init__(self, choose: Choose) -> None:
         self.choose = choose
         self.answers: dict[str, Value] = {}
         self.domains: dict[str, Domain] = {}
 
-    def walk(self, space: Space) -> Iterator[LayerSpec]:
-        yield from self.sequence(space.layers, "", ("layers",), _Scope("", space.choices, None))
+    def walk(self, space: Space) -> tuple[Spec, ...]:
+        return tuple(self.sequence(space.layers, "", ("layers",), _Scope("", space.choices, None)))
 
-    def sequence(self, layers: Sequence[Node], prefix: str, place: tuple[str | int, ...], scope: _Scope) -> Iterator[LayerSpec]:
+    def sequence(self, layers: Sequence[Node], prefix: str, place: Place, scope: _Scope) -> list[Spec]:
+        specs: list[Spec] = []
         for n, node in enumerate(layers):
             here = (*place, n)
             if isinstance(node, Layer):
-                yield self.layer(node, f"{prefix}{node.name}", (*here, node.kind), scope)
+                specs.append(self.layer(node, f"{prefix}{node.name}", (*here, node.kind), scope))
             elif isinstance(node, Repeat):
                 times = self.value(node.times, f"{prefix}{node.name}.times", scope)
                 for turn in range(int(times)):  # type: ignore[arg-type]  # checked to be integers when the space was made
-                    inner = f"{prefix}{node.name}.{turn}."
-                    yield from self.sequence(node.layers, inner, (*here, "layers"), _Scope(inner, node.choices, scope))
+                    within = f"{prefix}{node.name}.{turn}."
+                    specs += self.sequence(node.layers, within, (*here, "layers"), _Scope(within, node.choices, scope))
+            elif isinstance(node, OneOf):
+                specs += self.one_of(node, prefix, (*here, "options"), scope)
+            elif isinstance(node, Parallel):
+                specs.append(self.parallel(node, f"{prefix}{node.name}", here, scope))
             else:
-                name = f"{prefix}{node.name}"
-                decides: Option = node.by if node.by is not None else Categorical(*node.options)
-                picked = str(self.value(decides, name, scope))
-                option = node.options[picked]
-                within = (*here, "options", picked)
-                if isinstance(option, Layer):
-                    yield self.layer(option, f"{name}.{picked}", within, scope)
-                else:
-                    yield from self.sequence(option, f"{name}.{picked}.", within, scope)
+                specs.append(self.cell(node, f"{prefix}{node.name}", here, scope))
+        return specs
 
-    def layer(self, node: Layer, path: str, place: tuple[str | int, ...], scope: _Scope) -> LayerSpec:
+    def one_of(self, node: OneOf, prefix: str, place: Place, scope: _Scope) -> list[Spec]:
+        name = f"{prefix}{node.name}"
+        decides: Option = node.by if node.by is not None else Categorical(*node.options)
+        picked = str(self.value(decides, name, scope))
+        option = node.options[picked]
+        if isinstance(option, Layer):
+            return [self.layer(option, f"{name}.{picked}", (*place, picked), scope)]
+        return self.sequence(option, f"{name}.{picked}.", (*place, picked), scope)
+
+    def parallel(self, node: Parallel, path: str, place: Place, scope: _Scope) -> ParallelSpec:
+        merge = str(self.value(node.merge, f"{path}.merge", scope))
+        branches = {
+            name: tuple(self.sequence(branch, f"{path}.{name}.", (*place, "branches", name), scope))
+            for name, branch in node.branches.items()
+        }
+        return ParallelSpec(path, merge, branches, place)
+
+    def cell(self, node: Cell, path: str, place: Place, scope: _Scope) -> CellSpec:
+        edges = {ends: tuple(self.one_of(edge, f"{path}.", (*place, "operations"), scope)) for ends, edge in node.edges.items()}
+        return CellSpec(path, node.nodes, edges, place)
+
+    def layer(self, node: Layer, path: str, place: Place, scope: _Scope) -> LayerSpec:
         options = {key: self.value(option, f"{path}.{key}", scope) for key, option in node.options.items()}
         return LayerSpec(path, node.kind, options, place)
 
@@ -228,15 +292,19 @@ class _Walker:
 
 
 def _most_layers(layers: Sequence[Node], scope: Mapping[str, Domain | Value]) -> int:
-    """The most layers of one architecture; a repeat or one_of without any counts as one, for the step that it costs a walk."""
+    """The most layers of one architecture; what holds others counts as one where these are none, for the step that it costs."""
     total = 0
     for node in layers:
+        inside = [
+            _most_layers(nodes, {**scope, **node.choices} if isinstance(node, Repeat) else scope) for _, nodes in inner(node)
+        ]
         if isinstance(node, Layer):
             total += 1
         elif isinstance(node, Repeat):
             times = scope[node.times.name] if isinstance(node.times, Ref) else node.times
-            total += max(1, max(times_range(times)) * _most_layers(node.layers, {**scope, **node.choices}))
+            total += max(1, max(times_range(times)) * inside[0])
+        elif isinstance(node, Parallel):
+            total += max(1, sum(inside))
         else:
-            options = [(option,) if isinstance(option, Layer) else option for option in node.options.values()]
-            total += max(1, *(_most_layers(option, scope) for option in options))
+            total += max(1, *inside) * (len(node.edges) if isinstance(node, Cell) else 1)
     return total

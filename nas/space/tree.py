@@ -4,6 +4,8 @@
     Layer         one layer: its kind, and its options
     Repeat        a sequence of layers, `times` over; its own shared choices are made anew each time
     OneOf         one of several layers or sequences
+    Parallel      several sequences side by side, all given the same, whose ends are merged
+    Cell          a small graph whose every edge is one of several sequences
 
 Every node has a name, unique among its siblings; a choice is called by the names on the way to it:
 `stage.0.block.1.kind.residual.kernel`.
@@ -11,8 +13,9 @@ Every node has a name, unique among its siblings; a choice is called by the name
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from nas.documents import dotted
@@ -20,11 +23,17 @@ from nas.errors import SpaceError, quote
 from nas.space.domain import Categorical, Domain, Integer, Real, Value
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-RESERVED = ("repeat", "one_of", "name")
+RESERVED = ("repeat", "one_of", "parallel", "cell", "name")
 """Keys of a declaration that are no kinds of layer."""
 
 MAX_TIMES = 1_000
 """The most often that one repeat may repeat."""
+
+MERGES = ("add", "concatenate", "multiply")
+"""How the ends of parallel branches become one."""
+
+MAX_CELL_NODES = 12
+"""The most nodes of one cell, its input and its output among them."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +103,66 @@ class OneOf:
         object.__setattr__(self, "by", as_option(self.by))
 
 
-Node = Layer | Repeat | OneOf
+@dataclass(frozen=True)
+class Parallel:
+    """`branches` side by side, all given the same; an empty branch is the input itself.
+
+    With an empty branch, `add` makes a residual connection (He et al. 2016, arXiv:1512.03385, eq. 1) and `concatenate`, over
+    channels, a dense one (Huang et al. 2017, arXiv:1608.06993, eq. 2); `multiply` makes a gate.
+    """
+
+    name: str
+    branches: "Mapping[str, tuple[Node, ...]]"
+    merge: Option = "add"
+    """One of MERGES, or a choice of them."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "branches", {key: tuple(nodes) for key, nodes in self.branches.items()})
+        object.__setattr__(self, "merge", as_option(self.merge))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A graph of `nodes` nodes: the first is the input, each later one the sum of what its edges make of all earlier ones.
+
+    The last is the output. Each edge is one of `operations` (Dong & Yang 2020, arXiv:2001.00326, sec. 2.1), which keep the shape.
+    """
+
+    name: str
+    nodes: int
+    operations: "Mapping[str, Layer | tuple[Node, ...]]"
+    by: Ref | None = None
+    """`Ref("edge")`: the edge from node 0 to node 1 is decided by the shared choice `edge_0_1`, and so on, so that cells share
+    their edges; None for a choice of each edge's own."""
+
+    def __post_init__(self) -> None:
+        operations = {key: value if isinstance(value, Layer) else tuple(value) for key, value in self.operations.items()}
+        object.__setattr__(self, "operations", operations)
+        object.__setattr__(self, "by", as_option(self.by))
+
+    @cached_property
+    def edges(self) -> "Mapping[tuple[int, int], OneOf]":
+        """(from, to) → the alternatives of that edge, in the order in which they are decided."""
+        found = {}
+        for end in range(1, self.nodes):
+            for start in range(end):
+                by = Ref(f"{self.by.name}_{start}_{end}") if self.by is not None else None
+                found[start, end] = OneOf(f"edge_{start}_{end}", self.operations, by)
+        return found
+
+
+Node = Layer | Repeat | OneOf | Parallel | Cell
+
+
+def inner(node: Node) -> "Iterator[tuple[tuple[str | int, ...], tuple[Node, ...]]]":
+    """The sequences inside of `node`, each with the way from the node to it in a declaration."""
+    if isinstance(node, Repeat):
+        yield ("layers",), node.layers
+    elif isinstance(node, Parallel):
+        yield from ((("branches", name), branch) for name, branch in node.branches.items())
+    elif isinstance(node, OneOf | Cell):
+        options, key = (node.options, "options") if isinstance(node, OneOf) else (node.operations, "operations")
+        yield from (((key, name), (option,) if isinstance(option, Layer) else option) for name, option in options.items())
 
 
 def as_option(value: Any) -> Any:
@@ -142,11 +210,8 @@ def _declared(choices: Mapping[str, Any], layers: Iterable[Node]) -> set[str]:
     """Names of all shared choices, wherever they stand."""
     names = set(choices)
     for node in layers:
-        if isinstance(node, Repeat):
-            names |= _declared(node.choices, node.layers)
-        elif isinstance(node, OneOf):
-            for option in node.options.values():
-                names |= _declared({}, (option,) if isinstance(option, Layer) else option)
+        for _, nodes in inner(node):
+            names |= _declared(node.choices if isinstance(node, Repeat) else {}, nodes)
     return names
 
 
@@ -178,8 +243,8 @@ class _Checker:
         taken, read = set(taken), set()
         for n, node in enumerate(layers):
             place = (*path, n)
-            if not isinstance(node, Layer | Repeat | OneOf):
-                raise Broken(place, f"a layer, a repeat or a one_of must stand here, got {quote(node)}.")
+            if not isinstance(node, Node):
+                raise Broken(place, f"a layer, a repeat, a one_of, a parallel or a cell must stand here, got {quote(node)}.")
             self.name(node.name, place)
             if node.name in taken:
                 raise Broken(place, f"the name {node.name!r} stands twice here; give one of them a `name:` of its own.")
@@ -192,6 +257,10 @@ class _Checker:
             return self.layer(node, (*path, node.kind), scope)
         if isinstance(node, Repeat):
             return self.repeat(node, path, scope)
+        if isinstance(node, Parallel):
+            return self.parallel(node, path, scope)
+        if isinstance(node, Cell):
+            return self.cell(node, path, scope)
         return self.one_of(node, path, scope)
 
     def layer(self, node: Layer, path: _Path, scope: Scope) -> set[str]:
@@ -226,25 +295,58 @@ class _Checker:
     def one_of(self, node: OneOf, path: _Path, scope: Scope) -> set[str]:
         if not node.options:
             raise Broken((*path, "options"), "a one_of needs at least one option.")
-        for name in node.options:
-            self.name(name, (*path, "options", name))
+        read = self.decider(node.by, node.options, (*path, "by"), scope) if node.by is not None else set()
+        return read | self.options(node.options, (*path, "options"), scope)
+
+    def parallel(self, node: Parallel, path: _Path, scope: Scope) -> set[str]:
+        place = (*path, "merge")
+        domain = self.domain(node.merge, place, scope) if isinstance(node.merge, Ref) else node.merge
+        for answer in _values(domain):
+            if answer not in MERGES:
+                raise Broken(place, f"branches are merged by {', '.join(MERGES)}, got {quote(_shown(answer))}.")
+        if len(node.branches) < 2:
+            raise Broken(
+                (*path, "branches"),
+                f"a parallel needs at least two branches, got {len(node.branches)}; an empty one (`skip: []`) is the input.",
+            )
+        read = {node.merge.name} if isinstance(node.merge, Ref) else set()
+        for name, branch in node.branches.items():
+            self.name(name, (*path, "branches", name))
+            read |= self.sequence(branch, (*path, "branches", name), scope, taken=set())
+        return read
+
+    def cell(self, node: Cell, path: _Path, scope: Scope) -> set[str]:
+        count = node.nodes
+        if isinstance(count, bool) or not isinstance(count, int) or not 2 <= count <= MAX_CELL_NODES:
+            raise Broken((*path, "nodes"), f"a cell has 2 to {MAX_CELL_NODES} nodes, got {quote(_shown(count))}.")
+        if not node.operations:
+            raise Broken((*path, "operations"), "a cell needs at least one operation.")
         read: set[str] = set()
         if node.by is not None:
-            place = (*path, "by")
             if not isinstance(node.by, Ref):
-                raise Broken(place, f"`by` must be a reference such as $kind, got {quote(node.by)}.")
-            domain = self.domain(node.by, place, scope)
-            answers = domain.values if isinstance(domain, Categorical) else (domain,)
-            for answer in answers:
-                if answer not in node.options:
-                    known = ", ".join(node.options)
-                    raise Broken(
-                        place,
-                        f"{node.by} can answer {quote(_shown(answer))}, which is no option here. Options: {known}.",
-                    )
-            read.add(node.by.name)
-        for name, option in node.options.items():
-            place = (*path, "options", name)
+                raise Broken((*path, "by"), f"`by` must be a reference such as $edge, got {quote(node.by)}.")
+            for edge in node.edges.values():
+                assert edge.by is not None  # noqa: S101 - as the cell has one
+                read |= self.decider(edge.by, node.operations, (*path, "by"), scope)
+        return read | self.options(node.operations, (*path, "operations"), scope)
+
+    def decider(self, by: Ref, options: Mapping[str, Any], path: _Path, scope: Scope) -> set[str]:
+        """Check the shared choice that decides between `options`."""
+        if not isinstance(by, Ref):
+            raise Broken(path, f"`by` must be a reference such as $kind, got {quote(by)}.")
+        for answer in _values(self.domain(by, path, scope)):
+            if answer not in options:
+                known = ", ".join(options)
+                raise Broken(path, f"{by} can answer {quote(_shown(answer))}, which is no option here. Options: {known}.")
+        return {by.name}
+
+    def options(self, options: Mapping[str, Layer | tuple[Node, ...]], path: _Path, scope: Scope) -> set[str]:
+        """Check alternatives; returns the shared choices that they read."""
+        for name in options:
+            self.name(name, (*path, name))
+        read: set[str] = set()
+        for name, option in options.items():
+            place = (*path, name)
             if isinstance(option, Layer):
                 if option.kind != name or option.name != name:
                     raise Broken(
@@ -276,6 +378,11 @@ class _Checker:
     def name(self, name: object, path: _Path) -> None:
         if not isinstance(name, str) or not NAME.fullmatch(name):
             raise Broken(path, f"a name must be {_NAME_RULE}, got {quote(name)}.")
+
+
+def _values(domain: Domain | Value) -> Iterable[object]:
+    """Every answer of a choice that decides; a range stands for itself, since none of its answers is a name."""
+    return domain.values if isinstance(domain, Categorical) else (domain,)
 
 
 _NAME_RULE = "lower-case letters, digits and _, beginning with a letter, at most 40"

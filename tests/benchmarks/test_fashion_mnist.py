@@ -33,8 +33,8 @@ def test_the_real_splits_have_their_sizes_and_are_stratified() -> None:
     sizes = {split: len(task.examples(split)) for split in ("train", "validation", "test")}
     assert sizes == {"train": 55_000, "validation": 5_000, "test": 10_000}
     for split, count in (("train", 5_500), ("validation", 500), ("test", 1_000)):
-        assert torch.bincount(task.examples(split).targets_N).tolist() == [count] * 10
-    pixels = task.examples("train").inputs_NCHW
+        assert torch.bincount(task.examples(split).targets).tolist() == [count] * 10
+    pixels = task.examples("train").inputs
     assert pixels.shape == (55_000, 1, 28, 28)
     assert abs(pixels.mean().item()) < 0.01
     assert abs(pixels.std().item() - 1) < 0.01
@@ -48,7 +48,7 @@ def test_files_are_read_zipped_or_not_and_where_torchvision_lays_them(folder: Pa
     task = fashion.load(tmp_path / "root")
     assert len(task.examples("train")) == 100
     assert len(task.examples("validation")) == 5_000
-    assert task.examples("test").targets_N.tolist() == list(range(10)) * 2
+    assert task.examples("test").targets.tolist() == list(range(10)) * 2
 
 
 def test_a_folder_without_the_files_is_refused(tmp_path: Path) -> None:

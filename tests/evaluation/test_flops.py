@@ -116,7 +116,7 @@ def test_a_whole_architecture_costs_what_it_does_on_paper() -> None:
     inverted_residual = 24 * 48 + 9 * 48 + 48 * 24
     head = 24 * 10
     norms = NORM * (16 + 24 + 2 * 24 + (48 + 48 + 24))
-    assert count(lambda: build(SPACE, architecture, Signature(Image(1, 8, 8), 10)), Image(1, 8, 8)) == costs(
+    assert count(lambda: build(SPACE, architecture, Signature(Image(1, 8, 8), Features(10))), Image(1, 8, 8)) == costs(
         stem + reduce + residual + inverted_residual + head + 10 + norms,
         64 * stem + 16 * (reduce + residual + inverted_residual) + head,
     )
@@ -160,9 +160,9 @@ def test_the_second_counter_agrees_on_random_architectures() -> None:
     rng = random.Random(0)
     for _ in range(30):
         architecture = SPACE.sample(rng)
-        model = build(SPACE, architecture, Signature(Image(1, 8, 8), 10), seed=0)  # its weights fit pictures of any size
+        model = build(SPACE, architecture, Signature(Image(1, 8, 8), Features(10)), seed=0)  # whose weights fit any size
         for picture in (Image(1, 8, 8), Image(1, 28, 28)):
-            counted = count(lambda a=architecture, p=picture: build(SPACE, a, Signature(p, 10)), picture)
+            counted = count(lambda a=architecture, p=picture: build(SPACE, a, Signature(p, Features(10))), picture)
             assert counted.flops == 2 * counted.macs
             theirs, _ = second_opinion(model, picture)
             assert theirs == counted.macs, architecture.choices
@@ -186,7 +186,7 @@ def test_a_recurrent_cell_that_the_second_counter_does_not_know_is_listed() -> N
 def test_counting_leaves_mode_weights_and_running_statistics_as_they_are(training: bool) -> None:
     picture = Image(1, 8, 8)
     architecture = SPACE.sample(random.Random(1))
-    model = build(SPACE, architecture, Signature(picture, 10), seed=0).train(training)
+    model = build(SPACE, architecture, Signature(picture, Features(10)), seed=0).train(training)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     second_opinion(model, picture)
     assert model.training is training
@@ -198,7 +198,7 @@ def test_counting_leaves_mode_weights_and_running_statistics_as_they_are(trainin
 def test_counting_draws_no_random_number() -> None:
     picture, before = Image(1, 8, 8), torch.get_rng_state()
     architecture = SPACE.sample(random.Random(1))
-    count(lambda: build(SPACE, architecture, Signature(picture, 10)), picture)
+    count(lambda: build(SPACE, architecture, Signature(picture, Features(10))), picture)
     assert torch.equal(torch.get_rng_state(), before)
 
 

@@ -25,12 +25,12 @@ Made = tuple[nn.Module, Callable[[], None]]
 def linear(batch: int, inputs: int = 16, classes: int = 4, device: torch.device = CPU) -> Callable[[], Made]:
     """Makes one linear layer that is trained on `batch` examples, which exist before and are not counted."""
     inputs_NF = torch.zeros(batch, inputs, device=device)
-    targets_N = torch.zeros(batch, dtype=torch.long, device=device)
+    targets = torch.zeros(batch, dtype=torch.long, device=device)
 
     def make() -> Made:
         model = nn.Linear(inputs, classes).to(device)
         optimizer = make_optimizer(model, RECIPE)
-        return model, lambda: void(take_step(model, TASK, optimizer, inputs_NF, targets_N, RECIPE))
+        return model, lambda: void(take_step(model, TASK, optimizer, inputs_NF, targets, RECIPE))
 
     return make
 

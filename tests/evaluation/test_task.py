@@ -81,7 +81,7 @@ PINNED = {
 
 def pixels(examples: Examples) -> NDArray[np.uint8]:
     """The images as they were before they were normalised: (N, H, W), from 0 to 16."""
-    return examples.inputs_NCHW.mul(6.017).add(4.884).round().to(torch.uint8).squeeze(1).numpy()
+    return examples.inputs.mul(6.017).add(4.884).round().to(torch.uint8).squeeze(1).numpy()
 
 
 def positions(examples: Examples) -> NDArray[np.integer]:
@@ -108,14 +108,14 @@ def test_the_splits_of_the_digits_are_disjoint_and_cover_all() -> None:
 def test_the_digits_come_with_their_labels_as_their_signature_says(split: Split) -> None:
     examples = load(None).examples(split)
     picture = BENCHMARK.signature.input
-    assert examples.inputs_NCHW.shape == (len(examples), picture.channels, picture.height, picture.width)
-    assert examples.inputs_NCHW.dtype == torch.float32
-    assert examples.targets_N.dtype == torch.int64
-    assert examples.targets_N.tolist() == load_digits().target[positions(examples)].tolist()
+    assert examples.inputs.shape == (len(examples), picture.channels, picture.height, picture.width)
+    assert examples.inputs.dtype == torch.float32
+    assert examples.targets.dtype == torch.int64
+    assert examples.targets.tolist() == load_digits().target[positions(examples)].tolist()
 
 
 def test_the_digits_are_normalised() -> None:
-    inputs = torch.cat([load(None).examples(split).inputs_NCHW for split in SPLITS])
+    inputs = torch.cat([load(None).examples(split).inputs for split in SPLITS])
     assert inputs.mean().item() == pytest.approx(0, abs=1e-3)
     assert inputs.std().item() == pytest.approx(1, abs=1e-3)
 
@@ -133,13 +133,13 @@ def numbered(count: int) -> Examples:
 @pytest.mark.parametrize(("fraction", "count"), [(1.0, 7), (0.5, 4), (0.3, 2), (0.01, 1)])
 def test_a_fraction_is_the_first_examples_and_at_least_one(fraction: float, count: int) -> None:
     first = numbered(7).first(fraction)
-    assert first.targets_N.tolist() == list(range(count)) == first.inputs_NCHW.flatten().tolist()
+    assert first.targets.tolist() == list(range(count)) == first.inputs.flatten().tolist()
 
 
 def test_batches_hold_all_examples_in_their_order() -> None:
     batches = list(numbered(7).batches(3))
-    assert [batch.targets_N.tolist() for batch in batches] == [[0, 1, 2], [3, 4, 5], [6]]
-    assert [batch.inputs_NCHW.flatten().tolist() for batch in batches] == [[0, 1, 2], [3, 4, 5], [6]]
+    assert [batch.targets.tolist() for batch in batches] == [[0, 1, 2], [3, 4, 5], [6]]
+    assert [batch.inputs.flatten().tolist() for batch in batches] == [[0, 1, 2], [3, 4, 5], [6]]
 
 
 def test_a_split_is_loaded_once_and_only_when_asked_for() -> None:

@@ -19,9 +19,9 @@ RECIPE = Recipe(batch_size=16, learning_rate=0.01)
 def examples(count: int = 40, side: int = 4, seed: int = 0) -> Examples:
     """Pictures of noise, bright or dark; which of the two is the class."""
     generator = torch.Generator().manual_seed(seed)
-    targets_N = torch.arange(count) % 2
+    targets = torch.arange(count) % 2
     noise_NCHW = torch.rand(count, 1, side, side, generator=generator)
-    return Examples(noise_NCHW + targets_N[:, None, None, None], targets_N)
+    return Examples(noise_NCHW + targets[:, None, None, None], targets)
 
 
 def network(seed: int = 0, side: int = 4) -> nn.Module:
@@ -87,8 +87,8 @@ def test_the_global_random_state_stays() -> None:
 def test_the_examples_stay_as_they_are() -> None:
     data = examples()
     trained(network(), recipe=AUGMENTED, on=data)
-    assert torch.equal(data.inputs_NCHW, examples().inputs_NCHW)
-    assert torch.equal(data.targets_N, examples().targets_N)
+    assert torch.equal(data.inputs, examples().inputs)
+    assert torch.equal(data.targets, examples().targets)
 
 
 def test_a_network_learns() -> None:
@@ -114,7 +114,7 @@ def test_the_train_loss_is_the_mean_over_examples() -> None:
     """At rate 0 the weights stay, so that batches of unequal size must give what one pass over all gives."""
     model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
     training = trained(model, recipe=Recipe(batch_size=16, learning_rate=0.0), on=examples(35))
-    whole = TASK.loss(model(examples(35).inputs_NCHW), examples(35).targets_N, 0.0).item()
+    whole = TASK.loss(model(examples(35).inputs), examples(35).targets, 0.0).item()
     assert [point.train_loss for point in training.curve] == pytest.approx([whole] * 3)
 
 
@@ -220,7 +220,7 @@ def test_a_step_forgets_the_gradients_of_the_last() -> None:
     optimizer = make_optimizer(model, Recipe(batch_size=16, learning_rate=0.0, weight_decay=0.0))
     gradients = []
     for _ in range(2):
-        take_step(model, TASK, optimizer, data.inputs_NCHW, data.targets_N, RECIPE)
+        take_step(model, TASK, optimizer, data.inputs, data.targets, RECIPE)
         assert model[1].weight.grad is not None
         gradients.append(model[1].weight.grad.clone())
     assert torch.equal(*gradients)
@@ -276,7 +276,7 @@ def test_a_report_cannot_stop_what_is_done() -> None:
 def test_a_fraction_of_the_data_is_its_first_examples() -> None:
     """The second half would turn the loss into no number."""
     data = examples(40)
-    data.inputs_NCHW[20:] = math.nan
+    data.inputs[20:] = math.nan
     assert trained(network(), on=data, budget=Budget(epochs=2, fraction=0.5)).ended == "complete"
     assert trained(network(), on=data, budget=Budget(epochs=2, fraction=0.525)).ended == "diverged"
 
@@ -328,7 +328,7 @@ def test_every_epoch_sees_each_example_once_in_an_order_of_its_own() -> None:
 
     trained(Looking(), recipe=Recipe(batch_size=100, learning_rate=0.01), on=examples(50), budget=Budget(epochs=2))
     first, second = orders
-    assert sorted(first) == sorted(second) == sorted(examples(50).inputs_NCHW[:, 0, 0, 0].tolist())
+    assert sorted(first) == sorted(second) == sorted(examples(50).inputs[:, 0, 0, 0].tolist())
     assert first != second
 
 
@@ -338,7 +338,7 @@ def test_figures_are_taken_in_evaluation_mode_over_all_examples_at_once() -> Non
     figures = evaluate(model, TASK, data, "test")
     assert not model.training
     assert model[1].num_batches_tracked == 0
-    whole = TASK.figures(model(data.inputs_NCHW), data.targets_N)
+    whole = TASK.figures(model(data.inputs), data.targets)
     assert figures == {"test_accuracy": whole["accuracy"], "test_loss": pytest.approx(whole["loss"])}
 
 

@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from nas.benchmark import Image, Signature
+from nas.benchmark import Features, Image, Signature
 from nas.errors import ModelError, SpaceError
 from nas.models import build
 from nas.space import Architecture, Space, parse_space
 from search_spaces.residual_cnn import SPACE
 
-DIGITS = Signature(Image(1, 8, 8), classes=10)
+DIGITS = Signature(Image(1, 8, 8), Features(10))
 
 
 def space(layers: str) -> Space:
@@ -35,7 +35,9 @@ def equal(one: nn.Module, other: nn.Module) -> bool:
 
 
 @pytest.mark.parametrize(
-    "signature", [DIGITS, Signature(Image(3, 7, 5), classes=2), Signature(Image(1, 1, 1), classes=1)], ids=lambda s: str(s.input)
+    "signature",
+    [DIGITS, Signature(Image(3, 7, 5), Features(2)), Signature(Image(1, 1, 1), Features(1))],
+    ids=lambda s: str(s.input),
 )
 def test_random_architectures_give_a_logit_a_class_and_pass_gradients_back(signature: Signature) -> None:
     rng = random.Random(signature.input.height)
@@ -44,7 +46,7 @@ def test_random_architectures_give_a_logit_a_class_and_pass_gradients_back(signa
         architecture = SPACE.sample(rng)
         model = build(SPACE, architecture, signature, seed=0)
         logits = model(torch.randn(4, picture.channels, picture.height, picture.width))
-        assert logits.shape == (4, signature.classes)
+        assert logits.shape == (4, signature.output.count)
         logits.square().sum().backward()
         gradients = [parameter.grad for parameter in model.parameters()]
         assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients), architecture.choices

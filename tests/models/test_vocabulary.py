@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nas.benchmark import Image, Signature
+from nas.benchmark import Features, Image, Signature
 from nas.errors import NasError, RegistryError
 from nas.models import build, check_layers, layer_kind
 from nas.models.layers import LayerKind
@@ -182,7 +182,7 @@ def test_a_layer_of_another_package_is_used_like_our_own(tmp_path: Path, install
     install(NOISE, noise="other_team_layers:Noise")
     noisy = space(tmp_path, "layers:\n  - noise: {strength: [0.0, 0.5]}\n  - head\n")
     check_layers(noisy)
-    model = build(noisy, noisy.architecture({"noise.strength": 0.0}), Signature(Image(1, 4, 4), classes=2), seed=0)
+    model = build(noisy, noisy.architecture({"noise.strength": 0.0}), Signature(Image(1, 4, 4), Features(2)), seed=0)
     assert model(torch.zeros(3, 1, 4, 4)).shape == (3, 2)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from trees import Element, parse
 
-from nas.benchmark import Benchmark, Budget, Image, Objective, Recipe, Signature
+from nas.benchmark import Benchmark, Budget, Features, Image, Objective, Recipe, Signature
 from nas.records import Epoch, Failure, Latency, Ledger, Machine, Record, Stage, StudyEntry, Trial
 from nas.reports import write_report
 from nas.space import Architecture, digest, parse_space, space_to_data
@@ -31,7 +31,7 @@ BENCHMARK = Benchmark(
     name="shapes",
     version=2,
     summary="squares and circles",
-    signature=Signature(Image(1, 8, 8), classes=2),
+    signature=Signature(Image(1, 8, 8), Features(2)),
     objectives=(Objective("validation_accuracy", "maximize"),),
     budget=Budget(epochs=3),
     final_budget=Budget(epochs=6),

@@ -258,11 +258,15 @@ BROKEN = [
     ),
     (
         "name: toy\nversion: 1\naccepts: images\nlayers: [head]",
-        "3: accepts: nothing accepts 'images'. Did you mean 'image'? Known: image.",
+        "3: accepts: no input is called 'images'. Did you mean 'image'? Known: image, sequence, tokens, waveform.",
     ),
     (
-        "name: toy\nversion: 1\naccepts: [image]\nlayers: [head]",
-        "3: accepts: nothing accepts ['image']. Did you mean 'image'? Known: image.",
+        "name: toy\nversion: 1\naccepts: [image, tokens, image]\nlayers: [head]",
+        "3: accepts: the kind 'image' stands twice; keep one.",
+    ),
+    (
+        "name: toy\nversion: 1\naccepts: []\nlayers: [head]",
+        "3: accepts: must be one or several of image, sequence, waveform, tokens, got [].",
     ),
     ("name: toy\nversion: 1\naccepts: image\nlayers: []", "4: layers: a space needs at least one layer."),
     (
@@ -507,7 +511,7 @@ def test_a_broken_rule_is_told_in_one_line_with_file_line_and_path(text, message
 CONV = Layer("conv")
 
 BROKEN_TREES = [
-    (lambda: toy("conv"), "layers[0]: a layer, a repeat or a one_of must stand here, got 'conv'."),
+    (lambda: toy("conv"), "layers[0]: a layer, a repeat, a one_of, a parallel or a cell must stand here, got 'conv'."),
     (lambda: toy(Layer("conv", name="two\nlines")), f"layers[0]: {NAME_RULE} 'two\\nlines'."),
     (
         lambda: toy(Layer("conv", {"a": {1}})),

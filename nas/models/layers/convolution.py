@@ -14,7 +14,14 @@ from torch import Tensor, nn
 
 from nas.benchmark import Image, Shape
 from nas.errors import ModelError
-from nas.models.layers.kind import Activation, Count, Kernel, LayerKind, Share, Stride, strided
+from nas.models.layers.kind import Activation, Cost, Count, Kernel, LayerKind, Share, Stride, divisible, strided
+from nas.models.layers.pooling import squeeze_cost
+
+
+def normed_cost(channels: int, features: int, kernel: int, gives: Image, groups: int = 1) -> Cost:
+    """Of a convolution without bias and the normalisation after it, whose output is `gives` in size."""
+    weights = kernel**2 * (channels // groups) * features
+    return Cost(params=weights + 2 * features, macs=weights * gives.height * gives.width)
 
 
 class _ImageToImage(LayerKind):
@@ -49,8 +56,8 @@ class Conv(_ImageToImage):
             raise ValueError(f"groups must divide features ({self.features}), got {self.groups}")
         return self
 
-    def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002
-        """timm's ConvNormAct.
+    def output(self, given: Shape, wanted: Shape) -> Image:
+        """The picture, padded so that stride 1 keeps its size.
 
         Raises:
             ModelError: `groups` does not divide the channels that come in.
@@ -58,6 +65,16 @@ class Conv(_ImageToImage):
         assert isinstance(given, Image)  # noqa: S101
         if given.channels % self.groups:
             raise ModelError(f"groups must divide the channels that come in ({given.channels}), got {self.groups}.")
+        return super().output(given, wanted)
+
+    def cost(self, given: Shape, wanted: Shape) -> Cost:
+        """kernel² · channels / groups · features weights, each used once a pixel that comes out; and the normalisation."""
+        assert isinstance(given, Image)  # noqa: S101
+        return normed_cost(given.channels, self.features, self.kernel, self.output(given, wanted), self.groups)
+
+    def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002
+        """timm's ConvNormAct."""
+        assert isinstance(given, Image)  # noqa: S101
         return ConvNormAct(
             given.channels,
             self.features,
@@ -77,6 +94,18 @@ class Residual(_ImageToImage):
 
     squeeze_excite: Share = 0.0
     """Width of the squeeze as a share of `features`, rounded to a multiple of 8 as timm does; 0 for none."""
+
+    def cost(self, given: Shape, wanted: Shape) -> Cost:
+        """Of both convolutions, the squeeze, and the shortcut's convolution where the shape changes."""
+        assert isinstance(given, Image)  # noqa: S101
+        gives = self.output(given, wanted)
+        total = normed_cost(given.channels, self.features, self.kernel, gives)
+        total += normed_cost(self.features, self.features, self.kernel, gives)
+        if self.squeeze_excite:
+            total += squeeze_cost(self.features, self.squeeze_excite)
+        if given.channels != self.features or self.stride != 1:
+            total += normed_cost(given.channels, self.features, 1, gives)
+        return total
 
     def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002
         """Two of timm's ConvNormAct beside a shortcut."""
@@ -114,6 +143,19 @@ class InvertedResidual(_ImageToImage):
     """Width inside, as a multiple of the channels that come in, rounded to a multiple of 8 as timm does."""
     squeeze_excite: Share = 0.0
     """Width of the squeeze as a share of the width inside, rounded to a multiple of 8 as timm does; 0 for none."""
+
+    def cost(self, given: Shape, wanted: Shape) -> Cost:
+        """Of the widening, where there is one, the depthwise convolution, the squeeze and the narrowing."""
+        assert isinstance(given, Image)  # noqa: S101
+        gives = self.output(given, wanted)
+        inside = given.channels if self.expansion == 1 else divisible(given.channels * float(self.expansion))
+        total = normed_cost(inside, inside, self.kernel, gives, groups=inside)
+        total += normed_cost(inside, self.features, 1, gives)
+        if self.expansion != 1:
+            total += normed_cost(given.channels, inside, 1, given)
+        if self.squeeze_excite:
+            total += squeeze_cost(inside, self.squeeze_excite)
+        return total
 
     def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002
         """timm's InvertedResidual, or DepthwiseSeparableConv at expansion 1."""

@@ -4,33 +4,84 @@ from collections import OrderedDict
 from typing import ClassVar, Literal
 
 from timm.layers import SelectAdaptivePool2d
-from torch import nn
+from torch import Tensor, nn
 
-from nas.benchmark import Features, Image, Shape
-from nas.models.layers.kind import LayerKind, Share
+from nas.benchmark import Features, Image, Sequence, Shape
+from nas.errors import ModelError
+from nas.models.layers.kind import Cost, LayerKind, Share
 
 
 class Head(LayerKind):
-    """Pool over the whole picture, drop out, and give what the benchmark wants by one linear layer."""
+    """Give what the benchmark wants by one linear layer.
 
-    accepts: ClassVar[tuple[type[Shape], ...]] = (Image, Features)
+    Where it wants one vector for each example (the logits of a classifier, the numbers of a regression), a picture is pooled
+    over its pixels and a sequence over its positions. Where it wants one for each position (a tagger, a language model), the
+    linear layer is applied at each position.
+    """
 
-    pool: Literal["average", "max"] = "average"
-    """How the picture is pooled; features need no pooling."""
+    accepts: ClassVar[tuple[type[Shape], ...]] = (Image, Sequence, Features)
+
+    pool: Literal["average", "max", "first", "last"] = "average"
+    """How pixels or positions become one vector; `first` and `last` take that position of a sequence. Features need none."""
     dropout: Share = 0.0
 
-    def output(self, given: Shape, wanted: Shape) -> Shape:  # noqa: ARG002 - the same for every layer
-        """What the benchmark wants."""
+    def output(self, given: Shape, wanted: Shape) -> Shape:
+        """What the benchmark wants.
+
+        Raises:
+            ModelError: a vector for each position is wanted and there are not as many positions, or a picture has no `first`.
+        """
+        if isinstance(wanted, Sequence):
+            if not isinstance(given, Sequence) or given.length != wanted.length:
+                raise ModelError(
+                    f"{wanted} is wanted, so that a sequence of {wanted.length} positions must come in, got {given}; "
+                    "leave out what shortens the sequence."
+                )
+        elif isinstance(given, Image) and self.pool not in {"average", "max"}:
+            raise ModelError(f"a picture has no {self.pool!r} position; pool it by 'average' or 'max'.")
         return wanted
 
+    def cost(self, given: Shape, wanted: Shape) -> Cost:
+        """Of the linear layer, at each position where that is wanted."""
+        channels, features = _width(given), _width(wanted)
+        times = wanted.length if isinstance(wanted, Sequence) else 1
+        return Cost(params=(channels + 1) * features, macs=channels * features * times)
+
     def build(self, given: Shape, wanted: Shape) -> nn.Module:
-        """timm's SelectAdaptivePool2d, dropout, a linear layer."""
-        assert isinstance(wanted, Features)  # noqa: S101 - every signature ends in features
+        """Pooling (timm's SelectAdaptivePool2d for pictures), dropout, a linear layer."""
         steps: OrderedDict[str, nn.Module] = OrderedDict()
         if isinstance(given, Image):
-            pool = {"average": "avg", "max": "max"}[self.pool]
-            steps["pool"] = SelectAdaptivePool2d(pool_type=pool, flatten=True)
+            steps["pool"] = SelectAdaptivePool2d(pool_type={"average": "avg", "max": "max"}[self.pool], flatten=True)
+        elif isinstance(given, Sequence) and not isinstance(wanted, Sequence):
+            steps["pool"] = PoolPositions(self.pool)
         if self.dropout:
             steps["dropout"] = nn.Dropout(self.dropout)
-        steps["linear"] = nn.Linear(given.channels if isinstance(given, Image) else given.count, wanted.count)
+        steps["linear"] = nn.Linear(_width(given), _width(wanted))
         return nn.Sequential(steps)
+
+
+class PoolPositions(nn.Module):
+    """One vector of a sequence: the mean or largest over its positions, or the one at its first or last."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, inputs_NLC: Tensor) -> Tensor:
+        """(N, L, C) → (N, C)."""
+        if self.kind == "average":
+            return inputs_NLC.mean(dim=1)
+        if self.kind == "max":
+            return inputs_NLC.amax(dim=1)
+        return inputs_NLC[:, 0 if self.kind == "first" else -1]
+
+    def extra_repr(self) -> str:
+        """How it pools."""
+        return self.kind
+
+
+def _width(shape: Shape) -> int:
+    if isinstance(shape, Features):
+        return shape.count
+    assert isinstance(shape, Image | Sequence)  # noqa: S101 - the planner has checked `accepts`
+    return shape.channels

@@ -1,14 +1,30 @@
-"""What a layer is: its options, the shapes it takes and gives, and the torch module that it becomes."""
+"""What a layer is: its options, the shapes it takes and gives, what it costs, and the torch module that it becomes."""
 
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from timm.layers import make_divisible
 from torch import nn
 
 from nas.benchmark import Shape
 
 Activation = Literal["relu", "leaky_relu", "gelu", "silu", "hard_swish"]
 """Names as in timm's `create_act_layer`."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one forward pass of one example costs."""
+
+    params: int = 0
+    """Trainable parameters."""
+    macs: int = 0
+    """Multiply-adds of convolutions, matrix products, attention and recurrent cells; see `nas.evaluation.flops`."""
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.params + other.params, self.macs + other.macs)
+
 
 Count = Annotated[int, Field(ge=1, le=65_536)]
 """A number of channels, features or units."""
@@ -31,8 +47,8 @@ Kernel = Annotated[int, Field(ge=1, le=31), AfterValidator(_odd)]
 class LayerKind(BaseModel):
     """A kind of layer; its fields are the options that a space can give it.
 
-    A kind of your own subclasses this, names the shapes it `accepts`, and says what it gives (`output`) and what it is
-    (`build`). Its entry point in `nas.layers` is the name that spaces use.
+    A kind of your own subclasses this, names the shapes it `accepts`, and says what it gives (`output`), what it costs
+    (`cost`) and what it is (`build`). Its entry point in `nas.layers` is the name that spaces use.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
@@ -41,11 +57,22 @@ class LayerKind(BaseModel):
     """The shapes that it takes."""
 
     def output(self, given: Shape, wanted: Shape) -> Shape:
-        """The shape it gives for one example of shape `given`, in a model that must end in shape `wanted`."""
+        """The shape it gives for one example of shape `given`, in a model that must end in shape `wanted`.
+
+        Raises:
+            ModelError: it does not fit `given`; says which rule, the shape seen and what would mend it.
+        """
         raise NotImplementedError(f"{type(self).__name__}.output")
 
+    def cost(self, given: Shape, wanted: Shape) -> Cost | None:  # noqa: ARG002 - for those who know
+        """Its cost as a formula of options and shapes; None where there is no formula, and the built module is counted."""
+        return None
+
     def build(self, given: Shape, wanted: Shape) -> nn.Module:
-        """The torch module: takes a batch of `given`, gives a batch of `output(given, wanted)`."""
+        """The torch module: takes a batch of `given`, gives a batch of `output(given, wanted)`.
+
+        `output` has been asked before, so that `given` fits.
+        """
         raise NotImplementedError(f"{type(self).__name__}.build")
 
 
@@ -53,3 +80,8 @@ def strided(length: int, kernel: int, stride: int) -> int:
     """What a convolution makes of `length` when it is padded to keep its length at stride 1 (timm's `get_padding`)."""
     padding = (stride - 1 + kernel - 1) // 2
     return (length + 2 * padding - kernel) // stride + 1
+
+
+def divisible(channels: float, *, round_limit: float = 0.9) -> int:
+    """`channels` rounded to a multiple of 8, by no more than to the share `round_limit` down, as timm rounds widths."""
+    return int(make_divisible(channels, 8, round_limit=round_limit))  # type: ignore[no-untyped-call]

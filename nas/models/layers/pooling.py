@@ -8,7 +8,14 @@ from timm.layers import SqueezeExcite as TimmSqueezeExcite
 from torch import nn
 
 from nas.benchmark import Image, Shape
-from nas.models.layers.kind import LayerKind
+from nas.models.layers.kind import Cost, LayerKind, divisible
+
+
+def squeeze_cost(channels: int, ratio: float) -> Cost:
+    """Of timm's SqueezeExcite on `channels`."""
+    squeezed = divisible(channels * ratio, round_limit=0.0)
+    macs = 2 * channels * squeezed
+    return Cost(params=macs + channels + squeezed, macs=macs)
 
 
 class Pool(LayerKind):
@@ -23,6 +30,10 @@ class Pool(LayerKind):
         """The picture divided by `size`, rounded up."""
         assert isinstance(given, Image)  # noqa: S101 - the builder has checked `accepts`
         return Image(given.channels, ceil(given.height / self.size), ceil(given.width / self.size))
+
+    def cost(self, given: Shape, wanted: Shape) -> Cost:  # noqa: ARG002
+        """Nothing that counts."""
+        return Cost()
 
     def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002
         """torch's pooling, with the rim kept."""
@@ -42,6 +53,11 @@ class SqueezeExcite(LayerKind):
     def output(self, given: Shape, wanted: Shape) -> Shape:  # noqa: ARG002
         """The shape that it is given."""
         return given
+
+    def cost(self, given: Shape, wanted: Shape) -> Cost:  # noqa: ARG002
+        """Two 1×1 convolutions with biases, on one pooled pixel."""
+        assert isinstance(given, Image)  # noqa: S101
+        return squeeze_cost(given.channels, self.ratio)
 
     def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002
         """timm's SqueezeExcite."""

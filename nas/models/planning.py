@@ -1,0 +1,206 @@
+"""Architecture + Signature → a plan: every layer with the shapes that it is given and gives, before any is built.
+
+From a plan the network is built (`builder`) and its cost is added up (`costing`). What a layer makes of a shape is worked out
+once for all architectures that have that layer at that shape.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+from pydantic import ValidationError
+
+from nas.benchmark import Features, Image, Sequence, Shape, Signature, Tokens
+from nas.errors import ModelError
+from nas.models.layers.kind import Cost, LayerKind
+from nas.models.vocabulary import describe, layer_kind
+from nas.space import Architecture, CellSpec, LayerSpec, ParallelSpec, Space, Spec, Value
+
+_NOUNS: Mapping[type, str] = {
+    Image: "an image",
+    Sequence: "a sequence",
+    Tokens: "tokens",
+    Features: "a vector of features",
+}
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A layer at a shape."""
+
+    kind: LayerKind
+    given: Shape
+    gives: Shape
+    wanted: Shape
+    """What the whole network must end in."""
+
+    @cached_property
+    def cost(self) -> Cost | None:
+        """By the layer's formula; None where it has none."""
+        return self.kind.cost(self.given, self.wanted)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One layer of a plan."""
+
+    path: str
+    placed: Placed
+
+    @property
+    def gives(self) -> Shape:
+        """The shape after it."""
+        return self.placed.gives
+
+
+@dataclass(frozen=True)
+class Fork:
+    """Branches side by side, and what merges their ends."""
+
+    path: str
+    merge: str
+    branches: "Mapping[str, tuple[Part, ...]]"
+    given: Shape
+    gives: Shape
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A cell: node 0 is what it is given, each later node the sum of its edges, the last what it gives."""
+
+    path: str
+    nodes: int
+    edges: "Mapping[tuple[int, int], tuple[Part, ...]]"
+    gives: Shape
+
+
+Part = Step | Fork | Graph
+
+
+def plan(space: Space, architecture: Architecture, signature: Signature) -> tuple[Part, ...]:
+    """The layers of `architecture` at the shapes that `signature` leads to.
+
+    Raises:
+        ModelError: a layer does not fit the shape it is given, or the last one does not give what is wanted.
+        SpaceError: `architecture` is not one of `space`.
+    """
+    planner = _Planner(signature.output)
+    parts, shape, path = planner.sequence(space.blueprint(architecture), signature.input, "the input")
+    if shape != signature.output:
+        raise ModelError(f"{space.name} ends in {shape} from {path}, {signature.output} is wanted; end it in a `head`.")
+    return parts
+
+
+class _Planner:
+    def __init__(self, wanted: Shape) -> None:
+        self.wanted = wanted
+
+    def sequence(self, specs: tuple[Spec, ...], shape: Shape, path: str) -> tuple[tuple[Part, ...], Shape, str]:
+        """The parts, the shape after them, and the path of what gives it."""
+        parts: list[Part] = []
+        for spec in specs:
+            part = self.part(spec, shape, path)
+            parts.append(part)
+            shape, path = part.gives, part.path
+        return tuple(parts), shape, path
+
+    def part(self, spec: Spec, shape: Shape, path: str) -> Part:
+        if isinstance(spec, LayerSpec):
+            return Step(spec.path, self.placed(spec, shape, path))
+        if isinstance(spec, ParallelSpec):
+            branches = {name: self.sequence(branch, shape, path) for name, branch in spec.branches.items()}
+            ends = {name: end for name, (_, end, _) in branches.items()}
+            gives = _merged(spec.path, spec.merge, ends)
+            return Fork(spec.path, spec.merge, {name: parts for name, (parts, _, _) in branches.items()}, shape, gives)
+        return self.cell(spec, shape, path)
+
+    def placed(self, spec: LayerSpec, shape: Shape, path: str) -> Placed:
+        options = tuple((key, type(value), value) for key, value in spec.options.items())
+        try:
+            return _placed(spec.kind, options, shape, self.wanted)
+        except _Misfit as error:
+            raise ModelError(f"{spec.path}: {spec.kind} takes {error}, got {shape} from {path}; move or replace it.") from None
+        except ModelError as error:
+            raise ModelError(f"{spec.path}: {error}") from None
+
+    def cell(self, spec: CellSpec, shape: Shape, path: str) -> Graph:
+        edges = {}
+        for ends, inside in spec.edges.items():
+            parts, end, last = self.sequence(inside, shape, path)
+            if end != _plain(shape):
+                raise ModelError(
+                    f"{last}: an operation of a cell keeps the shape {shape}, got {end}; give it stride 1 and as many channels."
+                )
+            edges[ends] = parts
+        return Graph(spec.path, spec.nodes, edges, _plain(shape))
+
+
+class _Misfit(Exception):
+    """A layer is given a shape of a kind that it does not take; the message says which it takes."""
+
+
+@lru_cache(maxsize=65_536)
+def _placed(name: str, options: tuple[tuple[str, type, Value], ...], given: Shape, wanted: Shape) -> Placed:
+    """`options` hold the type beside the value, since True and 1 are equal but not the same option."""
+    try:
+        kind = layer_kind(name)(**{key: value for key, _, value in options})
+    except ValidationError as error:
+        raise ModelError(describe(error, name)) from None
+    if not isinstance(given, kind.accepts):
+        raise _Misfit(" or ".join(_noun(accepted) for accepted in kind.accepts))
+    return Placed(kind, given, kind.output(given, wanted), wanted)
+
+
+def _noun(shape: type) -> str:
+    return _NOUNS.get(shape, f"a {shape.__name__.lower()}")
+
+
+def _plain(shape: Shape) -> Shape:
+    """A waveform as the sequence that it is: what comes out of a sum is no recording."""
+    return Sequence(shape.length, shape.channels) if isinstance(shape, Sequence) else shape
+
+
+def _merged(path: str, merge: str, ends: Mapping[str, Shape]) -> Shape:
+    """What becomes of the ends of branches.
+
+    Raises:
+        ModelError: they do not fit.
+    """
+    shapes = [_plain(shape) for shape in ends.values()]
+    seen = ", ".join(f"{shape} from {name!r}" for name, shape in ends.items())
+    first = shapes[0]
+    if isinstance(first, Tokens):
+        raise ModelError(f"{path}: tokens cannot be merged; put an `embedding` before it.")
+    if merge != "concatenate":
+        if any(shape != first for shape in shapes):
+            raise ModelError(
+                f"{path}: branches that are merged by {merge} end in one shape, got {seen}; end each in as many channels."
+            )
+        return first
+    kinds = {(type(shape), *_but_channels(shape)) for shape in shapes}
+    if len(kinds) > 1:
+        raise ModelError(
+            f"{path}: branches that are concatenated differ in channels alone, got {seen}; give each the same strides."
+        )
+    channels = sum(_channels(shape) for shape in shapes)
+    return _with_channels(first, channels)
+
+
+def _channels(shape: Shape) -> int:
+    if isinstance(shape, Features):
+        return shape.count
+    assert isinstance(shape, Image | Sequence)  # noqa: S101 - tokens are refused before
+    return shape.channels
+
+
+def _but_channels(shape: Shape) -> tuple[Any, ...]:
+    if isinstance(shape, Image):
+        return (shape.height, shape.width)
+    return (shape.length,) if isinstance(shape, Sequence) else ()
+
+
+def _with_channels(shape: Shape, channels: int) -> Shape:
+    if isinstance(shape, Image):
+        return Image(channels, shape.height, shape.width)
+    return Sequence(shape.length, channels) if isinstance(shape, Sequence) else Features(channels)
