@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from timm.layers import make_divisible
 from torch import nn
 
-from nas.benchmark import Shape
+from nas.benchmark import NextTokens, Shape
 
 Activation = Literal["relu", "leaky_relu", "gelu", "silu", "hard_swish"]
 """Names as in timm's `create_act_layer`."""
@@ -74,6 +74,11 @@ class LayerKind(BaseModel):
         `output` has been asked before, so that `given` fits.
         """
         raise NotImplementedError(f"{type(self).__name__}.build")
+
+
+def looks_back(wanted: Shape) -> bool:
+    """Whether each position may be made of itself and earlier ones alone, because the benchmark wants the next token."""
+    return isinstance(wanted, NextTokens)
 
 
 def strided(length: int, kernel: int, stride: int) -> int:
