@@ -19,7 +19,7 @@ from nas.evaluation.latency import measure_latency
 from nas.evaluation.memory import peak_memory_bytes
 from nas.evaluation.task import Examples, Task
 from nas.evaluation.training import Report, evaluate, make_optimizer, take_step, train
-from nas.models import build
+from nas.models import build, cost
 from nas.records import Epoch, Failure, Outcome, Record, commit, conditions, this_machine, versions
 from nas.space import Architecture, Limit, Space, broken_limits
 
@@ -121,13 +121,14 @@ class _Run:
         """What `report` raised, which is none of the candidate's doing."""
 
     def go(self, report: Report, *, final: bool) -> Outcome:
-        signature = self.evaluator.benchmark.signature
-        counted = count(lambda: build(self.evaluator.space, self.architecture, signature), signature.input)
-        self.figures |= {"params": counted.params, "macs": counted.macs, "flops": counted.flops}
+        self.reckon()
+        if self.broken():
+            return "infeasible"
+        self.count()
         if self.broken():
             return "infeasible"
         model = self.build()
-        self.compare_counts(model, counted.macs)
+        self.compare_counts(model, int(self.figures["macs"]))
         place(model, self.evaluator.device)
         self.measure(model)
         if self.broken():
@@ -140,6 +141,21 @@ class _Run:
                 return self.fail("diverged", "a test figure is not finite.")
             self.figures |= figures
         return "infeasible" if outcome == "complete" and self.broken() else outcome
+
+    def reckon(self) -> None:
+        """Figures by the layers' formulas, where all have one, so that a candidate outside the limits costs next to nothing."""
+        reckoned = cost(self.evaluator.space, self.architecture, self.evaluator.benchmark.signature)
+        if reckoned is not None:
+            self.figures |= {"params": reckoned.params, "macs": reckoned.macs, "flops": 2 * reckoned.macs}
+
+    def count(self) -> None:
+        """Figures by torch's counter, which go before the formulas'."""
+        signature = self.evaluator.benchmark.signature
+        counted = count(lambda: build(self.evaluator.space, self.architecture, signature), signature.input)
+        for name, number in (("params", counted.params), ("macs", counted.macs)):
+            if self.figures.get(name, number) != number:
+                self.notes.append(f"The layers' formulas give {self.figures[name]:,} {name}; the figure is torch's.")
+        self.figures |= {"params": counted.params, "macs": counted.macs, "flops": counted.flops}
 
     def build(self) -> nn.Module:
         evaluator = self.evaluator

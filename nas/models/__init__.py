@@ -4,6 +4,7 @@ from nas.models.builder import build
 from nas.models.costing import cost
 from nas.models.layers import Cost, LayerKind
 from nas.models.planning import Fork, Graph, Part, Placed, Step, plan
+from nas.models.sameness import network_id
 from nas.models.vocabulary import check_layers, layer_kind
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "check_layers",
     "cost",
     "layer_kind",
+    "network_id",
     "plan",
 ]

@@ -40,6 +40,11 @@ class Placed:
         """By the layer's formula; None where it has none."""
         return self.kind.cost(self.given, self.wanted)
 
+    @cached_property
+    def plain(self) -> LayerKind | None:
+        """What it is without the options that make no difference; None where it passes on what it is given."""
+        return self.kind.plain(self.given, self.wanted)
+
 
 @dataclass(frozen=True)
 class Step:
@@ -118,7 +123,7 @@ class _Planner:
     def placed(self, spec: LayerSpec, shape: Shape, path: str) -> Placed:
         options = tuple((key, type(value), value) for key, value in spec.options.items())
         try:
-            return _placed(spec.kind, options, shape, self.wanted)
+            return _placed(layer_kind(spec.kind), spec.kind, options, shape, self.wanted)
         except _Misfit as error:
             raise ModelError(f"{spec.path}: {spec.kind} takes {error}, got {shape} from {path}; move or replace it.") from None
         except ModelError as error:
@@ -141,10 +146,12 @@ class _Misfit(Exception):
 
 
 @lru_cache(maxsize=65_536)
-def _placed(name: str, options: tuple[tuple[str, type, Value], ...], given: Shape, wanted: Shape) -> Placed:
+def _placed(
+    owner: type[LayerKind], name: str, options: tuple[tuple[str, type, Value], ...], given: Shape, wanted: Shape
+) -> Placed:
     """`options` hold the type beside the value, since True and 1 are equal but not the same option."""
     try:
-        kind = layer_kind(name)(**{key: value for key, _, value in options})
+        kind = owner(**{key: value for key, _, value in options})
     except ValidationError as error:
         raise ModelError(describe(error, name)) from None
     if not isinstance(given, kind.accepts):

@@ -19,7 +19,7 @@ from nas.benchmark import Budget, Image, Shape
 from nas.errors import BenchmarkError, SearchError, SpaceError
 from nas.evaluation import Evaluator, Examples, Split, Task, latency, load_task, train
 from nas.evaluation.device import place
-from nas.models import LayerKind, build
+from nas.models import Cost, LayerKind, build
 from nas.records import FIGURES, Epoch, Latency, Record, this_machine, versions
 from nas.space import Architecture, Limit, Space, parse_space
 
@@ -135,6 +135,23 @@ class Recurrent(Plugin):
     module = RowByRow
 
 
+class Boasting(Plugin):
+    """Its formula says more than torch counts."""
+
+    def cost(self, given: Shape, wanted: Shape) -> Cost:
+        return Cost(params=7, macs=1_000)
+
+
+class Formula(Plugin):
+    """Its cost is known, and nobody has to build it to know."""
+
+    def cost(self, given: Shape, wanted: Shape) -> Cost:
+        return Cost(params=1_000_000)
+
+    def build(self, given: Shape, wanted: Shape) -> nn.Module:
+        raise AssertionError("built")
+
+
 class OnPaper(Plugin):
     """Can be counted, and cannot be built."""
 
@@ -150,7 +167,7 @@ def _plugins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     info = tmp_path / "other_team-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-team\nVersion: 1.0\n")
-    names = [Raising, OutOfGpuMemory, OutOfHostMemory, Poison, Lying, Recurrent, OnPaper]
+    names = [Raising, OutOfGpuMemory, OutOfHostMemory, Poison, Lying, Recurrent, OnPaper, Boasting, Formula]
     lines = [f"{kind.__name__.lower()} = {__name__}:{kind.__name__}" for kind in names]
     (info / "entry_points.txt").write_text("\n".join(["[nas.layers]", *lines]))
     monkeypatch.syspath_prepend(tmp_path)
@@ -180,6 +197,23 @@ def test_counted_figures_are_those_of_the_network() -> None:
     counted = {name: record.figures[name] for name in ("params", "macs", "flops")}
     assert counted == {"params": PARAMS, "macs": MACS, "flops": 2 * MACS} == {"params": 178, "macs": 1_232, "flops": 2_464}
     assert record.uncounted == {}
+
+
+@pytest.mark.usefixtures("_plugins")
+def test_a_candidate_that_its_formulas_put_outside_a_limit_is_not_built() -> None:
+    record = evaluated(TINY, "formula", "head", limits=["params <= 50e3"])
+    assert record.outcome == "infeasible"
+    assert record.figures == {"params": 1_000_000 + PARAMS, "macs": MACS, "flops": 2 * MACS}
+
+
+@pytest.mark.usefixtures("_plugins")
+def test_a_formula_that_does_not_hold_is_told_and_does_not_count() -> None:
+    record = evaluated(TINY, "boasting", "head")
+    assert (record.figures["params"], record.figures["macs"]) == (PARAMS, MACS)
+    assert record.notes == (
+        "The layers' formulas give 185 params; the figure is torch's.",
+        "The layers' formulas give 2,232 macs; the figure is torch's.",
+    )
 
 
 def test_the_latency_of_a_record_is_that_of_one_example() -> None:

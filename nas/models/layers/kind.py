@@ -55,6 +55,8 @@ class LayerKind(BaseModel):
 
     accepts: ClassVar[tuple[type[Shape], ...]]
     """The shapes that it takes."""
+    silent: ClassVar[bool] = False
+    """Whether it gives zeros whatever it is given, so that a sum is the same without it."""
 
     def output(self, given: Shape, wanted: Shape) -> Shape:
         """The shape it gives for one example of shape `given`, in a model that must end in shape `wanted`.
@@ -67,6 +69,13 @@ class LayerKind(BaseModel):
     def cost(self, given: Shape, wanted: Shape) -> Cost | None:  # noqa: ARG002 - for those who know
         """Its cost as a formula of options and shapes; None where there is no formula, and the built module is counted."""
         return None
+
+    def plain(self, given: Shape, wanted: Shape) -> "LayerKind | None":  # noqa: ARG002 - for those who know
+        """This layer with each option that makes no difference here at its default; None where it passes on what it is given.
+
+        Two layers with equal plain forms are the same network, so that one training serves both.
+        """
+        return self
 
     def build(self, given: Shape, wanted: Shape) -> nn.Module:
         """The torch module: takes a batch of `given`, gives a batch of `output(given, wanted)`.
