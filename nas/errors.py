@@ -56,10 +56,18 @@ class SearchError(NasError):
 def quote(value: object) -> str:
     """`value` as it stands in a message: its repr on one line, cut at 80 characters."""
     try:
-        text = " ".join(repr(value).split())
+        text = printable(repr(value))
     except ValueError:  # an integer too long for Python to write
         text = f"a {type(value).__name__} too long to show"
+    except Exception:  # the repr of a plugin's object may raise anything
+        text = f"a {type(value).__name__} that cannot be shown"
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def printable(text: object) -> str:
+    """`text` on one line with what is no printable character escaped, so that no name or message steers a terminal."""
+    line = " ".join(str(text).split())
+    return line if line.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -1,10 +1,12 @@
+import importlib
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from nas import registry
-from nas.errors import DocumentError, RegistryError
+from nas.errors import RegistryError
 from nas.registry import LAYERS, SEARCH_SPACES
 
 
@@ -109,11 +111,113 @@ def test_a_plugin_that_cannot_be_loaded_is_reported_by_name(install, source, rea
     assert message == f"The search space 'toy_space' of other-team (toy_plugin:SPACE) cannot be loaded: {reason}"
 
 
-def test_a_plugin_that_breaks_a_rule_of_ours_is_told_as_we_tell_it(install):
+def test_a_plugin_that_breaks_a_rule_of_ours_is_told_with_its_package_and_the_rule(install):
     source = "from nas.space import parse_space\nSPACE = parse_space('name: toy', 'space.yaml')"
     install("other-team", "[nas.search_spaces]\ntoy_space = toy_plugin:SPACE", "toy_plugin", source)
-    with pytest.raises(DocumentError, match=r"^space\.yaml:1: a space needs 'version'"):
-        registry.load(SEARCH_SPACES, "toy_space")
+    message = told(SEARCH_SPACES, "toy_space")
+    assert message.startswith(
+        "The search space 'toy_space' of other-team (toy_plugin:SPACE) cannot be loaded: space.yaml:1: a space"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt: "),
+        ("import pytest; pytest.skip('not today', allow_module_level=True)", "Skipped: not today"),
+        ("class E(Exception):\n    def __str__(self): raise ValueError\nraise E", "E: (its message cannot be shown)"),
+        ("raise ValueError('\\x1b[31m red \\u202e')", "ValueError: \\x1b[31m red \\u202e"),
+    ],
+)
+def test_whatever_a_plugin_raises_takes_nothing_down(install, source, reason):
+    install("other-team", "[nas.search_spaces]\ntoy_space = toy_plugin:SPACE", "toy_plugin", source)
+    assert told(SEARCH_SPACES, "toy_space").partition("cannot be loaded: ")[2] == reason
+
+
+def test_a_plugin_that_hangs_at_import_is_given_up_and_named(install):
+    source = "import sys\nwhile not hasattr(sys, 'toy_may_end'): pass\nSPACE = 'late'"
+    install(
+        "other-team",
+        "[nas.search_spaces]\ntoy_space = hanging_plugin:SPACE\ntwin = hanging_plugin:SPACE",
+        "hanging_plugin",
+        source,
+    )
+    try:
+        with pytest.raises(RegistryError) as caught:
+            registry.load(SEARCH_SPACES, "toy_space", seconds=0.2)
+        assert str(caught.value) == (
+            "The search space 'toy_space' of other-team (hanging_plugin:SPACE) cannot be loaded: "
+            "its import has not ended after 0.2 s; NAS_PLUGIN_SECONDS gives it longer."
+        )
+        assert told(SEARCH_SPACES, "twin").endswith("cannot be loaded: its import was given up after 0.2 s.")  # at once
+        assert registry.load(SEARCH_SPACES, "residual_cnn").name == "residual_cnn"
+    finally:
+        sys.toy_may_end = True
+        for thread in threading.enumerate():
+            if thread.name == "nas plugin":
+                thread.join(10)
+        del sys.toy_may_end
+    assert registry.load(SEARCH_SPACES, "toy_space") == "late"  # what ends after all counts
+
+
+def test_the_patience_with_imports_is_read_from_the_environment(install, monkeypatch):
+    install("other-team", "[nas.layers]\ntoy = slow_plugin:SPACE", "slow_plugin", "import time\ntime.sleep(0.5)\nSPACE = 1")
+    monkeypatch.setenv("NAS_PLUGIN_SECONDS", "0.05")
+    assert "has not ended after 0.05 s" in told(LAYERS, "toy")
+
+
+@pytest.mark.parametrize("wrong", ["soon", "0", "-1", "nan", "inf"])
+def test_a_patience_is_a_number_of_seconds(install, monkeypatch, wrong):
+    install("other-team", "[nas.layers]\ntoy = toy_plugin:SPACE")
+    monkeypatch.setenv("NAS_PLUGIN_SECONDS", wrong)
+    assert told(LAYERS, "toy") == f"NAS_PLUGIN_SECONDS must be a number of seconds above 0, got {wrong!r}."
+
+
+def test_a_plugin_that_loads_another_at_import_waits_for_no_lock_of_its_own(install):
+    first = "from nas import registry\nBASE = 1\nSPACE = registry.load('nas.search_spaces', 'second_toy')"
+    install("first-team", "[nas.search_spaces]\nfirst_toy = first_plugin:SPACE", "first_plugin", first)
+    second = "import first_plugin\nSPACE = first_plugin.BASE + 1"
+    install("second-team", "[nas.search_spaces]\nsecond_toy = second_plugin:SPACE", "second_plugin", second)
+    assert registry.load(SEARCH_SPACES, "first_toy", seconds=5) == 2
+
+
+def test_a_script_that_is_imported_itself_may_ask_for_a_plugin_that_needs_it(install, tmp_path):
+    source = "from nas import registry\nBASE = 1\nSPACE = registry.load('nas.search_spaces', 'second_toy', seconds=5)"
+    install("no-plugin", "", "importing_script", source)
+    second = "import importing_script\nSPACE = importing_script.BASE + 1"
+    install("second-team", "[nas.search_spaces]\nsecond_toy = second_plugin:SPACE", "second_plugin", second)
+    assert importlib.import_module("importing_script").SPACE == 2
+
+
+def test_what_a_plugin_prints_at_import_leaves_standard_output_alone(install, capsys):
+    install("other-team", "[nas.search_spaces]\ntoy_space = toy_plugin:SPACE", "toy_plugin", "print('hello')\nSPACE = 1")
+    registry.load(SEARCH_SPACES, "toy_space")
+    assert capsys.readouterr() == ("", "hello\n")
+
+
+def test_our_own_packages_are_imported_in_the_thread_that_asks(monkeypatch):
+    monkeypatch.setattr(registry, "Thread", None)
+    assert registry.load(SEARCH_SPACES, "residual_cnn").name == "residual_cnn"
+
+
+def test_a_package_whose_metadata_are_damaged_hides_no_other(install, tmp_path):
+    install("other-team", "[nas.search_spaces]\ntoy_space = toy_plugin:SPACE", "toy_plugin", "SPACE = 'a space'")
+    install("bad-team", "")
+    (tmp_path / "bad-team-1.0.dist-info" / "entry_points.txt").write_bytes(b"[nas.search_spaces]\n\xff\xfe = x")
+    registry.owners.cache_clear()
+    assert registry.load(SEARCH_SPACES, "toy_space") == "a space"
+    assert "residual_cnn" in registry.owners(SEARCH_SPACES)
+
+
+def test_a_hostile_name_is_escaped(install):
+    install("other-team", "[nas.search_spaces]\n\x1b[31mred = toy_plugin:SPACE", "toy_plugin", "SPACE = 1 / 0")
+    message = told(SEARCH_SPACES, "\x1b[31mred")
+    assert message.isprintable()
+    assert message.startswith(
+        "The search space '\\x1b[31mred' of other-team (toy_plugin:SPACE) cannot be loaded: ZeroDivisionError"
+    )
+    assert told(SEARCH_SPACES, "none").isprintable()
 
 
 def test_listing_names_imports_no_torch():
