@@ -1,6 +1,6 @@
 """A search from end to end: what is asked, the loop, the finals, and the study that comes out."""
 
-from nas.searching.config import SearchConfig, default_ledger, resolve_benchmark, resolve_space
+from nas.searching.config import SearchConfig, default_ledger, resolve_benchmark
 from nas.searching.evaluating import Evaluate, make_evaluator
 from nas.searching.events import (
     EpochEnded,
@@ -16,6 +16,7 @@ from nas.searching.events import (
 from nas.searching.loop import run, search
 from nas.searching.retraining import finals
 from nas.searching.study import Study
+from nas.space import resolve_space
 
 __all__ = [
     "EpochEnded",

@@ -9,30 +9,18 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from optuna.samplers import BaseSampler
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError, ValidationInfo
 
 from nas import registry
 from nas.benchmark import Benchmark, Budget, Objective
 from nas.documents import read_file
-from nas.errors import SearchError, did_you_mean, quote
+from nas.errors import RegistryError, SearchError, did_you_mean, quote
 from nas.records import DEFAULT_URL, FIGURES, meaning
-from nas.space import Limit, Space, digest, read_space, space_to_data
+from nas.space import Limit, Space, digest, resolve_space, space_to_data
 
 
-def resolve_space(space: Any) -> Space:
-    """A space by its name, by the path of its YAML file, or as it is.
-
-    Raises:
-        NasError: there is none, or it breaks a rule.
-    """
-    if isinstance(space, Space):
-        return space
-    if isinstance(space, Path) or (isinstance(space, str) and (space.endswith((".yaml", ".yml")) or os.sep in space)):
-        return read_space(space)
-    found = registry.load(registry.SEARCH_SPACES, str(space))
-    if not isinstance(found, Space):
-        raise SearchError(f"The search space {space!r} must be a nas.space.Space, got {quote(found)}.")
-    return found
+def _space(space: Any, info: ValidationInfo) -> Space:
+    return resolve_space(space, info.data.get("space_path"))
 
 
 def resolve_benchmark(benchmark: Any) -> Benchmark:
@@ -43,12 +31,17 @@ def resolve_benchmark(benchmark: Any) -> Benchmark:
     """
     found = benchmark if isinstance(benchmark, Benchmark) else registry.load(registry.BENCHMARKS, str(benchmark))
     if not isinstance(found, Benchmark):
-        raise SearchError(f"The benchmark {benchmark!r} must be a nas.benchmark.Benchmark, got {quote(found)}.")
+        title = registry.title(registry.BENCHMARKS, str(benchmark))
+        raise RegistryError(f"The {title} must be a nas.benchmark.Benchmark, got {quote(found)}.")
     return found
 
 
 def _limits(limits: Any) -> Any:
     return tuple(Limit.parse(limit) if isinstance(limit, str) else limit for limit in _several(limits, Limit))
+
+
+def _folders(folders: Any) -> Any:
+    return (folders,) if isinstance(folders, str | Path) else folders
 
 
 def _names(names: Any) -> Any:
@@ -70,11 +63,13 @@ def default_ledger() -> str:
 
 
 class SearchConfig(BaseModel):
-    """One search. Everything but `trials`, `proposals`, `device`, `threads` and `data` decides what its trials mean."""
+    """One search. `space_path`, `trials`, `proposals`, `device`, `threads` and `data` aside, all decides what its trials mean."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True)
 
-    space: Annotated[InstanceOf[Space], BeforeValidator(resolve_space)]
+    space_path: Annotated[tuple[Path, ...] | None, BeforeValidator(_folders)] = None
+    """Folders that `space` is looked for in by its name, beside those that are installed; None for those of NAS_SPACE_PATH."""
+    space: Annotated[InstanceOf[Space], BeforeValidator(_space)]
     """A space, the name of one, or the path of a YAML file."""
     on: Annotated[InstanceOf[Benchmark], BeforeValidator(resolve_benchmark)]
     """A benchmark, or the name of one."""
@@ -136,6 +131,8 @@ class SearchConfig(BaseModel):
             if key not in cls.model_fields:
                 raise document.error((key,), f"unknown option. {did_you_mean(key, cls.model_fields)}")
         options = dict(document.value)
+        if isinstance(folders := _folders(options.get("space_path")), list | tuple):
+            options["space_path"] = [path.parent / folder if isinstance(folder, str) else folder for folder in folders]
         for key in ("space", "data"):
             value = options.get(key)
             if isinstance(value, str) and (key == "data" or value.endswith((".yaml", ".yml"))):

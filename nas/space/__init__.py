@@ -3,6 +3,7 @@
 from nas.space.architecture import Architecture
 from nas.space.declaration import digest, parse_space, read_space, space_from_data, space_to_data, space_to_yaml
 from nas.space.domain import Categorical, Domain, Integer, Real, Value
+from nas.space.finding import known_spaces, resolve_space
 from nas.space.limits import Limit, broken_limits
 from nas.space.size import size, size_text
 from nas.space.space import CellSpec, Choose, LayerSpec, ParallelSpec, Space, Spec
@@ -32,8 +33,10 @@ __all__ = [
     "broken_limits",
     "digest",
     "inner",
+    "known_spaces",
     "parse_space",
     "read_space",
+    "resolve_space",
     "size",
     "size_text",
     "space_from_data",
