@@ -47,9 +47,10 @@ def load(group: str, name: str, *, seconds: float | None = None) -> object:
         NasError: what our own package raises.
     """
     point = _point(group, name)
-    if point.dist is not None and point.dist.name == _OWN:
+    module = point.value.partition(":")[0].strip()
+    if not _ready(module) and point.dist is not None and point.dist.name == _OWN:
         return point.load()
-    found = _import(point, patience() if seconds is None else seconds)
+    found = _import(point, module, point, patience() if seconds is None else seconds)
     if not isinstance(found, _Failed):
         return found.value
     raise RegistryError(f"The {title(group, name)} cannot be loaded: {found.reason}") from found.error
@@ -124,13 +125,12 @@ _given_up: dict[str, tuple[Thread, float]] = {}
 _THREAD = "nas plugin"
 
 
-def _import(point: EntryPoint, seconds: float) -> _Loaded | _Failed:
+def _import(point: EntryPoint, module: str, seconds: float) -> _Loaded | _Failed:
     """Load `point` in a thread, which is left alone when it has not ended after `seconds`.
 
     Whoever asks in the middle of an import, or within such a thread, holds locks that a further thread may wait for: there it
     is loaded at once, and the bound is that of the outermost import. So it is where its module is there already.
     """
-    module = point.value.partition(":")[0].strip()
     if _ready(module) or current_thread().name == _THREAD or _importing():
         return _attempt(point)
     thread, waited = _given_up.get(module, (None, 0.0))
