@@ -50,7 +50,7 @@ def load(group: str, name: str, *, seconds: float | None = None) -> object:
     module = point.value.partition(":")[0].strip()
     if not _ready(module) and point.dist is not None and point.dist.name == _OWN:
         return point.load()
-    found = _import(point, module, point, patience() if seconds is None else seconds)
+    found = _import(point, module, patience() if seconds is None else seconds)
     if not isinstance(found, _Failed):
         return found.value
     raise RegistryError(f"The {title(group, name)} cannot be loaded: {found.reason}") from found.error
