@@ -1,6 +1,7 @@
 """What may be built: search spaces as data, the one walk through them, and the architectures that come out."""
 
 from nas.space.architecture import Architecture
+from nas.space.counting import architecture_at, architectures, draw, index_of, sample_uniformly
 from nas.space.declaration import digest, parse_space, read_space, space_from_data, space_to_data, space_to_yaml
 from nas.space.domain import Categorical, Domain, Integer, Real, Value
 from nas.space.finding import known_spaces, resolve_space
@@ -30,13 +31,18 @@ __all__ = [
     "Space",
     "Spec",
     "Value",
+    "architecture_at",
+    "architectures",
     "broken_limits",
     "digest",
+    "draw",
+    "index_of",
     "inner",
     "known_spaces",
     "parse_space",
     "read_space",
     "resolve_space",
+    "sample_uniformly",
     "size",
     "size_text",
     "space_from_data",

@@ -164,7 +164,7 @@ class Space:
 
     def sample(self, rng: random.Random) -> Architecture:
         """An architecture whose every choice is drawn uniformly from its domain, by `rng`."""
-        return self.walk(lambda _, domain: _draw(domain, rng))
+        return self.walk(lambda _, domain: draw_uniformly(domain, rng))
 
     def error(self, place: tuple[str | int, ...], message: str) -> NasError:
         """`message` about what is declared at `place`, with file and line where they are known."""
@@ -190,7 +190,8 @@ class _Replay:
         return self.choices[name]
 
 
-def _draw(domain: Domain, rng: random.Random) -> Value:
+def draw_uniformly(domain: Domain, rng: random.Random) -> Value:
+    """An answer drawn by `rng`, each as likely as any other."""
     if isinstance(domain, Categorical):
         return rng.choice(domain.values)
     if isinstance(domain, Integer):

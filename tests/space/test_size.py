@@ -3,34 +3,12 @@ from time import perf_counter
 
 import pytest
 from hypothesis import assume, given, settings
-from toy_spaces import random_spaces, toy
+from toy_spaces import every_architecture, random_spaces, toy
 
-from nas.space import Architecture, Categorical, Integer, Layer, OneOf, Real, Ref, Repeat, parse_space, size, size_text
+from nas.space import Categorical, Cell, Integer, Layer, OneOf, Parallel, Real, Ref, Repeat, parse_space, size, size_text
 
 TWO, THREE = Categorical(1, 2), Categorical(1, 2, 3)
 NONE = ()
-
-
-def every_architecture(space, most=1_500):
-    """All architectures of `space`, by walking it like an odometer; None where there are more than `most`."""
-    found: list[Architecture] = []
-    digits: list[int] = []
-    while len(found) <= most:
-        wheels: list[tuple[int, int]] = []
-
-        def choose(_, domain, digits=digits, wheels=wheels):
-            digit = digits[len(wheels)] if len(wheels) < len(digits) else 0
-            wheels.append((digit, domain.size))
-            return list(domain)[digit]
-
-        found.append(space.walk(choose))
-        while wheels and wheels[-1][0] + 1 == wheels[-1][1]:
-            wheels.pop()
-        if not wheels:
-            return found
-        digits = [digit for digit, _ in wheels]
-        digits[-1] += 1
-    return None
 
 
 def conv(**options):
@@ -89,6 +67,19 @@ SPACES = {
             choices={"n": 2, "k": "conv"},
         ),
         4,
+    ),
+    "branches and their merge": (
+        toy(Parallel("p", {"body": (conv(a=THREE),), "skip": NONE, "gate": (conv(a=TWO),)}, Categorical("add", "multiply"))),
+        3 * 2 * 2,
+    ),
+    "a cell of three edges": (toy(Cell("c", 3, {"conv": conv(a=TWO), "skip": Layer("skip")})), (2 + 1) ** 3),
+    "cells that share their edges": (
+        toy(
+            Repeat("r", 2, (Cell("c", 3, {"conv": conv(a=TWO), "skip": Layer("skip")}, Ref("edge")),)),
+            choices={f"edge_{ends}": ["conv", "skip"] for ends in ("0_1", "0_2", "1_2")},
+        ),
+        # an edge that is `conv` in one cell is in both, and each of them has a choice of two
+        (2 * 2 + 1) ** 3,
     ),
     "a name that decides in one repeat and not in the next": (
         toy(
@@ -153,6 +144,19 @@ def test_a_space_of_many_repetitions_is_counted_at_once():
     # One repetition has 2 + 4 + … + 2^10 ways.
     assert size(toy(Repeat("stage", Integer(1, 1_000), (blocks,)))) == sum((2**11 - 2) ** n for n in range(1, 1_001))
     assert perf_counter() - begun < 5
+
+
+def test_shared_choices_that_are_used_up_do_not_multiply_the_work():
+    choices = {f"n{i}": TWO for i in range(200)}
+    repeats = [Repeat(f"r{i}", Ref(f"n{i}"), (conv(a=TWO),)) for i in range(200)]
+    assert size(toy(*repeats, choices=choices)) == (2 + 4) ** 200
+
+
+def test_shared_choices_between_layers_without_choices_do_not_multiply_the_work():
+    operations = {name: Layer(name) for name in ("conv", "pool", "skip", "zero")}
+    choices = {f"edge_{start}_{end}": [*operations] for end in range(1, 12) for start in range(end)}
+    space = toy(Repeat("r", 15, (Cell("c", 12, operations, Ref("edge")),)), choices=choices)
+    assert size(space) == 4**66
 
 
 def test_a_huge_range_that_decides_elsewhere_under_the_same_name_is_not_listed():
