@@ -25,7 +25,7 @@ class _MultiHead(LayerKind):
     head_size: Count | None = None
     """Numbers of one head; without it the channels that come in are divided among the heads."""
     dropout: Share = 0.0
-    """Of the weights of attention, and of what comes out."""
+    """Of what comes out (Vaswani et al. 2017, sec. 5.4). The weights of attention are not dropped: it costs three times."""
     bias: bool = True
     """Whether the linear layers have biases."""
 
@@ -99,7 +99,7 @@ class SelfAttention(nn.Module):
         super().__init__()
         size = kind.size(given)
         inner = kind.heads * size
-        self.heads, self.causal, self.dropout = kind.heads, causal, kind.dropout
+        self.heads, self.causal = kind.heads, causal
         self.qkv = nn.Linear(given.channels, 3 * inner, bias=kind.bias)
         self.rotary = Rotary(given.length, size) if kind.positions == "rotary" else None
         relative = kind.positions == "relative"
@@ -118,14 +118,13 @@ class SelfAttention(nn.Module):
             value_NALD,
             attn_mask=self.relative() if self.relative is not None else None,
             is_causal=self.causal and self.relative is None,  # else the bias shuts out what comes later
-            dropout_p=self.dropout if self.training else 0.0,
         )
         outputs_NLC: Tensor = self.proj_drop(self.proj(gathered_NALD.transpose(1, 2).flatten(2)))
         return outputs_NLC
 
     def extra_repr(self) -> str:
         """What the modules inside do not tell."""
-        return f"heads={self.heads}, causal={self.causal}, dropout={self.dropout}"
+        return f"heads={self.heads}, causal={self.causal}"
 
 
 class CrossAttention(_MultiHead):
@@ -176,7 +175,7 @@ class QueriedAttention(nn.Module):
     def __init__(self, given: Sequence, kind: CrossAttention) -> None:
         super().__init__()
         inner = kind.heads * kind.size(given)
-        self.heads, self.dropout = kind.heads, kind.dropout
+        self.heads = kind.heads
         self.queries_QC = nn.Parameter(torch.empty(kind.queries, given.channels))
         nn.init.trunc_normal_(self.queries_QC, std=0.02)
         self.q = nn.Linear(given.channels, inner, bias=kind.bias)
@@ -192,14 +191,13 @@ class QueriedAttention(nn.Module):
             query_1AQD.expand(len(inputs_NLC), -1, -1, -1),
             key_NALD,
             value_NALD,
-            dropout_p=self.dropout if self.training else 0.0,
         )
         outputs_NQC: Tensor = self.proj_drop(self.proj(gathered_NAQD.transpose(1, 2).flatten(2)))
         return outputs_NQC
 
     def extra_repr(self) -> str:
         """What the modules inside do not tell."""
-        return f"queries={len(self.queries_QC)}, heads={self.heads}, dropout={self.dropout}"
+        return f"queries={len(self.queries_QC)}, heads={self.heads}"
 
 
 def _heads(projected: Tensor, heads: int, parts: int) -> tuple[Tensor, ...]:

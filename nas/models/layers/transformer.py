@@ -63,7 +63,7 @@ class EncoderBlock(Attention, FeedForward):
     """
 
     dropout: Share = 0.0
-    """Of the weights of attention, after the activation, and of what each half gives before it is added."""
+    """After the activation, and of what each half gives before it is added."""
     norm: Literal["layer", "rms"] = "layer"
     """Layer normalisation (Ba et al. 2016, arXiv:1607.06450), or by the root mean square alone (Zhang & Sennrich 2019,
     arXiv:1910.07467)."""
