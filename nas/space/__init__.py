@@ -4,8 +4,10 @@ from nas.space.architecture import Architecture
 from nas.space.counting import architecture_at, architectures, draw, index_of, sample_uniformly
 from nas.space.declaration import digest, parse_space, read_space, space_from_data, space_to_data, space_to_yaml
 from nas.space.domain import Categorical, Domain, Integer, Real, Value
+from nas.space.encoding import Encoding
 from nas.space.finding import known_spaces, resolve_space
 from nas.space.limits import Limit, broken_limits
+from nas.space.neighbours import crossover, distance, mutate, neighbours
 from nas.space.size import size, size_text
 from nas.space.space import CellSpec, Choose, LayerSpec, ParallelSpec, Space, Spec
 from nas.space.tree import Cell, Layer, Node, OneOf, Parallel, Ref, Repeat, inner
@@ -17,6 +19,7 @@ __all__ = [
     "CellSpec",
     "Choose",
     "Domain",
+    "Encoding",
     "Integer",
     "Layer",
     "LayerSpec",
@@ -34,11 +37,15 @@ __all__ = [
     "architecture_at",
     "architectures",
     "broken_limits",
+    "crossover",
     "digest",
+    "distance",
     "draw",
     "index_of",
     "inner",
     "known_spaces",
+    "mutate",
+    "neighbours",
     "parse_space",
     "read_space",
     "resolve_space",

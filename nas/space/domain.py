@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Real as Number
 from typing import Any
 
@@ -46,6 +47,18 @@ class Categorical:
 
     def __iter__(self) -> Iterator[Value]:
         return iter(self.values)
+
+    @cached_property
+    def _positions(self) -> dict[tuple[bool, Value], int]:
+        return {_key(value): n for n, value in enumerate(self.values)}
+
+    def position(self, answer: Any) -> int:
+        """Where `answer`, a member, stands, from 0."""
+        return self._positions[_key(answer)]
+
+    def at(self, position: int) -> Value:
+        """The member that stands there."""
+        return self.values[position]
 
     def canonical(self, value: Any) -> Value:
         """The member equal to `value`: 3.0 and numpy's 3 become 3 where 3 is listed.
@@ -96,6 +109,14 @@ class Integer:
 
     def __iter__(self) -> Iterator[int]:
         return iter(range(self.low, self.high + 1, self.step))
+
+    def position(self, answer: Any) -> int:
+        """Where `answer`, a member, stands, from 0."""
+        return (int(answer) - self.low) // self.step
+
+    def at(self, position: int) -> int:
+        """The member that stands there."""
+        return self.low + self.step * position
 
     def canonical(self, value: Any) -> int:
         """`value` as a plain int.

@@ -62,11 +62,6 @@ class Choice:
         seen: dict[tuple[object, ...], int] = {}
         return tuple(seen.setdefault(row, n) for n, row in enumerate(rows))
 
-    @cached_property
-    def _positions(self) -> dict[tuple[bool, Value], int]:
-        assert isinstance(self.domain, Categorical)  # noqa: S101 - ranges are reckoned
-        return {(isinstance(value, bool), value): n for n, value in enumerate(self.domain)}
-
     def token(self, answer: Any) -> Token:
         """What is remembered of `answer`: equal for answers between which nothing tells apart."""
         return self.kin(self.position(answer))
@@ -78,17 +73,13 @@ class Choice:
         return position if self.read_by_layers else self._first[int(position)]
 
     def position(self, answer: Any) -> Token:
-        """Where `answer`, one of the domain's, stands in it."""
-        if isinstance(self.domain, Categorical):
-            return self._positions[isinstance(answer, bool), answer]
-        place: Token = (answer - self.domain.low) // self.domain.step if isinstance(self.domain, Integer) else answer
-        return place
+        """Where `answer`, one of the domain's, stands in it; itself in a real one."""
+        token: Token = answer if isinstance(self.domain, Real) else self.domain.position(answer)
+        return token
 
     def answer(self, token: Token) -> Value:
         """The answer at a position."""
-        if isinstance(self.domain, Categorical):
-            return self.domain.values[int(token)]
-        return self.domain.low + self.domain.step * int(token) if isinstance(self.domain, Integer) else token
+        return token if isinstance(self.domain, Real) else self.domain.at(int(token))
 
 
 @dataclass(frozen=True)

@@ -162,6 +162,16 @@ class Space:
                 raise SpaceError(f"{quote(name)} does not apply in this architecture of {self.name!r}; leave it out.")
         return architecture
 
+    def every_domain(self, most: int) -> dict[str, Domain]:
+        """The domain of every choice that some architecture has, in the order in which a walk through all there is meets them.
+
+        Raises:
+            SpaceError: there are more than `most`.
+        """
+        walker = _Everywhere(self.name, most)
+        walker.walk(self)
+        return walker.domains
+
     def sample(self, rng: random.Random) -> Architecture:
         """An architecture whose every choice is drawn uniformly from its domain, by `rng`."""
         return self.walk(lambda _, domain: draw_uniformly(domain, rng))
@@ -249,7 +259,9 @@ class _Walker:
     def one_of(self, node: OneOf, prefix: str, place: Place, scope: _Scope) -> list[Spec]:
         name = f"{prefix}{node.name}"
         decides: Option = node.by if node.by is not None else Categorical(*node.options)
-        picked = str(self.value(decides, name, scope))
+        return self.alternative(node, str(self.value(decides, name, scope)), name, place, scope)
+
+    def alternative(self, node: OneOf, picked: str, name: str, place: Place, scope: _Scope) -> list[Spec]:
         option = node.options[picked]
         if isinstance(option, Layer):
             return [self.layer(option, f"{name}.{picked}", (*place, picked), scope)]
@@ -290,6 +302,37 @@ class _Walker:
         self.answers[name] = answer
         self.domains[name] = domain
         return answer
+
+
+class _Everywhere(_Walker):
+    """A walk down all alternatives, one after the other, with each repeat as often as it can repeat."""
+
+    def __init__(self, space: str, most: int) -> None:
+        super().__init__(_largest)
+        self.space = space
+        self.most = most
+
+    def one_of(self, node: OneOf, prefix: str, place: Place, scope: _Scope) -> list[Spec]:
+        name = f"{prefix}{node.name}"
+        decides = Categorical(*node.options) if node.by is None else scope.owner(node.by.name).choices[node.by.name]
+        self.value(node.by or decides, name, scope)
+        for picked in decides if isinstance(decides, Categorical) else (decides,):
+            self.alternative(node, str(picked), name, place, scope)
+        return []
+
+    def ask(self, name: str, domain: Domain) -> Value:
+        if len(self.answers) == self.most:
+            raise SpaceError(
+                f"{self.space!r} has more than {self.most:,} choices that can apply; let fewer layers repeat, or share choices."
+            )
+        return super().ask(name, domain)
+
+
+def _largest(_name: str, domain: Domain) -> Value:
+    """The largest number of `domain`, so that what it may say the times of comes as often as it can."""
+    if not isinstance(domain, Categorical):
+        return domain.high
+    return max((value for value in domain if isinstance(value, int) and not isinstance(value, bool)), default=domain.values[0])
 
 
 def _most_layers(layers: Sequence[Node], scope: Mapping[str, Domain | Value]) -> int:

@@ -27,7 +27,7 @@ TOWER = toy(Repeat("r", Integer(0, 3), (Layer("conv", {"a": Categorical(1, 3, 5)
 """1 + 3 + 9 + 27 = 40 architectures; by choices, the one without a layer is every fourth."""
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(space=random_spaces())
 def test_architectures_are_numbered_in_the_order_of_their_answers(space):
     by_hand = every_architecture(space)
