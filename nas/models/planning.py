@@ -133,7 +133,7 @@ class _Planner:
         edges = {}
         for ends, inside in spec.edges.items():
             parts, end, last = self.sequence(inside, shape, path)
-            if end != _plain(shape):
+            if _plain(end) != _plain(shape):
                 raise ModelError(
                     f"{last}: an operation of a cell keeps the shape {shape}, got {end}; give it stride 1 and as many channels."
                 )
