@@ -1,0 +1,308 @@
+"""What a search space must keep to, rule by rule."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from nas import registry
+from nas.benchmark import Features, Image, Sequence, Signature, Tokens, Waveform
+from nas.errors import ModelError, NasError, did_you_mean
+from nas.evaluation.flops import count
+from nas.models import Cost, build, check_layers, cost, plan
+from nas.records import FIGURES
+from nas.space import (
+    Architecture,
+    Space,
+    broken_limits,
+    parse_space,
+    resolve_space,
+    space_from_data,
+    space_to_data,
+    space_to_yaml,
+)
+from nas.testing import rules
+from nas.testing.covering import alternatives, covering, declared
+from nas.testing.networks import differs, is_causal_question, looks_ahead, trained_step, weigh
+from nas.testing.rules import Rule
+
+SAMPLES = 50
+"""Random architectures that run forward and backward, unless told otherwise."""
+
+MOST_CONTEXTS = 8
+"""Architectures in which a choice is changed before it counts as one that changes nothing."""
+
+LIMIT_SAMPLES = 1_000
+"""Random architectures of which one must keep to the limits."""
+
+_SIGNATURES = {
+    "image": (Signature(Image(1, 8, 8), Features(10)), Signature(Image(3, 33, 29), Features(7))),
+    "sequence": (Signature(Sequence(29, 12), Features(9)),),
+    "tokens": (Signature(Tokens(24, 100), Features(2)),),
+    "waveform": (Signature(Waveform(length=4_000, channels=1, rate=8_000), Features(10)),),
+}
+
+
+def default_signatures(space: Space) -> tuple[Signature, ...]:
+    """Small questions to classifiers, of every kind of input that `space` accepts."""
+    return tuple(signature for kind in space.accepts for signature in _SIGNATURES[kind])
+
+
+def readme_beside(space: Space) -> Path | None:
+    """README.md beside the file that `space` was read from; None where it came from no file."""
+    source = Path(space.origin.source) if space.origin is not None else None
+    return source.parent / "README.md" if source is not None and source.is_file() else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpaceTrial:
+    """A space, and what it is tried on; what several rules need is worked out once."""
+
+    space: Space
+    signatures: tuple[Signature, ...]
+    samples: int = SAMPLES
+    readme: Path | None = None
+
+    @cached_property
+    def sampled(self) -> tuple[Architecture, ...]:
+        """Random architectures, by the seeds from 0 on."""
+        return tuple(self.space.sample(random.Random(seed)) for seed in range(self.samples))  # noqa: S311 - no secret
+
+    @cached_property
+    def covering(self) -> tuple[Architecture, ...]:
+        """Architectures that have every value of every choice between them."""
+        return covering(self.space)
+
+    @cached_property
+    def weighed(self) -> tuple[tuple[Architecture, Signature, tuple[int, ...], Cost], ...]:
+        """Each architecture of `covering` at each signature: the axes of what it gives, and what torch counts."""
+        found = []
+        for architecture in self.covering:
+            for signature in self.signatures:
+                with _at(architecture, signature):
+                    with torch.device("meta"):
+                        model = build(self.space, architecture, signature)
+                    found.append((architecture, signature, *weigh(model, signature.input)))
+        return tuple(found)
+
+
+@contextmanager
+def _at(architecture: Architecture, signature: Signature) -> Iterator[None]:
+    """Whatever is raised within it, with the architecture that it is about."""
+    try:
+        yield
+    except NasError as error:
+        raise ModelError(f"{error} {_shown(architecture, signature)}") from error
+    except Exception as error:  # a layer may raise anything
+        raise ModelError(f"{type(error).__name__}: {str(error)[:300]} {_shown(architecture, signature)}") from error
+
+
+def _shown(architecture: Architecture, signature: Signature) -> str:
+    choices = json.dumps(dict(architecture.choices))
+    return f"(for {signature.input}: {choices if len(choices) <= 500 else choices[:497] + '...'})"
+
+
+def _vocabulary(trial: SpaceTrial) -> None:
+    check_layers(trial.space)
+
+
+def _seeds(trial: SpaceTrial) -> str | None:
+    again = replace(trial).sampled
+    for seed, (one, other) in enumerate(zip(trial.sampled, again, strict=True)):
+        if one != other or trial.space.architecture(one.choices) != one:
+            return f"the architecture of seed {seed} is another one when it is drawn again."
+    return None
+
+
+_PROGRAM = """
+import json, random, sys
+from nas.space import resolve_space, space_from_data
+asked = json.load(sys.stdin)
+space = resolve_space(asked["name"], []) if asked["name"] else space_from_data(asked["space"])
+print(json.dumps([space.sample(random.Random(seed)).id for seed in range(asked["samples"])]))
+"""
+
+
+def _processes(trial: SpaceTrial) -> str | None:
+    name = trial.space.name if _installed(trial.space) else ""
+    asked = json.dumps({"name": name, "space": space_to_data(trial.space), "samples": trial.samples})
+    environment = {**os.environ, "PYTHONHASHSEED": "4242", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", _PROGRAM]
+    done = subprocess.run(command, input=asked, capture_output=True, text=True, env=environment, timeout=120, check=False)  # noqa: S603
+    if done.returncode:
+        return f"another process cannot make it: {(done.stderr.strip().splitlines() or ['it says nothing'])[-1]}"
+    ids = json.loads(done.stdout.splitlines()[-1])
+    for architecture, other in zip(trial.sampled, ids, strict=True):
+        if architecture.id != other:
+            return f"{architecture.id} is {other} in another process; leave out what Python orders by hash, such as sets."
+    return None
+
+
+def _installed(space: Space) -> bool:
+    try:
+        return space.name in registry.owners(registry.SEARCH_SPACES) and resolve_space(space.name, []) == space
+    except NasError:
+        return False
+
+
+def _json(trial: SpaceTrial) -> str | None:
+    for architecture in (*trial.sampled, *trial.covering):
+        back = Architecture.from_data(json.loads(json.dumps(architecture.to_data())))
+        if back.id != architecture.id or trial.space.architecture(back.choices) != architecture:
+            return f"{architecture.id} comes back as {back.id}."
+    if space_from_data(json.loads(json.dumps(space_to_data(trial.space)))) != trial.space:
+        return "the space comes back as another one."
+    return None
+
+
+def _yaml(trial: SpaceTrial) -> str | None:
+    return None if parse_space(space_to_yaml(trial.space)) == trial.space else "the space comes back as another one."
+
+
+def _shapes(trial: SpaceTrial) -> str | None:
+    for architecture, signature, axes, _ in trial.weighed:
+        if axes != signature.output.axes:
+            return f"gives {axes}, {signature.output} is wanted {_shown(architecture, signature)}"
+    return None
+
+
+def _formulas(trial: SpaceTrial) -> str | None:
+    for architecture, signature, _, counted in trial.weighed:
+        formula = cost(trial.space, architecture, signature)
+        if formula is not None and formula != counted:
+            return (
+                f"{formula.params:,} parameters and {formula.macs:,} multiply-adds by formula, {counted.params:,} and "
+                f"{counted.macs:,} by torch {_shown(architecture, signature)}"
+            )
+    return None
+
+
+def _choices(trial: SpaceTrial) -> str | None:
+    contexts: dict[str, list[tuple[Architecture, str]]] = {}
+    for architecture in (*trial.covering, *trial.sampled):
+        for name in architecture.choices:
+            seen = contexts.setdefault(declared(name), [])
+            if len(seen) < MOST_CONTEXTS:
+                seen.append((architecture, name))
+    idle = [choice for choice, seen in contexts.items() if not any(_changes(trial, *context) for context in seen)]
+    return (
+        f"nothing changes with {', '.join(idle[:10])}; delete what no layer reads, or one value of two that mean the same."
+        if idle
+        else None
+    )
+
+
+def _changes(trial: SpaceTrial, architecture: Architecture, name: str) -> bool:
+    """Whether the network is another one with another answer to `name`; what has one answer only has nothing to change."""
+    signature = trial.signatures[0]
+    if trial.space.domains(architecture)[name].size == 1:
+        return True
+    one = plan(trial.space, architecture, signature)
+    for other in alternatives(trial.space, architecture, name):
+        try:
+            if differs(one, plan(trial.space, other, signature)):
+                return True
+        except ModelError:  # other rules tell what does not fit
+            continue
+    return False
+
+
+def _passes(trial: SpaceTrial) -> str | None:
+    for seed, architecture in enumerate(trial.sampled):
+        signature = trial.signatures[seed % len(trial.signatures)]
+        with _at(architecture, signature):
+            model = build(trial.space, architecture, signature, seed=seed)
+            problem = trained_step(model, signature.input, signature.output, seed=seed)
+        if problem:
+            return f"{problem} {_shown(architecture, signature)}"
+    return None
+
+
+def _looking_back(trial: SpaceTrial) -> str | None:
+    for signature in trial.signatures:
+        if is_causal_question(signature.input, signature.output):
+            for seed, architecture in enumerate(trial.sampled):
+                with _at(architecture, signature):
+                    problem = looks_ahead(build(trial.space, architecture, signature, seed=seed), signature.input)
+                if problem:
+                    return f"{problem} {_shown(architecture, signature)}"
+    return None
+
+
+def _limits(trial: SpaceTrial) -> str | None:
+    for limit in trial.space.limits:
+        if limit.figure not in FIGURES:
+            return f"no figure is called {limit.figure!r}. {did_you_mean(limit.figure, FIGURES)}"
+        if FIGURES[limit.figure].known == "trained":
+            return f"{str(limit)!r} is on what is known only after training; steer by it as an objective instead."
+    nearest: tuple[float, tuple[str, ...]] | None = None
+    for seed in range(LIMIT_SAMPLES if trial.space.limits else 0):
+        figures = _figures(trial, trial.space.sample(random.Random(seed)))  # noqa: S311 - no secret
+        broken = broken_limits(figures, trial.space.limits)
+        if not broken:
+            return None
+        excess = sum(max(0.0, limit.excess(figures[limit.figure])) for limit in trial.space.limits if limit.figure in figures)
+        if nearest is None or excess < nearest[0]:
+            nearest = (excess, broken)
+    return (
+        f"none of {LIMIT_SAMPLES:,} random architectures keeps to them; the nearest: {'; '.join(nearest[1])}."
+        if nearest
+        else None
+    )
+
+
+def _figures(trial: SpaceTrial, architecture: Architecture) -> dict[str, float]:
+    """What is known of an architecture before it is measured, at the first signature."""
+    signature = trial.signatures[0]
+    found = cost(trial.space, architecture, signature)
+    if found is None:
+        counted = count(lambda: build(trial.space, architecture, signature), signature.input)
+        found = Cost(counted.params, counted.macs)
+    return {"params": found.params, "macs": found.macs, "flops": 2 * found.macs}
+
+
+def _readme(trial: SpaceTrial) -> str | None:
+    if trial.readme is None:
+        return "a space that was read from no file has no folder to look in; give the file's path (fixture `readme`)."
+    if not trial.readme.is_file() or not trial.readme.read_text(encoding="utf-8").strip():
+        return f"{trial.readme} is missing or empty; write what the idea is, by whom, and what is known of it."
+    return None
+
+
+SPACE_RULES: tuple[Rule[SpaceTrial], ...] = (
+    Rule("every layer and option is in the vocabulary", _vocabulary),
+    Rule("equal seeds give equal architectures", _seeds),
+    Rule("ids are the same in another process", _processes),
+    Rule("architectures and space go through JSON and come back", _json),
+    Rule("the space goes through YAML and comes back", _yaml),
+    Rule("every value of every choice is built and ends in what is wanted", _shapes),
+    Rule("formulas give what torch counts", _formulas),
+    Rule("every choice changes the network", _choices),
+    Rule("random architectures run forward and backward with finite gradients", _passes),
+    Rule("nothing looks ahead where the next token is wanted", _looking_back),
+    Rule("limits are on figures that are known in time, and can be kept to", _limits),
+    Rule("a README stands beside it", _readme),
+)
+
+
+def check_space(
+    space: Space, *, signatures: tuple[Signature, ...] = (), samples: int = SAMPLES, readme: Path | None = None
+) -> Iterator[tuple[str, str | None]]:
+    """Each rule of a search space with what is wrong, or None; tried at `signatures`, or else at small ones of our own."""
+    return rules.check(
+        SPACE_RULES,
+        SpaceTrial(
+            space=space,
+            signatures=signatures or default_signatures(space),
+            samples=samples,
+            readme=readme or readme_beside(space),
+        ),
+    )
