@@ -1,0 +1,7 @@
+"""Networks that mix convolution, recurrence and attention along a sequence."""
+
+from pathlib import Path
+
+from nas.space import read_space
+
+SPACE = read_space(Path(__file__).with_name("space.yaml"))
