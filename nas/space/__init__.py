@@ -1,16 +1,20 @@
 """What may be built: search spaces as data, the one walk through them, and the architectures that come out."""
 
 from nas.space.architecture import Architecture
+from nas.space.completions import Completions
 from nas.space.counting import architecture_at, architectures, draw, index_of, sample_uniformly
 from nas.space.declaration import digest, parse_space, read_space, space_from_data, space_to_data, space_to_yaml
 from nas.space.domain import Categorical, Domain, Integer, Real, Value
 from nas.space.encoding import Encoding
 from nas.space.finding import known_spaces, resolve_space
+from nas.space.fold import Fold
 from nas.space.limits import Limit, broken_limits
 from nas.space.neighbours import crossover, distance, mutate, neighbours
+from nas.space.reach import Extreme, Reach, extremes
 from nas.space.size import size, size_text
 from nas.space.space import CellSpec, Choose, LayerSpec, ParallelSpec, Space, Spec
 from nas.space.tree import Cell, Layer, Node, OneOf, Parallel, Ref, Repeat, inner
+from nas.space.within import NoneWithin, sample_within
 
 __all__ = [
     "Architecture",
@@ -18,16 +22,21 @@ __all__ = [
     "Cell",
     "CellSpec",
     "Choose",
+    "Completions",
     "Domain",
     "Encoding",
+    "Extreme",
+    "Fold",
     "Integer",
     "Layer",
     "LayerSpec",
     "Limit",
     "Node",
+    "NoneWithin",
     "OneOf",
     "Parallel",
     "ParallelSpec",
+    "Reach",
     "Real",
     "Ref",
     "Repeat",
@@ -41,6 +50,7 @@ __all__ = [
     "digest",
     "distance",
     "draw",
+    "extremes",
     "index_of",
     "inner",
     "known_spaces",
@@ -50,6 +60,7 @@ __all__ = [
     "read_space",
     "resolve_space",
     "sample_uniformly",
+    "sample_within",
     "size",
     "size_text",
     "space_from_data",

@@ -75,7 +75,7 @@ class Encoding:
         at = self._at[name]
         if isinstance(domain, Categorical):
             return domain.at(max(range(domain.size), key=lambda n: float(values_F[at.start + n])))
-        return _unscaled(domain, min(max(float(values_F[at.start]), 0.0), 1.0))
+        return unscaled(domain, min(max(float(values_F[at.start]), 0.0), 1.0))
 
 
 def _width(domain: Domain) -> int:
@@ -90,7 +90,10 @@ def _scaled(domain: Integer | Real, answer: float) -> float:
     return (answer - domain.low) / (domain.high - domain.low)
 
 
-def _unscaled(domain: Integer | Real, scaled: float) -> float:
+def unscaled(domain: Integer | Real, scaled: float) -> float:
+    """The answer of a range at `scaled` of its way from low, 0, to high, 1; in logarithms where it is one of magnitudes."""
+    if scaled in (0.0, 1.0):
+        return domain.high if scaled else domain.low  # exactly
     if domain.log:
         answer = math.exp(math.log(domain.low) + scaled * (math.log(domain.high) - math.log(domain.low)))
     else:
