@@ -2,11 +2,10 @@
 
 import gc
 import json
-import math
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nas.cli.layers import layers
+from nas.cli.printing import FOLDER, as_json, complain, console, print_list
+from nas.cli.spaces import space_path, spaces
 from nas.errors import NasError
 
 if TYPE_CHECKING:
@@ -36,20 +38,15 @@ class _Group(click.Group):
         try:
             status = super().main(*args, **{**options, "standalone_mode": False})
         except NasError as error:
-            status = _complain(str(error))
+            status = complain(str(error))
         except click.UsageError as error:
             path = error.ctx.command_path if error.ctx else "nas"
-            status = _complain(f"{error.format_message()} See `{path} --help`.")
+            status = complain(f"{error.format_message()} See `{path} --help`.")
         except click.ClickException as error:
-            status = _complain(error.format_message())
+            status = complain(error.format_message())
         except (KeyboardInterrupt, click.Abort):
             status = INTERRUPTED
         sys.exit(status if isinstance(status, int) else 0)
-
-
-def _complain(line: str) -> int:
-    click.echo(f"nas: {line}", err=True)
-    return 2
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -72,34 +69,14 @@ _ledger = click.option(
     metavar="URL",
     help="Where studies are kept.",
 )
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
-_folder = click.Path(path_type=Path)
+
+
+main.add_command(spaces)
+main.add_command(layers)
 
 
 @main.command()
-@_json
-def spaces(as_json: bool) -> None:
-    """List the search spaces that are installed."""
-    from nas import registry
-    from nas.searching import resolve_space
-    from nas.space import size, size_text
-
-    def describe(name: str) -> dict[str, Any]:
-        space = resolve_space(name)
-        count = size(space)
-        return {
-            "name": name,
-            "version": space.version,
-            "accepts": ", ".join(space.accepts),
-            "architectures": count if as_json and count != math.inf else size_text(count),
-            "summary": space.summary,
-        }
-
-    _list(registry.owners(registry.SEARCH_SPACES), describe, as_json)
-
-
-@main.command()
-@_json
+@as_json
 def benchmarks(as_json: bool) -> None:
     """List the benchmarks that are installed."""
     from nas import registry
@@ -117,13 +94,14 @@ def benchmarks(as_json: bool) -> None:
             "summary": benchmark.summary,
         }
 
-    _list(registry.owners(registry.BENCHMARKS), describe, as_json)
+    print_list(registry.owners(registry.BENCHMARKS), describe, json_too=as_json)
 
 
 @main.command()
 @click.argument("space", required=False)
 @click.option("--on", metavar="BENCHMARK", help="The benchmark to search for.")
-@click.option("--config", type=_folder, help="A YAML file of these options; what is given here goes before it.")
+@space_path
+@click.option("--config", type=FOLDER, help="A YAML file of these options; what is given here goes before it.")
 @click.option("--strategy", metavar="NAME", help="tpe (default), random, or another of Optuna's samplers.")
 @click.option("--pruner", metavar="NAME", help="Stop candidates that fall behind: none (default), median, asha, hyperband.")
 @click.option("--trials", type=int, metavar="N", help="Different architectures to evaluate; 20 if not given.")
@@ -143,7 +121,7 @@ def benchmarks(as_json: bool) -> None:
 @click.option("--seconds", type=float, metavar="S", help="Training seconds after which an evaluation begins no further epoch.")
 @click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N; chosen by itself if not given.")
 @click.option("--threads", type=int, metavar="N", help="Threads of one evaluation on the CPU; 1 if not given.")
-@click.option("--data", type=_folder, metavar="DIR", help="The folder that the benchmark's data lie in.")
+@click.option("--data", type=FOLDER, metavar="DIR", help="The folder that the benchmark's data lie in.")
 @click.option("--ledger", metavar="URL", help="Where studies are kept; NAS_LEDGER, or sqlite:///nas.sqlite.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON event a line for scripts.")
 def search(config: Path | None, as_json: bool, **given: Any) -> None:
@@ -169,7 +147,7 @@ def search(config: Path | None, as_json: bool, **given: Any) -> None:
 @click.option("--seeds", type=int, default=2, show_default=True, metavar="N", help="Trainings of each.")
 @click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N; chosen by itself if not given.")
 @click.option("--threads", type=int, default=1, show_default=True, metavar="N", help="Threads on the CPU.")
-@click.option("--data", type=_folder, metavar="DIR", help="The folder that the benchmark's data lie in.")
+@click.option("--data", type=FOLDER, metavar="DIR", help="The folder that the benchmark's data lie in.")
 @_ledger
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON event a line for scripts.")
 def finals(study: str, as_json: bool, **options: Any) -> None:
@@ -185,7 +163,7 @@ def finals(study: str, as_json: bool, **options: Any) -> None:
 @click.option("--cost", default="flops", show_default=True, metavar="FIGURE", help="What the Pareto front is drawn against.")
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Rows of each table; without it all, as text 50.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
-@_json
+@as_json
 @_ledger
 def rank(study: str | None, cost: str, top: int | None, as_csv: bool, as_json: bool, ledger: str) -> None:
     """Print the leaderboard of STUDY, or of all studies; rows that cannot be compared stand apart."""
@@ -204,14 +182,14 @@ def rank(study: str | None, cost: str, top: int | None, as_csv: bool, as_json: b
     elif not tables:
         click.echo("No trial is complete yet.")
     else:
-        print_tables(tables, _console(), top=top or TEXT_ROWS)
+        print_tables(tables, console(), top=top or TEXT_ROWS)
 
 
 @main.command()
 @click.argument("study")
 @click.option(
     "--out",
-    type=_folder,
+    type=FOLDER,
     default=Path("leaderboard.html"),
     show_default=True,
     metavar="FILE",
@@ -236,37 +214,6 @@ def _no_garbage() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-
-def _list(owners: Any, describe: Callable[[str], dict[str, Any]], as_json: bool) -> None:
-    """Print what is installed; one that cannot be loaded is named and does not hide the others."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    found, broken = [], []
-    for name in owners:
-        try:
-            found.append(describe(name))
-        except NasError as error:
-            broken.append({"name": name, "error": str(error)})
-    if as_json:
-        click.echo(json.dumps([*found, *broken], indent=1))
-        return
-    if found:
-        grid = Table(*(key.replace("_", " ") for key in found[0]), box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        for row in found:
-            grid.add_row(*(Text(f"{value:,}" if isinstance(value, int) else str(value)) for value in row.values()))
-        _console().print(grid)
-    for row in broken:
-        click.echo(f"nas: {row['error']}", err=True)
-
-
-def _console() -> Any:
-    """Off a terminal lines are not wrapped: whoever reads them there cuts them as they like."""
-    from rich.console import Console
-
-    return Console() if sys.stdout.isatty() else Console(width=240, color_system=None)
 
 
 @contextmanager
@@ -316,7 +263,7 @@ def _print_close(study: "Study", next_steps: list[str]) -> None:
     from nas.reports.tables import print_tables
 
     tables = study.tables
-    print_tables(tables, _console(), top=10, more=f"`nas rank {study.name}` shows them.")
+    print_tables(tables, console(), top=10, more=f"`nas rank {study.name}` shows them.")
     where = "" if study.ledger == "sqlite:///nas.sqlite" else f" --ledger {shlex.quote(study.ledger)}"
     if tables:
         click.echo("Next:" + "".join(f"\n  {step}{where}" for step in next_steps))

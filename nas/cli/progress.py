@@ -43,6 +43,8 @@ class _Watcher:
             case RunBegun():
                 self.say(f"Study {event.study}", "bold")
                 self.say(event.headline)
+                if event.note:
+                    self.say(event.note)
                 if event.found:
                     self.say(f"Going on after {event.found:,} trials.", "dim")
             case TrialBegun():
@@ -102,7 +104,8 @@ def _result(trial: Trial) -> str:
 
 def _scores(trial: Trial) -> list[str]:
     figures = trial.record.figures if trial.record else {}
-    return [f"{name} {value:.4f}" for name, value in figures.items() if name.endswith("_accuracy")]
+    told = [name for name in figures if name.startswith(("validation_", "test_")) and not name.endswith("_loss")]
+    return [f"{name} {figures[name]:.4f}" for name in told]
 
 
 def _costs(trial: Trial) -> list[str]:

@@ -1,0 +1,58 @@
+"""What the commands have in common: complaints in one line, lists, tables, and where they are printed."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nas.errors import NasError, printable
+
+FOLDER = click.Path(path_type=Path)
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+
+
+def complain(line: str) -> int:
+    """Print what the user can mend; returns the exit status."""
+    click.echo(f"nas: {printable(line)}", err=True)
+    return 2
+
+
+def console() -> Any:
+    """Off a terminal lines are not wrapped: whoever reads them there cuts them as they like."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=240, color_system=None)
+
+
+def print_list(names: Iterable[str], describe: Callable[[str], dict[str, Any]], *, json_too: bool) -> None:
+    """Print what is installed; one that cannot be loaded is named and does not hide the others."""
+    found, broken = [], []
+    for name in names:
+        try:
+            found.append(describe(name))
+        except NasError as error:
+            broken.append({"name": name, "error": str(error)})
+    if json_too:
+        click.echo(json.dumps([*found, *broken], indent=1))
+        return
+    print_grid(found)
+    for row in broken:
+        complain(row["error"])
+
+
+def print_grid(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows of equal keys as a table."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        return
+    grid = Table(*(key.replace("_", " ") for key in rows[0]), box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for row in rows:
+        grid.add_row(*(Text(f"{value:,}" if isinstance(value, int) else printable(value)) for value in row.values()))
+    console().print(grid)
