@@ -19,6 +19,7 @@ class _MultiHead(LayerKind):
     """Shared by the kinds below: how many heads, of which size."""
 
     accepts: ClassVar[tuple[type[Shape], ...]] = (Sequence,)
+    costless: ClassVar[frozenset[str]] = frozenset({"dropout"})
 
     heads: Count
     """How many times attention is done side by side, each on numbers of its own."""

@@ -52,6 +52,8 @@ class _ImageToImage(LayerKind):
 class Conv(_ImageToImage):
     """Convolution, batch normalisation, activation; or the activation first."""
 
+    costless: ClassVar[frozenset[str]] = frozenset({"activation"})
+
     activation: Literal[Activation, "none"] = "relu"
     groups: Count = 1
     """Groups of channels that do not see each other; must divide the channels on both sides."""
@@ -135,6 +137,8 @@ class Conv(_ImageToImage):
 
 class _Block(_ImageToImage):
     """Shared by what has several convolutions."""
+
+    costless: ClassVar[frozenset[str]] = frozenset({"activation"})
 
     activation: Activation = "relu"
 

@@ -19,6 +19,7 @@ class Embedding(LayerKind):
     """
 
     accepts: ClassVar[tuple[type[Shape], ...]] = (Tokens, Sequence)
+    costless: ClassVar[frozenset[str]] = frozenset({"dropout"})
 
     features: Count
     dropout: Share = 0.0

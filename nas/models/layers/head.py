@@ -20,6 +20,7 @@ class Head(LayerKind):
     """
 
     accepts: ClassVar[tuple[type[Shape], ...]] = (Image, Sequence, Features)
+    costless: ClassVar[frozenset[str]] = frozenset({"dropout"})
 
     pool: Literal["average", "max", "first", "last"] = "average"
     """How pixels or positions become one vector; `first` and `last` take that position of a sequence. Features need none."""

@@ -55,6 +55,8 @@ class LayerKind(BaseModel):
 
     accepts: ClassVar[tuple[type[Shape], ...]]
     """The shapes that it takes."""
+    costless: ClassVar[frozenset[str]] = frozenset()
+    """Options that change neither the shape nor the cost, nor whether the layer fits, such as a dropout rate."""
     silent: ClassVar[bool] = False
     """Whether it gives zeros whatever it is given, so that a sum is the same without it."""
 

@@ -77,6 +77,8 @@ class Norm(_Anywhere):
 class Activate(_Anywhere):
     """A function of every number by itself."""
 
+    costless: ClassVar[frozenset[str]] = frozenset({"kind"})
+
     kind: Literal[Activation, "sigmoid", "tanh"] = "relu"
     """`sigmoid` makes a gate of a branch that is merged by `multiply`."""
 
@@ -88,6 +90,8 @@ class Activate(_Anywhere):
 
 class Dropout(_Anywhere):
     """In training, every number becomes 0 at `rate`, and the others grow to match (Srivastava et al. 2014, JMLR 15, sec. 4)."""
+
+    costless: ClassVar[frozenset[str]] = frozenset({"rate"})
 
     rate: Share = 0.2
 
@@ -126,6 +130,7 @@ class Linear(LayerKind):
     """A linear layer, on a vector or at each position of a sequence by itself."""
 
     accepts: ClassVar[tuple[type[Shape], ...]] = (Sequence, Features)
+    costless: ClassVar[frozenset[str]] = frozenset({"activation"})
 
     features: Count
     """Numbers that come out."""

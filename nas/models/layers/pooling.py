@@ -28,6 +28,7 @@ class Pool(LayerKind):
     """
 
     accepts: ClassVar[tuple[type[Shape], ...]] = (Image,)
+    costless: ClassVar[frozenset[str]] = frozenset({"kind"})
 
     kind: Literal["max", "average"] = "max"
     size: Annotated[int, Field(ge=2, le=16)] = 2

@@ -19,6 +19,7 @@ class _Recurrent(LayerKind):
     """Shared by the kinds below: what a state at each position is made of the input there and the state before it."""
 
     accepts: ClassVar[tuple[type[Shape], ...]] = (Sequence,)
+    costless: ClassVar[frozenset[str]] = frozenset({"dropout"})
     cell: ClassVar[type[nn.RNNBase]]
     """torch's module."""
     gates: ClassVar[int]

@@ -38,6 +38,7 @@ class _Filter(LayerKind):
     """Shared by the blocks below: `features` channels out, the sequence shorter by `stride`."""
 
     accepts: ClassVar[tuple[type[Shape], ...]] = (Sequence,)
+    costless: ClassVar[frozenset[str]] = frozenset({"activation"})
 
     features: Count
     """Channels that come out."""

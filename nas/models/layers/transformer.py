@@ -19,6 +19,7 @@ class FeedForward(LayerKind):
     """Two linear layers with an activation between them, at each position by itself (Vaswani et al. 2017, sec. 3.3)."""
 
     accepts: ClassVar[tuple[type[Shape], ...]] = (Sequence,)
+    costless: ClassVar[frozenset[str]] = frozenset({"activation", "dropout"})
 
     ratio: Annotated[float, Field(gt=0, le=64)] = 4.0
     """Width inside, as a multiple of the channels that come in, rounded down."""
@@ -61,6 +62,8 @@ class EncoderBlock(Attention, FeedForward):
     Its options are those of `attention` and of `feed_forward`, and two of its own. By default it is the Block of timm's
     VisionTransformer (Dosovitskiy et al. 2021, arXiv:2010.11929, eqs. 2 and 3).
     """
+
+    costless: ClassVar[frozenset[str]] = frozenset({"activation", "dropout", "norm_first"})
 
     dropout: Share = 0.0
     """After the activation, and of what each half gives before it is added."""
