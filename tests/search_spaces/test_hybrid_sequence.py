@@ -112,7 +112,9 @@ SMALLEST = {"kind": "feed_forward"}
 LARGEST = {"kind": "lstm", "width": 96, "times": 6, "bidirectional": True}
 
 
-@pytest.mark.parametrize(("output", "smallest", "largest"), [(NextTokens(128, 65), 5_729, 516_737), (Features(2), 4_154, 1_012_898)])
+@pytest.mark.parametrize(
+    ("output", "smallest", "largest"), [(NextTokens(128, 65), 5_729, 516_737), (Features(2), 4_154, 1_012_898)]
+)
 def test_the_smallest_and_the_largest_are_what_the_readme_says(output: Any, smallest: int, largest: int) -> None:
     signature = Signature(Tokens(128, 65), output)
     found = [cost(SPACE, architecture(**answers), signature) for answers in (SMALLEST, LARGEST)]
