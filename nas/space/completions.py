@@ -16,15 +16,16 @@ from nas.space.neighbours import LISTED
 from nas.space.program import Token
 from nas.space.space import Space
 
-MAX_EXPANSIONS = 1_000_000
-"""The most answers that one `Completions` follows to find out what rests cost."""
+MAX_STEPS = 6_000_000
+"""The most steps that one `Completions` goes to find out what rests cost, some twenty seconds: ten for an answer that is
+followed, and one for each layer that it passes and each branch that it enters or leaves."""
 
 POINTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Parts of the way through a range that stand for all of it, where that is too long to be listed."""
 
 
 class TooMany(Exception):
-    """More answers would have to be followed than may be."""
+    """More steps would have to be gone than may be."""
 
 
 class DeadEnd(Exception):
@@ -59,11 +60,11 @@ class Completions:
     three points between are, unless the fold says that the option does not matter; what is found is not proven then.
     """
 
-    def __init__(self, space: Space, fold: Fold, expansions: int = MAX_EXPANSIONS) -> None:
+    def __init__(self, space: Space, fold: Fold, steps: int = MAX_STEPS) -> None:
         self.space = space
         self.figures = fold.figures
-        self.left = expansions
-        """How many more answers may be followed."""
+        self.left = steps
+        """How many more steps may be gone."""
         self.whole = True
         """Whether no answer was passed over so far."""
         self._folding = Folding(fold)
@@ -100,7 +101,7 @@ class Completions:
         """What all architectures cost, at least and at most; None where none is found in which all layers fit.
 
         Raises:
-            TooMany: more answers would have to be followed than may be.
+            TooMany: more steps would have to be gone than may be.
         """
         rest = self.rest(self.begin.to) if self.begin else None
         return Rest(add(self.begin.costs, rest.low), add(self.begin.costs, rest.high)) if self.begin and rest else None
@@ -109,7 +110,7 @@ class Completions:
         """What completions cost; None where none fits. With a stack of its own, as walks may be thousands of questions long.
 
         Raises:
-            TooMany: more answers would have to be followed than may be.
+            TooMany: more steps would have to be gone than may be.
         """
         ways: dict[Key, list[Way]] = {}
         stack = [asked]
@@ -123,7 +124,7 @@ class Completions:
                 if self.left <= 0:
                     raise TooMany
                 ways[key] = self.ways(key)
-                self.left -= len(ways[key])
+                self.left -= 10 + sum(10 + len(key[0].after_token(way.token).events) for way in ways[key])
                 stack += [way.to for way in ways[key] if way.to not in self._rests]
             else:
                 self._rests[key] = self._joined(ways.pop(key))

@@ -95,7 +95,7 @@ def test_where_there_is_too_much_to_follow_the_best_found_is_not_proven(monkeypa
     monkeypatch.setattr(nas.space.reach, "MAX_DESCENT", 20_000)
     choices = {f"w{n}": Categorical(1, 2, 3) for n in range(20)}
     space = toy(Repeat("r", 3, tuple(Layer("conv", {"a": Ref(name)}, name=name + "_") for name in choices)), choices=choices)
-    reach = extremes(Completions(space, Sum(), expansions=1_000), "params")
+    reach = extremes(Completions(space, Sum(), steps=10_000), "params")
     assert (reach.smallest.total, reach.largest.total, reach.proven) == (60, 180, False)
     assert {*reach.smallest.architecture.choices.values()} == {1}
 
@@ -106,7 +106,7 @@ class Never(ToyFold):
 
 
 @pytest.mark.parametrize(
-    ("space", "expansions", "message"),
+    ("space", "steps", "message"),
     [
         (toy(Layer("conv")), 9, "no architecture of 'toy' has layers that all fit."),
         (toy(Layer("conv", {"a": TWO})), 9, "no architecture of 'toy' has layers that all fit."),
@@ -114,9 +114,9 @@ class Never(ToyFold):
         (toy(Layer("conv", {"a": TWO})), 0, "no architecture of 'toy' was found in which every layer fits."),
     ],
 )
-def test_a_space_in_which_nothing_fits_says_so(space, expansions, message):
+def test_a_space_in_which_nothing_fits_says_so(space, steps, message):
     with pytest.raises(ModelError) as caught:
-        extremes(Completions(space, Never(), expansions), "params")
+        extremes(Completions(space, Never(), steps), "params")
     assert str(caught.value) == message
 
 

@@ -124,7 +124,7 @@ def test_long_ranges_are_drawn_within_limits(domain):
 
 
 def test_where_there_is_too_much_to_follow_excess_is_brought_down():
-    completions = Completions(TOWER, Sum(), expansions=3)
+    completions = Completions(TOWER, Sum(), steps=30)
     found = sample_within(completions, ["params <= 13"], random.Random(0))
     assert completions.cost(found)[0] <= 13
 
