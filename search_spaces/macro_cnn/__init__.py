@@ -1,0 +1,7 @@
+"""The networks of NAS-Bench-Macro."""
+
+from pathlib import Path
+
+from nas.space import read_space
+
+SPACE = read_space(Path(__file__).with_name("space.yaml"))
