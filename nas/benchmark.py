@@ -192,7 +192,8 @@ class Recipe:
     """Share of all steps over which the rate rises from 0."""
     label_smoothing: float = 0.0
     shift: int = 0
-    """Each training image is moved by up to so many pixels in each direction, anew every epoch; 0 for not at all."""
+    """Each training image is moved by up to so many pixels in each direction, anew every epoch, each sequence or sound by up
+    to so many positions; 0 for not at all."""
     flip: bool = False
     """Half the training images are mirrored left to right, anew every epoch."""
     gradient_norm: float | None = None

@@ -1,4 +1,4 @@
-"""Changes to training images that leave their class as it is, made on the device, a batch at a time."""
+"""Changes to training images and sounds that leave their class as it is, made on the device, a batch at a time."""
 
 import torch
 from torch import Tensor
@@ -7,8 +7,14 @@ from torch.nn import functional
 from nas.benchmark import Recipe
 
 
-def augment(images_NCHW: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """The batch, each image moved and mirrored by chance as `recipe` says; `generator` lives on the CPU."""
+def augment(inputs: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """The batch, each image (N, C, H, W) moved and mirrored by chance as `recipe` says, or each sequence (N, L, C) moved.
+
+    `generator` lives on the CPU.
+    """
+    if recipe.shift and inputs.ndim == 3:
+        return _shift_along(inputs, recipe.shift, generator)
+    images_NCHW = inputs
     if recipe.shift:
         images_NCHW = _shift(images_NCHW, recipe.shift, generator)
     if recipe.flip:
@@ -29,3 +35,11 @@ def _shift(images_NCHW: Tensor, most: int, generator: torch.Generator) -> Tensor
     picked_NHWC = padded[examples_N[:, None, None], :, rows_NH[:, :, None], columns_NW[:, None, :]]
     # `contiguous()` would leave pictures of one channel with strides that torch takes for channels-last.
     return picked_NHWC.permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
+
+
+def _shift_along(inputs_NLC: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """Each sequence moved by up to `most` positions; what comes in repeats its first or last position."""
+    count, length, _ = inputs_NLC.shape
+    offsets_N1 = torch.randint(-most, most + 1, (count, 1), generator=generator)
+    positions_NL = (torch.arange(length) + offsets_N1).clamp(0, length - 1).to(inputs_NLC.device)
+    return inputs_NLC[torch.arange(count, device=inputs_NLC.device)[:, None], positions_NL]

@@ -95,3 +95,17 @@ def test_strides_stay_those_of_channels_first(channels: int) -> None:
     """Of one channel, torch calls other strides contiguous too, and then computes as if they were channels-last."""
     images_NCHW = torch.zeros(2, channels, 8, 8)
     assert augmented(images_NCHW, shift=1).stride() == images_NCHW.stride()
+
+
+def test_a_shift_moves_a_sequence_along_its_positions_and_repeats_its_ends() -> None:
+    sequences_NLC = torch.arange(1.0, 5).reshape(1, 4, 1).repeat(400, 1, 2) * torch.tensor([1.0, 10.0])
+    outputs = augmented(sequences_NLC, shift=2)
+    assert seen(outputs[:, :, :1]) == {(1, 1, 1, 2), (1, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 4), (3, 4, 4, 4)}
+    assert torch.equal(outputs[:, :, 1], 10 * outputs[:, :, 0])
+
+
+def test_shifts_of_sequences_are_drawn_evenly_and_may_be_longer_than_they_are() -> None:
+    outputs = augmented(torch.arange(5.0).reshape(1, 5, 1).repeat(9_000, 1, 1), shift=1)
+    for first, share in ((0, 2 / 3), (1, 1 / 3)):
+        assert (outputs[:, 0, 0] == first).float().mean().item() == pytest.approx(share, abs=0.02)
+    assert seen(augmented(torch.arange(2.0).reshape(1, 2, 1).repeat(400, 1, 1), shift=5)) == {(0, 0), (0, 1), (1, 1)}
