@@ -92,15 +92,20 @@ class Classification(_Loaded):
 class NextToken(_Loaded):
     """The token after each position of a text: cross-entropy, and bits a token."""
 
+    unit: str = "token"
+    """What a token is, for the name of the figure; "character" or "byte" where the field says bits per character or byte."""
+
     def loss(self, outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
         """Mean cross-entropy over all positions of logits (N, L, V) and tokens (N, L), with label smoothing."""
         return functional.cross_entropy(outputs.flatten(0, 1), targets.flatten(), label_smoothing=smoothing)
 
     def figures(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
-        """`bits_per_token`: mean cross-entropy in bits; `accuracy`: share of positions whose likeliest token is the right one."""
+        """`bits_per_token` (or whatever `unit` says): mean cross-entropy in bits; `accuracy`: share of positions whose
+        likeliest token is the right one.
+        """
         nats = functional.cross_entropy(outputs.flatten(0, 1), targets.flatten()).item()
         right = (outputs.argmax(dim=-1) == targets).float().mean().item()
-        return {"bits_per_token": nats / math.log(2), "accuracy": right}
+        return {f"bits_per_{self.unit}": nats / math.log(2), "accuracy": right}
 
 
 def stratified_order(labels: NDArray[np.integer], seed: int = 0) -> NDArray[np.intp]:
