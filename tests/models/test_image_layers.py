@@ -1,6 +1,7 @@
 """Layers on pictures, and those that stand anywhere: formulas against torch's count, numbers against hand counts and torch."""
 
 from collections import OrderedDict
+from math import prod
 from typing import Any, get_args
 
 import pytest
@@ -12,8 +13,7 @@ from torch import Tensor, nn
 
 from nas.benchmark import Features, Image, NextTokens, Sequence, Shape, Signature, Waveform
 from nas.errors import ModelError
-from nas.evaluation.flops import count
-from nas.models import Cost, LayerKind, build, layer_kind
+from nas.models import Cost, LayerKind, build, count, layer_kind
 from nas.models.layers import Activation
 from nas.space import parse_space
 
@@ -77,7 +77,8 @@ def layers(draw: st.DrawFn, name: str) -> tuple[LayerKind, Any]:
         options |= {"groups": groups, "features": groups * draw(st.integers(1, 3))}
         shape = Image(groups * draw(st.integers(1, 3)), shape.height, shape.width)
     if name == "norm":
-        options["groups"] = draw(st.sampled_from([n for n in range(1, 13) if width(shape) % n == 0]))
+        divisors = [n for n in range(1, 13) if width(shape) % n == 0 and prod(shape.axes) > n]
+        options |= {"groups": draw(st.sampled_from(divisors))} if divisors else {"kind": "layer"}
     if name == "pool":
         stride = draw(st.none() | st.integers(1, 16))
         squares = [size for size in range(2, 17) if stride is None or stride >= size or size % 2]
@@ -307,6 +308,14 @@ def test_groups_of_a_norm_do_not_see_each_other() -> None:
 def test_groups_of_a_norm_that_do_not_divide_the_channels_are_told() -> None:
     with pytest.raises(ModelError, match=r"^groups must divide the channels that come in \(12\), got 8\.$"):
         make("norm", kind="group").output(Image(12, 5, 5), CLASSES)
+
+
+def test_groups_of_a_norm_that_are_single_numbers_are_told() -> None:
+    message = "a group has several numbers to normalise, got 8 groups of a vector of 8 features; have fewer groups."
+    with pytest.raises(ModelError) as caught:
+        make("norm", kind="group").output(Features(8), CLASSES)
+    assert str(caught.value) == message
+    assert make("norm", kind="group").output(Image(8, 1, 2), CLASSES) == Image(8, 1, 2)
 
 
 def test_a_norm_over_positions_is_refused_where_none_may_see_later_ones() -> None:

@@ -4,6 +4,7 @@ Axes: N examples, L positions, C channels.
 """
 
 from collections import OrderedDict
+from math import prod
 from typing import ClassVar, Literal
 
 import torch
@@ -46,11 +47,16 @@ class Norm(_Anywhere):
         """The shape that it is given.
 
         Raises:
-            ModelError: the groups do not divide the channels, or would let positions see later ones where none may.
+            ModelError: the groups do not divide the channels, are single numbers, which would all become 0, or would let
+                positions see later ones where none may.
         """
         if self.kind == "group":
             if _channels(given) % self.groups:
                 raise ModelError(f"groups must divide the channels that come in ({_channels(given)}), got {self.groups}.")
+            if prod(given.axes) == self.groups:
+                raise ModelError(
+                    f"a group has several numbers to normalise, got {self.groups} groups of {given}; have fewer groups."
+                )
             if looks_back(wanted) and isinstance(given, Sequence):
                 raise ModelError(f"{wanted} is wanted, but group normalisation sees what comes later; normalise by 'layer'.")
         return given
