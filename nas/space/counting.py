@@ -11,6 +11,9 @@ from nas.space.domain import Domain, Real, Value
 from nas.space.moments import Identity, Moment, Walks, questions
 from nas.space.space import Space, draw_uniformly
 
+MAX_MOMENTS = 15_000
+"""The most places where walks can stand that are told apart to count a space, which takes up to a second."""
+
 
 class Census:
     """The architectures of a space, counted; an answer from a range of reals is counted as one."""
@@ -34,6 +37,11 @@ class Census:
         while stack:
             moment = stack[-1]
             choice = moment.choice
+            if len(self.ways) > MAX_MOMENTS or len(stack) > MAX_MOMENTS:
+                raise SpaceError(
+                    f"to count a space at most {MAX_MOMENTS:,} places of its walks are told apart, this one has more; let fewer "
+                    "shared choices at a time decide about its layers."
+                )
             if moment in self.ways or choice is None:
                 self.ways.setdefault(moment, 1)
                 stack.pop()

@@ -11,6 +11,9 @@ def size(space: Space) -> int | float:
     """The number of architectures of `space`: different sets of answers, of which some may be equal networks.
 
     Infinite where an architecture can have a choice from a range of reals.
+
+    Raises:
+        SpaceError: so many shared choices decide about its layers that counting would not end in bounded time.
     """
     counted = census(space)
     return math.inf if counted.infinite else counted.total

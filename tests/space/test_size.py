@@ -5,6 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from toy_spaces import every_architecture, random_spaces, toy
 
+from nas.errors import SpaceError
 from nas.space import Categorical, Cell, Integer, Layer, OneOf, Parallel, Real, Ref, Repeat, parse_space, size, size_text
 
 TWO, THREE = Categorical(1, 2), Categorical(1, 2, 3)
@@ -174,3 +175,20 @@ def test_a_huge_range_that_decides_elsewhere_under_the_same_name_is_not_listed()
 def test_a_size_is_exact_for_people_up_to_twelve_digits() -> None:
     shown = {size_text(count) for count in (1, 40_247, 10**12 - 1, 10**12, 10**5_000, math.inf)}
     assert shown == {"1", "40,247", "999,999,999,999", "1.0e12", "1.0e5000", "infinitely many"}
+
+
+def test_a_space_that_cannot_be_counted_in_bounded_time_says_so() -> None:
+    """Twelve shared numbers of turns, all made before the first is read again: 21^12 ways to have come."""
+    choices = {f"c{n}": Integer(0, 20) for n in range(12)}
+    layers = [Repeat(f"r{n}", Ref(f"c{n % 12}"), (Layer("conv", {"kernel": Categorical(3, 5)}),)) for n in range(24)]
+    with pytest.raises(SpaceError) as caught:
+        size(toy(*layers, choices=choices))
+    assert str(caught.value) == (
+        "to count a space at most 15,000 places of its walks are told apart, this one has more; "
+        "let fewer shared choices at a time decide about its layers."
+    )
+
+
+def test_an_architecture_of_ten_thousand_layers_is_counted() -> None:
+    inner = Repeat("inner", 100, (Layer("conv", {"kernel": Categorical(3, 5)}),))
+    assert size(toy(Repeat("outer", 100, (inner,)))) == 2**10_000
