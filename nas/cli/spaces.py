@@ -1,13 +1,15 @@
 """`nas spaces`: list, show, check and begin search spaces, before anything is trained."""
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 import click
 
 from nas.cli.printing import FOLDER, as_json, console, print_list
+
+_MOST = 10**300
+"""Sizes from here on are told by their magnitude in JSON too: a number that no float holds is none to most readers."""
 
 
 class _Ordered(click.Group):
@@ -50,7 +52,7 @@ def spaces(ctx: click.Context, as_json: bool, space_path: tuple[Path, ...] | Non
             "name": name,
             "version": space.version,
             "accepts": ", ".join(space.accepts),
-            "architectures": count if as_json and count != math.inf else size_text(count),
+            "architectures": count if as_json and count < _MOST else size_text(count),
             "summary": space.summary,
         }
 
@@ -72,7 +74,7 @@ def show(name: str, space_path: tuple[Path, ...] | None, as_json: bool) -> None:
         return
     count = size(space)
     data = space_to_data(space)
-    data["architectures"] = count if count != math.inf else size_text(count)
+    data["architectures"] = count if count < _MOST else size_text(count)
     click.echo(json.dumps({**data, "papers": papers(space)}, indent=1))
 
 

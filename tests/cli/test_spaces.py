@@ -361,3 +361,16 @@ def test_what_reads_declarations_only_loads_no_torch_and_no_optuna(words: list[s
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_space_of_ten_thousand_layers_is_shown_and_its_size_told(run: Nas, tmp_path: Path) -> None:
+    layers = "{repeat: a, times: 99, layers: [{repeat: b, times: 101, layers: [conv: {features: [8, 16]}]}]}"
+    (tmp_path / "deep.yaml").write_text(f"{{name: deep, version: 1, accepts: image, layers: [{layers}, head]}}")
+    for words in (
+        ["show", tmp_path / "deep.yaml", "--json"],
+        ["show", tmp_path / "deep.yaml"],
+        ["--space-path", tmp_path, "--json"],
+    ):
+        done = run("spaces", *words)
+        assert done.exit_code == 0
+        assert "1.0e3010" in done.output  # 2^9999
