@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nas.errors import NasError
     from nas.models import build
-    from nas.ranking import leaderboard
+    from nas.ranking.leaderboard import leaderboard
     from nas.searching import SearchConfig, Study, finals, search
     from nas.space import Architecture, Space, read_space
 

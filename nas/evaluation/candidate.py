@@ -14,12 +14,12 @@ from nas.benchmark import Benchmark, Budget
 from nas.errors import BenchmarkError, ModelError, NasError
 from nas.evaluation.augmentation import augment
 from nas.evaluation.device import accelerator, is_out_of_memory, pick, place, release
-from nas.evaluation.flops import count, example, second_opinion
+from nas.evaluation.flops import second_opinion
 from nas.evaluation.latency import measure_latency
 from nas.evaluation.memory import peak_memory_bytes
 from nas.evaluation.task import Examples, Task
 from nas.evaluation.training import Report, evaluate, make_optimizer, take_step, train
-from nas.models import build, cost
+from nas.models import Cost, build, cost, count, example
 from nas.records import Epoch, Failure, Outcome, Record, commit, conditions, this_machine, versions
 from nas.space import Architecture, Limit, Space, broken_limits
 
@@ -143,19 +143,17 @@ class _Run:
         return "infeasible" if outcome == "complete" and self.broken() else outcome
 
     def reckon(self) -> None:
-        """Figures by the layers' formulas, where all have one, so that a candidate outside the limits costs next to nothing."""
-        reckoned = cost(self.evaluator.space, self.architecture, self.evaluator.benchmark.signature)
-        if reckoned is not None:
-            self.figures |= {"params": reckoned.params, "macs": reckoned.macs, "flops": 2 * reckoned.macs}
+        """Figures by the layers' formulas, so that a candidate outside the limits costs next to nothing."""
+        self.figures |= _figures(cost(self.evaluator.space, self.architecture, self.evaluator.benchmark.signature))
 
     def count(self) -> None:
         """Figures by torch's counter, which go before the formulas'."""
         signature = self.evaluator.benchmark.signature
-        counted = count(lambda: build(self.evaluator.space, self.architecture, signature), signature.input)
-        for name, number in (("params", counted.params), ("macs", counted.macs)):
-            if self.figures.get(name, number) != number:
+        counted = _figures(count(lambda: build(self.evaluator.space, self.architecture, signature), signature.input))
+        for name in ("params", "macs"):
+            if self.figures[name] != counted[name]:
                 self.notes.append(f"The layers' formulas give {self.figures[name]:,} {name}; the figure is torch's.")
-        self.figures |= {"params": counted.params, "macs": counted.macs, "flops": counted.flops}
+        self.figures |= counted
 
     def build(self) -> nn.Module:
         evaluator = self.evaluator
@@ -237,6 +235,10 @@ class _Run:
             commit=commit(),
             **self.gathered,  # type: ignore[arg-type]
         )
+
+
+def _figures(cost: Cost) -> dict[str, float]:
+    return {"params": cost.params, "macs": cost.macs, "flops": cost.flops}
 
 
 class _Step:

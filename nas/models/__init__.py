@@ -1,7 +1,9 @@
 """What is built: layer kinds, what they cost, and the builder that turns an architecture into a torch module."""
 
 from nas.models.builder import build
-from nas.models.costing import cost
+from nas.models.costing import CostFold, cost
+from nas.models.counting import count, example, parameters
+from nas.models.feasibility import Idle, Quartiles, Share, Survey, Within, survey
 from nas.models.layers import Cost, LayerKind
 from nas.models.planning import Fork, Graph, Part, Placed, Step, plan
 from nas.models.sameness import network_id
@@ -9,16 +11,26 @@ from nas.models.vocabulary import check_layers, layer_kind
 
 __all__ = [
     "Cost",
+    "CostFold",
     "Fork",
     "Graph",
+    "Idle",
     "LayerKind",
     "Part",
     "Placed",
+    "Quartiles",
+    "Share",
     "Step",
+    "Survey",
+    "Within",
     "build",
     "check_layers",
     "cost",
+    "count",
+    "example",
     "layer_kind",
     "network_id",
+    "parameters",
     "plan",
+    "survey",
 ]

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from nas.benchmark import Features, Image, Sequence, Shape, Signature, Tokens
 from nas.errors import ModelError
+from nas.models.counting import count
 from nas.models.layers.kind import Cost, LayerKind
 from nas.models.vocabulary import describe, layer_kind
 from nas.space import Architecture, CellSpec, LayerSpec, ParallelSpec, Space, Spec, Value
@@ -36,9 +37,10 @@ class Placed:
     """What the whole network must end in."""
 
     @cached_property
-    def cost(self) -> Cost | None:
-        """By the layer's formula; None where it has none."""
-        return self.kind.cost(self.given, self.wanted)
+    def cost(self) -> Cost:
+        """By the layer's formula; where it has none, of the module, built on the meta device and counted."""
+        reckoned = self.kind.cost(self.given, self.wanted)
+        return reckoned if reckoned is not None else count(lambda: self.kind.build(self.given, self.wanted), self.given)
 
     @cached_property
     def plain(self) -> LayerKind | None:
@@ -100,6 +102,8 @@ def plan(space: Space, architecture: Architecture, signature: Signature) -> tupl
 class _Planner:
     def __init__(self, wanted: Shape) -> None:
         self.wanted = wanted
+        self.kinds: dict[str, type[LayerKind]] = {}
+        """What the vocabulary was asked for already."""
 
     def sequence(self, specs: tuple[Spec, ...], shape: Shape, path: str) -> tuple[tuple[Part, ...], Shape, str]:
         """The parts, the shape after them, and the path of what gives it."""
@@ -116,16 +120,18 @@ class _Planner:
         if isinstance(spec, ParallelSpec):
             branches = {name: self.sequence(branch, shape, path) for name, branch in spec.branches.items()}
             ends = {name: end for name, (_, end, _) in branches.items()}
-            gives = _merged(spec.path, spec.merge, ends)
+            try:
+                gives = merged(spec.merge, ends)
+            except ModelError as error:
+                raise ModelError(f"{spec.path}: {error}") from None
             return Fork(spec.path, spec.merge, {name: parts for name, (parts, _, _) in branches.items()}, shape, gives)
         return self.cell(spec, shape, path)
 
     def placed(self, spec: LayerSpec, shape: Shape, path: str) -> Placed:
-        options = tuple((key, type(value), value) for key, value in spec.options.items())
         try:
-            return _placed(layer_kind(spec.kind), spec.kind, options, shape, self.wanted)
-        except _Misfit as error:
-            raise ModelError(f"{spec.path}: {spec.kind} takes {error}, got {shape} from {path}; move or replace it.") from None
+            if spec.kind not in self.kinds:
+                self.kinds[spec.kind] = layer_kind(spec.kind)
+            return _place(self.kinds[spec.kind], spec.kind, spec.options, shape, self.wanted, path)
         except ModelError as error:
             raise ModelError(f"{spec.path}: {error}") from None
 
@@ -133,12 +139,40 @@ class _Planner:
         edges = {}
         for ends, inside in spec.edges.items():
             parts, end, last = self.sequence(inside, shape, path)
-            if _plain(end) != _plain(shape):
-                raise ModelError(
-                    f"{last}: an operation of a cell keeps the shape {shape}, got {end}; give it stride 1 and as many channels."
-                )
+            try:
+                keep(shape, end)
+            except ModelError as error:
+                raise ModelError(f"{last}: {error}") from None
             edges[ends] = parts
         return Graph(spec.path, spec.nodes, edges, _plain(shape))
+
+
+def place(kind: str, options: Mapping[str, Value], given: Shape, wanted: Shape) -> Placed:
+    """A layer of that kind at the shape `given`; worked out once.
+
+    Raises:
+        ModelError: an option is wrong, or the layer does not fit.
+    """
+    return _place(layer_kind(kind), kind, options, given, wanted, "what comes before")
+
+
+def _place(owner: type[LayerKind], kind: str, options: Mapping[str, Value], given: Shape, wanted: Shape, path: str) -> Placed:
+    key = tuple((name, type(value), value) for name, value in options.items())
+    try:
+        return _placed(owner, kind, key, given, wanted)
+    except _Misfit as error:
+        raise ModelError(f"{kind} takes {error}, got {given} from {path}; move or replace it.") from None
+
+
+def keep(given: Shape, end: Shape) -> Shape:
+    """The shape of a cell whose edge makes `end` of `given`.
+
+    Raises:
+        ModelError: they differ.
+    """
+    if _plain(end) != _plain(given):
+        raise ModelError(f"an operation of a cell keeps the shape {given}, got {end}; give it stride 1 and as many channels.")
+    return _plain(given)
 
 
 class _Misfit(Exception):
@@ -168,8 +202,8 @@ def _plain(shape: Shape) -> Shape:
     return Sequence(shape.length, shape.channels) if isinstance(shape, Sequence) else shape
 
 
-def _merged(path: str, merge: str, ends: Mapping[str, Shape]) -> Shape:
-    """What becomes of the ends of branches.
+def merged(merge: str, ends: Mapping[str, Shape]) -> Shape:
+    """What becomes of the ends of branches, by their names.
 
     Raises:
         ModelError: they do not fit.
@@ -178,20 +212,15 @@ def _merged(path: str, merge: str, ends: Mapping[str, Shape]) -> Shape:
     seen = ", ".join(f"{shape} from {name!r}" for name, shape in ends.items())
     first = shapes[0]
     if isinstance(first, Tokens):
-        raise ModelError(f"{path}: tokens cannot be merged; put an `embedding` before it.")
+        raise ModelError("tokens cannot be merged; put an `embedding` before it.")
     if merge != "concatenate":
         if any(shape != first for shape in shapes):
-            raise ModelError(
-                f"{path}: branches that are merged by {merge} end in one shape, got {seen}; end each in as many channels."
-            )
+            raise ModelError(f"branches that are merged by {merge} end in one shape, got {seen}; end each in as many channels.")
         return first
     kinds = {(type(shape), *_but_channels(shape)) for shape in shapes}
     if len(kinds) > 1:
-        raise ModelError(
-            f"{path}: branches that are concatenated differ in channels alone, got {seen}; give each the same strides."
-        )
-    channels = sum(_channels(shape) for shape in shapes)
-    return _with_channels(first, channels)
+        raise ModelError(f"branches that are concatenated differ in channels alone, got {seen}; give each the same strides.")
+    return _with_channels(first, sum(_channels(shape) for shape in shapes))
 
 
 def _channels(shape: Shape) -> int:

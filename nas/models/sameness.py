@@ -1,8 +1,8 @@
 """Equal networks under different names: a digest of what a plan computes, up to its weights.
 
 Layers that pass on what they are given are left out, options that make no difference stand at their defaults, silent branches are
-left out of sums, and branches that are summed or multiplied have no order. What is equal by this is the same network; networks
-may be the same for deeper reasons and are then told apart.
+left out of sums, sums of sums are one sum, and branches that are summed or multiplied have no order. What is equal by this is the
+same network; networks may be the same for deeper reasons and are then told apart.
 """
 
 import hashlib
@@ -22,50 +22,62 @@ def network_id(space: Space, architecture: Architecture, signature: Signature) -
         ModelError: a layer does not fit the shape it is given.
         SpaceError: `architecture` is not one of `space`.
     """
-    return _sequence(plan(space, architecture, signature), _digest("input", str(signature.input), str(signature.output)))
+    return identify(plan(space, architecture, signature), signature)
 
 
-def _sequence(parts: Iterable[Part], given: str) -> str:
-    """The digest of what `parts` make of what has the digest `given`."""
-    for part in parts:
-        given = _part(part, given)
-    return given
+def identify(parts: Iterable[Part], signature: Signature) -> str:
+    """The id of the network of a plan."""
+    return _Network().sequence(parts, _digest("input", str(signature.input), str(signature.output)))
 
 
-def _part(part: Part, given: str) -> str:
-    if isinstance(part, Step):
-        plain = part.placed.plain
+class _Network:
+    """Works out what parts make of what they are given, as digests."""
+
+    def __init__(self) -> None:
+        self.terms: dict[str, tuple[str, ...]] = {}
+        """What a digest is the sum of."""
+
+    def sequence(self, parts: Iterable[Part], given: str) -> str:
+        for part in parts:
+            given = self.part(part, given)
+        return given
+
+    def part(self, part: Part, given: str) -> str:
+        if isinstance(part, Fork):
+            return self.fork(part, [self.sequence(branch, given) for branch in part.branches.values()])
+        return self.step(part, given) if isinstance(part, Step) else self.graph(part, given)
+
+    def step(self, step: Step, given: str) -> str:
+        plain = step.placed.plain
         if plain is None:
             return given
-        if plain.silent:
+        if plain.silent or (given == _SILENCE and plain.silent_of_silence):
             return _SILENCE
         kind = type(plain)
-        return _digest(kind.__module__, kind.__qualname__, plain.model_dump_json(), str(part.placed.given), given)
-    if isinstance(part, Fork):
-        return _fork(part, [_sequence(branch, given) for branch in part.branches.values()])
-    return _graph(part, given)
+        # Defaults are left out, so that an option that a layer gains later changes no id.
+        options = plain.model_dump_json(exclude_defaults=True)
+        return _digest(kind.__module__, kind.__qualname__, options, str(step.placed.given), given)
 
+    def fork(self, fork: Fork, ends: list[str]) -> str:
+        if fork.merge == "concatenate":
+            return _digest(fork.merge, *ends)
+        if fork.merge == "add":
+            return self.sum(ends)
+        return _SILENCE if _SILENCE in ends else _digest(fork.merge, *sorted(ends))
 
-def _fork(part: Fork, ends: list[str]) -> str:
-    if part.merge == "concatenate":
-        return _digest(part.merge, *ends)
-    if part.merge == "add":
-        return _sum(ends)
-    return _SILENCE if _SILENCE in ends else _digest(part.merge, *sorted(ends))
+    def graph(self, graph: Graph, given: str) -> str:
+        nodes = [given]
+        for end in range(1, graph.nodes):
+            nodes.append(self.sum([self.sequence(graph.edges[start, end], nodes[start]) for start in range(end)]))
+        return nodes[-1]
 
-
-def _graph(part: Graph, given: str) -> str:
-    nodes = [given]
-    for end in range(1, part.nodes):
-        nodes.append(_sum([_sequence(part.edges[start, end], nodes[start]) for start in range(end)]))
-    return nodes[-1]
-
-
-def _sum(ends: list[str]) -> str:
-    heard = sorted(end for end in ends if end != _SILENCE)
-    if len(heard) == 1:
-        return heard[0]
-    return _digest("add", *heard) if heard else _SILENCE
+    def sum(self, ends: list[str]) -> str:
+        terms = sorted(term for end in ends if end != _SILENCE for term in self.terms.get(end, (end,)))
+        if len(terms) < 2:
+            return terms[0] if terms else _SILENCE
+        total = _digest("add", *terms)
+        self.terms[total] = tuple(terms)
+        return total
 
 
 def _digest(*words: str) -> str:

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.benchmark import NextTokens, Sequence, Shape, Tokens
-from nas.evaluation.flops import count, example
-from nas.models import Cost, Fork, Graph, Part, Placed, Step
+from nas.models import Cost, Fork, Graph, Part, Placed, Step, count, example
 
 BATCH = 2
 """Examples of a batch: the fewest that batch normalisation can bear."""

@@ -16,8 +16,7 @@ import torch
 from nas import registry
 from nas.benchmark import Features, Image, Sequence, Signature, Tokens, Waveform
 from nas.errors import ModelError, NasError, did_you_mean
-from nas.evaluation.flops import count
-from nas.models import Cost, build, check_layers, cost, plan
+from nas.models import Cost, build, check_layers, cost, count, plan
 from nas.records import FIGURES
 from nas.space import (
     Architecture,

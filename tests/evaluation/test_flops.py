@@ -9,31 +9,27 @@ import torch
 from torch import Tensor, nn
 
 from nas.benchmark import Features, Image, Signature
-from nas.evaluation.flops import Count, count, example, parameters, second_opinion
-from nas.models import build, layer_kind
+from nas.evaluation.flops import second_opinion
+from nas.models import Cost, build, count, example, layer_kind, parameters
 from search_spaces.residual_cnn import SPACE
-
-
-def costs(params: int, macs: int) -> Count:
-    return Count(params=params, macs=macs, flops=2 * macs)
 
 
 @pytest.mark.parametrize(
     ("module", "shape", "expected"),
     [
-        (nn.Conv2d(3, 8, 3, padding=1), Image(3, 8, 8), costs(9 * 3 * 8 + 8, 64 * 9 * 3 * 8)),
-        (nn.Conv2d(3, 8, 3), Image(3, 7, 5), costs(9 * 3 * 8 + 8, 15 * 9 * 3 * 8)),
-        (nn.Conv2d(4, 8, 5, stride=2, padding=2, bias=False), Image(4, 8, 8), costs(25 * 4 * 8, 16 * 25 * 4 * 8)),
-        (nn.Conv2d(4, 8, 3, padding=1, groups=2, bias=False), Image(4, 8, 8), costs(9 * 2 * 8, 64 * 9 * 2 * 8)),
-        (nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False), Image(8, 8, 8), costs(9 * 8, 64 * 9 * 8)),
-        (nn.Conv2d(8, 8, 1, bias=False), Image(8, 1, 1), costs(8 * 8, 8 * 8)),
-        (nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), Image(1, 8, 8), costs(64 * 10 + 10, 64 * 10)),
-        (nn.Linear(8, 3, bias=False), Image(2, 5, 8), costs(8 * 3, 2 * 5 * 8 * 3)),
-        (nn.Sequential(nn.BatchNorm2d(4), nn.ReLU(), nn.AvgPool2d(2)), Image(4, 8, 8), costs(2 * 4, 0)),
+        (nn.Conv2d(3, 8, 3, padding=1), Image(3, 8, 8), Cost(9 * 3 * 8 + 8, 64 * 9 * 3 * 8)),
+        (nn.Conv2d(3, 8, 3), Image(3, 7, 5), Cost(9 * 3 * 8 + 8, 15 * 9 * 3 * 8)),
+        (nn.Conv2d(4, 8, 5, stride=2, padding=2, bias=False), Image(4, 8, 8), Cost(25 * 4 * 8, 16 * 25 * 4 * 8)),
+        (nn.Conv2d(4, 8, 3, padding=1, groups=2, bias=False), Image(4, 8, 8), Cost(9 * 2 * 8, 64 * 9 * 2 * 8)),
+        (nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False), Image(8, 8, 8), Cost(9 * 8, 64 * 9 * 8)),
+        (nn.Conv2d(8, 8, 1, bias=False), Image(8, 1, 1), Cost(8 * 8, 8 * 8)),
+        (nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), Image(1, 8, 8), Cost(64 * 10 + 10, 64 * 10)),
+        (nn.Linear(8, 3, bias=False), Image(2, 5, 8), Cost(8 * 3, 2 * 5 * 8 * 3)),
+        (nn.Sequential(nn.BatchNorm2d(4), nn.ReLU(), nn.AvgPool2d(2)), Image(4, 8, 8), Cost(2 * 4, 0)),
     ],
     ids=["plain", "unpadded", "strided", "grouped", "depthwise", "1x1", "linear", "linear-on-rows", "nothing-counted"],
 )
-def test_an_operator_costs_what_it_does_on_paper(module: nn.Module, shape: Image, expected: Count) -> None:
+def test_an_operator_costs_what_it_does_on_paper(module: nn.Module, shape: Image, expected: Cost) -> None:
     assert count(lambda: module.to("meta"), shape) == expected
 
 
@@ -44,13 +40,13 @@ NORM = 2
 @pytest.mark.parametrize(
     ("kind", "options", "channels", "expected"),
     [
-        ("conv", {"features": 6, "kernel": 5, "stride": 2, "groups": 2}, 4, costs(25 * 2 * 6 + NORM * 6, 16 * 25 * 2 * 6)),
-        ("residual", {"features": 8}, 8, costs(2 * (9 * 8 * 8 + NORM * 8), 2 * 64 * 9 * 8 * 8)),
+        ("conv", {"features": 6, "kernel": 5, "stride": 2, "groups": 2}, 4, Cost(25 * 2 * 6 + NORM * 6, 16 * 25 * 2 * 6)),
+        ("residual", {"features": 8}, 8, Cost(2 * (9 * 8 * 8 + NORM * 8), 2 * 64 * 9 * 8 * 8)),
         (
             "residual",  # the squeeze of 32 × 0.5 = 16 channels sees one pixel; the shortcut is 1×1
             {"features": 32, "stride": 2, "squeeze_excite": 0.5},
             8,
-            costs(
+            Cost(
                 (9 * 8 * 32 + NORM * 32) + (9 * 32 * 32 + NORM * 32) + (32 * 16 + 16) + (16 * 32 + 32) + (8 * 32 + NORM * 32),
                 16 * 9 * 8 * 32 + 16 * 9 * 32 * 32 + 32 * 16 + 16 * 32 + 16 * 8 * 32,
             ),
@@ -59,7 +55,7 @@ NORM = 2
             "inverted_residual",  # 8 → 32 → 32 depthwise, squeezed to 32 × 0.5 = 16 → 8
             {"features": 8, "expansion": 4, "squeeze_excite": 0.5},
             8,
-            costs(
+            Cost(
                 (8 * 32 + NORM * 32) + (9 * 32 + NORM * 32) + (32 * 16 + 16) + (16 * 32 + 32) + (32 * 8 + NORM * 8),
                 64 * 8 * 32 + 64 * 9 * 32 + 32 * 16 + 16 * 32 + 64 * 32 * 8,
             ),
@@ -68,7 +64,7 @@ NORM = 2
             "inverted_residual",  # the stride is the depthwise convolution's
             {"features": 24, "expansion": 2, "kernel": 5, "stride": 2},
             16,
-            costs(
+            Cost(
                 (16 * 32 + NORM * 32) + (25 * 32 + NORM * 32) + (32 * 24 + NORM * 24),
                 64 * 16 * 32 + 16 * 25 * 32 + 16 * 32 * 24,
             ),
@@ -77,14 +73,14 @@ NORM = 2
             "inverted_residual",  # nothing is widened
             {"features": 24, "expansion": 1},
             16,
-            costs((9 * 16 + NORM * 16) + (16 * 24 + NORM * 24), 64 * 9 * 16 + 64 * 16 * 24),
+            Cost((9 * 16 + NORM * 16) + (16 * 24 + NORM * 24), 64 * 9 * 16 + 64 * 16 * 24),
         ),
-        ("squeeze_excite", {"ratio": 0.5}, 32, costs((32 * 16 + 16) + (16 * 32 + 32), 32 * 16 + 16 * 32)),
-        ("pool", {}, 16, costs(0, 0)),
-        ("head", {}, 16, costs(16 * 10 + 10, 16 * 10)),
+        ("squeeze_excite", {"ratio": 0.5}, 32, Cost((32 * 16 + 16) + (16 * 32 + 32), 32 * 16 + 16 * 32)),
+        ("pool", {}, 16, Cost(0, 0)),
+        ("head", {}, 16, Cost(16 * 10 + 10, 16 * 10)),
     ],
 )
-def test_a_layer_costs_what_it_does_on_paper(kind: str, options: dict[str, object], channels: int, expected: Count) -> None:
+def test_a_layer_costs_what_it_does_on_paper(kind: str, options: dict[str, object], channels: int, expected: Cost) -> None:
     picture = Image(channels, 8, 8)
     assert count(lambda: layer_kind(kind)(**options).build(picture, Features(10)), picture) == expected
 
@@ -116,7 +112,7 @@ def test_a_whole_architecture_costs_what_it_does_on_paper() -> None:
     inverted_residual = 24 * 48 + 9 * 48 + 48 * 24
     head = 24 * 10
     norms = NORM * (16 + 24 + 2 * 24 + (48 + 48 + 24))
-    assert count(lambda: build(SPACE, architecture, Signature(Image(1, 8, 8), Features(10))), Image(1, 8, 8)) == costs(
+    assert count(lambda: build(SPACE, architecture, Signature(Image(1, 8, 8), Features(10))), Image(1, 8, 8)) == Cost(
         stem + reduce + residual + inverted_residual + head + 10 + norms,
         64 * stem + 16 * (reduce + residual + inverted_residual) + head,
     )
@@ -139,19 +135,19 @@ class Rows(nn.Module):
 @pytest.mark.parametrize(
     ("layer", "expected"),
     [
-        (nn.LSTM(8, 16, batch_first=True), costs(4 * (8 + 16 + 2) * 16, 7 * 4 * (8 + 16) * 16)),
+        (nn.LSTM(8, 16, batch_first=True), Cost(4 * (8 + 16 + 2) * 16, 7 * 4 * (8 + 16) * 16)),
         (
             nn.GRU(8, 16, num_layers=2, bidirectional=True, batch_first=True),
-            costs(2 * 3 * (8 + 16 + 2) * 16 + 2 * 3 * (32 + 16 + 2) * 16, 7 * 2 * 3 * (8 + 16) * 16 + 7 * 2 * 3 * (32 + 16) * 16),
+            Cost(2 * 3 * (8 + 16 + 2) * 16 + 2 * 3 * (32 + 16 + 2) * 16, 7 * 2 * 3 * (8 + 16) * 16 + 7 * 2 * 3 * (32 + 16) * 16),
         ),
         (
             nn.MultiheadAttention(8, 2, batch_first=True),  # queries, keys, values; 7×7 scores and their sums of values; out
-            costs(3 * (8 + 1) * 8 + (8 + 1) * 8, 7 * 3 * 8 * 8 + 2 * (7 * 7 * 4 + 7 * 7 * 4) + 7 * 8 * 8),
+            Cost(3 * (8 + 1) * 8 + (8 + 1) * 8, 7 * 3 * 8 * 8 + 2 * (7 * 7 * 4 + 7 * 7 * 4) + 7 * 8 * 8),
         ),
     ],
     ids=["lstm", "gru", "attention"],
 )
-def test_layers_for_sequences_cost_what_they_do_on_paper(layer: nn.Module, expected: Count) -> None:
+def test_layers_for_sequences_cost_what_they_do_on_paper(layer: nn.Module, expected: Cost) -> None:
     """Seven steps of eight features; four gates an LSTM cell, three a GRU cell."""
     assert count(lambda: Rows(layer).to("meta"), Image(1, 7, 8)) == expected
 
@@ -205,7 +201,7 @@ def test_counting_draws_no_random_number() -> None:
 def test_counting_makes_no_weight() -> None:
     """A linear layer of a tebibyte costs nothing to count."""
     side = 2**19
-    assert count(lambda: nn.Linear(side, side, bias=False), Image(1, 1, side)) == costs(side**2, side**2)
+    assert count(lambda: nn.Linear(side, side, bias=False), Image(1, 1, side)) == Cost(side**2, side**2)
 
 
 def test_a_parameter_in_two_places_counts_once_and_a_frozen_one_does_not() -> None:

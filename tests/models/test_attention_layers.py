@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from nas.benchmark import Features, Image, NextTokens, Sequence, Shape, Waveform
 from nas.errors import ModelError
-from nas.evaluation.flops import count, example
-from nas.models import Cost, LayerKind, layer_kind
+from nas.models import Cost, LayerKind, count, example, layer_kind
 from nas.models.layers import Activation
 
 CLASSES = Features(3)

@@ -8,8 +8,7 @@ from torch import nn
 from nas import registry
 from nas.benchmark import Features, Image, NextTokens, Sequence, Shape, Signature, Tokens, Waveform
 from nas.errors import ModelError
-from nas.evaluation.flops import count
-from nas.models import LayerKind, build, cost
+from nas.models import LayerKind, build, cost, count, layer_kind
 from nas.models.layers import Cost
 from nas.searching import resolve_space
 from nas.space import parse_space
@@ -27,8 +26,7 @@ SPACES = sorted(registry.owners(registry.SEARCH_SPACES))
 
 def counted(space, architecture, signature) -> Cost:
     """By torch's counter, on the built network."""
-    found = count(lambda: build(space, architecture, signature), signature.input)
-    return Cost(found.params, found.macs)
+    return count(lambda: build(space, architecture, signature), signature.input)
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -50,7 +48,7 @@ def test_formulas_build_no_module_and_hold_no_weight(monkeypatch: pytest.MonkeyP
     assert cost(space, space.sample(random.Random(1)), SIGNATURES["image"][0]) is not None
 
 
-def test_a_layer_without_a_formula_makes_the_cost_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_layer_without_a_formula_is_built_without_weights_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     class Plain(LayerKind):
         accepts: ClassVar[tuple[type[Shape], ...]] = (Image,)
 
@@ -58,17 +56,13 @@ def test_a_layer_without_a_formula_makes_the_cost_unknown(monkeypatch: pytest.Mo
             return given
 
         def build(self, given: Shape, wanted: Shape) -> nn.Module:
-            return nn.Identity()
+            assert torch.empty(0).is_meta
+            return nn.Conv2d(1, 1, 3, padding=1)
 
-    monkeypatch.setattr("nas.models.planning.layer_kind", lambda name: Plain if name == "plain" else real(name))
+    monkeypatch.setattr("nas.models.planning.layer_kind", lambda name: Plain if name == "plain" else layer_kind(name))
     space = parse_space("{name: toy, version: 1, accepts: image, layers: [plain, head]}")
-    assert cost(space, space.sample(random.Random(0)), SIGNATURES["image"][0]) is None
-
-
-def real(name: str) -> type[LayerKind]:
-    from nas.models import layer_kind
-
-    return layer_kind(name)
+    found = cost(space, space.sample(random.Random(0)), SIGNATURES["image"][0])
+    assert found == Cost(params=10 + 20, macs=64 * 9 + 10)
 
 
 WIRED = """

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from nas.benchmark import Features, Image, NextTokens, Sequence, Shape, Signature, Tokens, Waveform
 from nas.errors import ModelError, NasError
-from nas.evaluation.flops import count
-from nas.models import LayerKind, build, check_layers, layer_kind
+from nas.models import LayerKind, build, check_layers, count, layer_kind
 from nas.models.layers import Cost
 from nas.space import parse_space
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from nas import registry
 from nas.benchmark import Features, Image, Signature
 from nas.errors import NasError, RegistryError
 from nas.models import build, check_layers, layer_kind
@@ -14,6 +15,8 @@ from nas.space import Layer, Space, read_space
 from search_spaces.residual_cnn import SPACE
 
 Install = Callable[..., None]
+
+EVERY_LAYER = ", ".join(sorted(registry.owners(registry.LAYERS)))
 
 HEADER = "name: toy\nversion: 1\naccepts: image\n"
 
@@ -87,13 +90,12 @@ def test_every_layer_of_the_vocabulary_is_a_layer_kind_that_names_what_it_takes(
     [
         (
             "layers:\n  - conv: {features: 4}\n  - haed\n",
-            "space.yaml:6: layers[1].haed: No layer is called 'haed'. Did you mean 'head'? "
-            "Known: conv, head, inverted_residual, pool, residual, squeeze_excite.",
+            f"space.yaml:6: layers[1].haed: No layer is called 'haed'. Did you mean 'head'? Known: {EVERY_LAYER}.",
         ),
         (
             "layers:\n  - conv:\n      features: 4\n      kernal: 3\n  - head\n",
             "space.yaml:7: layers[0].conv.kernal: conv has no option 'kernal'. Did you mean 'kernel'? "
-            "Known: activation, features, groups, kernel, stride.",
+            "Known: activation, bias, dilation, features, groups, kernel, norm, order, stride.",
         ),
         (
             "layers:\n  - head\n  - conv: {kernel: 3}\n",
@@ -151,7 +153,7 @@ def test_every_layer_of_the_vocabulary_is_a_layer_kind_that_names_what_it_takes(
         (
             "layers:\n  - one_of: kind\n    options:\n      twice:\n        - conv: {features: 8}\n        - resdual\n",
             "space.yaml:9: layers[0].options.twice[1].resdual: No layer is called 'resdual'. Did you mean 'residual'? "
-            "Known: conv, head, inverted_residual, pool, residual, squeeze_excite.",
+            f"Known: {EVERY_LAYER}.",
         ),
         (
             "layers:\n  - conv: {features: 8, groups: [1, 3]}\n",

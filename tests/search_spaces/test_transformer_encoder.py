@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from nas.benchmark import Features, NextTokens, Sequence, Signature, Tokens
-from nas.evaluation.flops import count
-from nas.models import Cost, build, cost
+from nas.models import Cost, build, cost, count
 from nas.space import size
 from search_spaces.transformer_encoder import SPACE
 

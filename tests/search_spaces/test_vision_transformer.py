@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 import search_spaces.vision_transformer
 from nas.benchmark import Features, Image, Signature
-from nas.evaluation.flops import count
-from nas.models import Cost, build, cost
+from nas.models import Cost, build, cost, count
 from nas.space import parse_space, size
 from search_spaces.vision_transformer import SPACE
 

@@ -20,7 +20,12 @@ class Cost:
     params: int = 0
     """Trainable parameters."""
     macs: int = 0
-    """Multiply-adds of convolutions, matrix products, attention and recurrent cells; see `nas.evaluation.flops`."""
+    """Multiply-adds of convolutions, matrix products, attention and recurrent cells; see `nas.models.counting`."""
+
+    @property
+    def flops(self) -> int:
+        """Twice `macs`."""
+        return 2 * self.macs
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(self.params + other.params, self.macs + other.macs)
@@ -59,6 +64,8 @@ class LayerKind(BaseModel):
     """Options that change neither the shape nor the cost, nor whether the layer fits, such as a dropout rate."""
     silent: ClassVar[bool] = False
     """Whether it gives zeros whatever it is given, so that a sum is the same without it."""
+    silent_of_silence: ClassVar[bool] = False
+    """Whether it gives zeros where it is given zeros, as pooling does."""
 
     def output(self, given: Shape, wanted: Shape) -> Shape:
         """The shape it gives for one example of shape `given`, in a model that must end in shape `wanted`.

@@ -28,6 +28,7 @@ class Pool(LayerKind):
     """
 
     accepts: ClassVar[tuple[type[Shape], ...]] = (Image,)
+    silent_of_silence: ClassVar[bool] = True
     costless: ClassVar[frozenset[str]] = frozenset({"kind"})
 
     kind: Literal["max", "average"] = "max"

@@ -172,6 +172,7 @@ class Pool1d(LayerKind):
     """
 
     accepts: ClassVar[tuple[type[Shape], ...]] = (Sequence,)
+    silent_of_silence: ClassVar[bool] = True
 
     kind: Literal["max", "average"] = "max"
     size: Annotated[int, Field(ge=1, le=255)] = 2

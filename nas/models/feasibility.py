@@ -1,0 +1,335 @@
+"""What a space holds at a benchmark, before any training: figures, shares within limits, and names that make no difference."""
+
+import math
+import random
+import re
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from nas.benchmark import Signature
+from nas.errors import ModelError
+from nas.models.costing import CostFold, total
+from nas.models.planning import plan
+from nas.models.sameness import identify, network_id
+from nas.space import (
+    Architecture,
+    Completions,
+    Limit,
+    NoneWithin,
+    Reach,
+    Space,
+    architectures,
+    extremes,
+    neighbours,
+    sample_uniformly,
+    sample_within,
+    size,
+)
+
+ENUMERATED = 20_000
+"""Spaces of up to so many architectures are looked at whole."""
+
+SAMPLED = 10_000
+"""Architectures that are looked at of a larger space."""
+
+CHANGED = 200
+"""Architectures of which each choice is changed, one at a time, to see whether the network changes."""
+
+GLANCE = 300
+"""Random proposals by which a search sees how much its limits leave."""
+
+LITTLE = 0.1
+"""A search says so where fewer random proposals than this share keep to its limits."""
+
+COUNTED = CostFold.figures
+"""What is known before anything is built."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """A share with its 95 % interval; both ends are the share itself where nothing was left out."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, hits: int, number: int, *, exact: bool = False) -> "Share":
+        """`hits` of `number`, with the score interval (Wilson 1927, J. Am. Stat. Assoc. 22, p. 210), sound near 0 and 1 too."""
+        value = hits / number
+        if exact:
+            return cls(value=value, low=value, high=value)
+        z2 = 1.959964**2
+        middle = (hits + z2 / 2) / (number + z2)
+        spread = math.sqrt(z2) / (number + z2) * math.sqrt(hits * (number - hits) / number + z2 / 4)
+        return cls(value=value, low=max(0.0, middle - spread), high=min(1.0, middle + spread))
+
+    def __str__(self) -> str:
+        if self.low == self.high:
+            return f"{100 * self.value:.3g} %"
+        return f"{100 * self.value:.3g} % ({100 * self.low:.3g} to {100 * self.high:.3g})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quartiles:
+    """Of one figure over the architectures that were looked at; each is the figure of one of them."""
+
+    smallest: float
+    lower: float
+    median: float
+    upper: float
+    largest: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> "Quartiles":
+        """Of `values`: the smallest that at least that share of them does not exceed."""
+        ordered = sorted(values)
+        lower, median, upper = (ordered[math.ceil(share * len(ordered)) - 1] for share in (0.25, 0.5, 0.75))
+        return cls(smallest=ordered[0], lower=lower, median=median, upper=upper, largest=ordered[-1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Idle:
+    """A choice whose answer may make no difference."""
+
+    choice: str
+    """Its name, with * for the number of a repetition."""
+    share: Share
+    """Of the changes that were tried, those that gave the same network."""
+    tried: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What a space holds at a benchmark, under limits."""
+
+    size: int | float
+    looked_at: int
+    """Architectures that figures and shares are of, all equally likely where they are not all that there are."""
+    whole: bool
+    """Whether they are all that there are."""
+    figures: Mapping[str, Quartiles]
+    """Of each of COUNTED."""
+    reach: Mapping[str, Reach]
+    """The smallest and the largest of each of COUNTED that any architecture has."""
+    within: Share
+    """Architectures within all limits on COUNTED."""
+    by_limit: Mapping[str, Share]
+    """Limit → architectures within it alone."""
+    proposals_within: Share
+    """Proposals within all of them, where every choice is drawn uniformly, as a random search does."""
+    impossible: tuple[str, ...]
+    """Why a limit is met by no architecture, a sentence each."""
+    unknown: tuple[str, ...]
+    """Limits on what only measuring tells."""
+    misfits: Share
+    """Architectures of which a layer does not fit the shape it is given."""
+    misfit: str
+    """What the first of these says; empty without any."""
+    networks: int | None
+    """Different networks; None where not all architectures were looked at."""
+    repeated: Share
+    """Architectures that are the same network as another one: as any other of a space that was looked at whole, and otherwise as
+    one that differs in one answer, so that there may be more."""
+    idle: tuple[Idle, ...]
+    """Choices of which a change gave the same network, the most idle first."""
+    seconds: float
+    """How long the survey took."""
+
+
+def survey(
+    space: Space,
+    signature: Signature,
+    limits: Sequence[Limit] = (),
+    *,
+    samples: int = SAMPLED,
+    seed: int = 0,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> Survey:
+    """What `space` holds at a benchmark of that `signature`; equal seeds give equal surveys.
+
+    Raises:
+        ModelError: no architecture was found in which every layer fits.
+    """
+    begin = time.perf_counter()
+    rng = random.Random(seed)  # noqa: S311 - no secret
+    count = size(space)
+    whole = count <= ENUMERATED
+    completions = Completions(space, CostFold(signature))
+    early = [limit for limit in limits if limit.figure in COUNTED]
+    on_progress("the smallest and the largest")
+    reach = {figure: extremes(completions, figure, rng) for figure in COUNTED}
+    on_progress("parameters and FLOPs")
+    seen = _Seen(space, signature, early)
+    for architecture in architectures(space) if whole else (sample_uniformly(space, rng) for _ in range(samples)):
+        seen.look(architecture)
+    proposals = _Seen(space, signature, early)
+    for _ in range(samples if early else 1):
+        proposals.look(space.sample(rng))
+    on_progress("equal networks")
+    changes = _Changes(space, signature)
+    for _ in range(CHANGED):
+        changes.look(sample_uniformly(space, rng), rng)
+    return Survey(
+        size=count,
+        looked_at=seen.number,
+        whole=whole,
+        figures=seen.quartiles(),
+        reach=reach,
+        within=seen.share(seen.hits, exact=whole),
+        by_limit={limit: seen.share(hits, exact=whole) for limit, hits in seen.hits_by_limit.items()},
+        proposals_within=proposals.share(proposals.hits),
+        impossible=tuple(_impossible(limit, reach[limit.figure]) for limit in early if _misses(limit, reach[limit.figure])),
+        unknown=tuple(str(limit) for limit in limits if limit.figure not in COUNTED),
+        misfits=seen.share(seen.misfits, exact=whole),
+        misfit=seen.misfit,
+        networks=len(seen.networks) if whole else None,
+        repeated=seen.repeated if whole else Share.of(changes.repeated, CHANGED),
+        idle=changes.idle(),
+        seconds=time.perf_counter() - begin,
+    )
+
+
+class Within:
+    """The architectures of a space within limits that are known before anything is built."""
+
+    def __init__(self, space: Space, signature: Signature, limits: Sequence[Limit]) -> None:
+        """`limits` are on COUNTED."""
+        self.space = space
+        self.signature = signature
+        self.limits = tuple(limits)
+        self.completions = Completions(space, CostFold(signature))
+
+    @cached_property
+    def impossible(self) -> str:
+        """Why no architecture is within, as a sentence; empty where that is not proven."""
+        for limit in self.limits:
+            reach = extremes(self.completions, limit.figure)
+            if reach.proven and _misses(limit, reach):
+                return _impossible(limit, reach)
+        return ""
+
+    @cached_property
+    def note(self) -> str:
+        """How little the limits leave, as a sentence; empty where they leave enough."""
+        rng = random.Random(0)  # noqa: S311 - no secret
+        seen = _Seen(self.space, self.signature, self.limits)
+        for _ in range(GLANCE):
+            seen.look(self.space.sample(rng))
+        share = seen.share(seen.hits)
+        if share.value >= LITTLE:
+            return ""
+        words = " and ".join(map(str, self.limits))
+        return f"Of random proposals {share} keep to {words}; where they are few, proposals are drawn within the limits."
+
+    def draw(self, rng: random.Random) -> Architecture | None:
+        """One of them, drawn in bounded time; None where none was found."""
+        try:
+            return sample_within(self.completions, self.limits, rng)
+        except NoneWithin:
+            return None
+
+
+class _Seen:
+    """Gathers the figures of architectures, which limits they keep to, and which networks they are."""
+
+    def __init__(self, space: Space, signature: Signature, limits: Sequence[Limit]) -> None:
+        self.space, self.signature, self.limits = space, signature, limits
+        self.number = 0
+        self.hits = 0
+        self.hits_by_limit = {str(limit): 0 for limit in limits}
+        self.misfits = 0
+        self.misfit = ""
+        self.networks: Counter[str] = Counter()
+        self._figures: list[dict[str, int]] = []
+
+    def look(self, architecture: Architecture) -> None:
+        self.number += 1
+        try:
+            parts = plan(self.space, architecture, self.signature)
+            cost = total(parts)
+        except ModelError as error:
+            self.misfits += 1
+            self.misfit = self.misfit or str(error)
+            return
+        figures = {name: getattr(cost, name) for name in COUNTED}
+        self._figures.append(figures)
+        self.networks[identify(parts, self.signature)] += 1
+        kept = [limit for limit in self.limits if limit.allows(figures[limit.figure])]
+        self.hits += len(kept) == len(self.limits)
+        for limit in kept:
+            self.hits_by_limit[str(limit)] += 1
+
+    def share(self, hits: int, *, exact: bool = False) -> Share:
+        return Share.of(hits, self.number, exact=exact)
+
+    def quartiles(self) -> dict[str, Quartiles]:
+        return {name: Quartiles.of(figures[name] for figures in self._figures) for name in COUNTED if self._figures}
+
+    @property
+    def repeated(self) -> Share:
+        """Those that are the same network as another of them."""
+        return self.share(sum(names for names in self.networks.values() if names > 1), exact=True)
+
+
+class _Changes:
+    """Changes one answer at a time, and sees whether the network changes."""
+
+    def __init__(self, space: Space, signature: Signature) -> None:
+        self.space = space
+        self.signature = signature
+        self.repeated = 0
+        """Architectures that were the same network as one of their neighbours."""
+        self._tried: defaultdict[str, int] = defaultdict(int)
+        self._idle: defaultdict[str, int] = defaultdict(int)
+
+    def look(self, architecture: Architecture, rng: random.Random) -> None:
+        own = self.network(architecture)
+        if own is None:
+            return
+        alike = False
+        for other in neighbours(self.space, architecture, rng):
+            name = next(name for name, answer in architecture.choices.items() if _differs(other, name, answer))
+            pattern = re.sub(r"\.\d+(?=\.)", ".*", name)
+            self._tried[pattern] += 1
+            if self.network(other) == own:
+                self._idle[pattern] += 1
+                alike = True
+        self.repeated += alike
+
+    def network(self, architecture: Architecture) -> str | None:
+        """Its id; None where a layer does not fit."""
+        try:
+            return network_id(self.space, architecture, self.signature)
+        except ModelError:
+            return None
+
+    def idle(self) -> tuple[Idle, ...]:
+        found = [
+            Idle(choice=name, share=Share.of(hits, self._tried[name]), tried=self._tried[name])
+            for name, hits in self._idle.items()
+        ]
+        return tuple(sorted(found, key=lambda idle: (-idle.share.value, idle.choice)))
+
+
+def _differs(other: Architecture, name: str, answer: object) -> bool:
+    theirs = other.choices.get(name)
+    return name not in other.choices or theirs != answer or isinstance(theirs, bool) is not isinstance(answer, bool)
+
+
+def _misses(limit: Limit, reach: Reach) -> bool:
+    """Whether all of what the figure reaches lies outside."""
+    return not limit.allows(_nearest(limit, reach))
+
+
+def _nearest(limit: Limit, reach: Reach) -> float:
+    return (reach.smallest if limit.comparison in {"<", "<="} else reach.largest).total
+
+
+def _impossible(limit: Limit, reach: Reach) -> str:
+    end = "smallest" if limit.comparison in {"<", "<="} else "largest"
+    unsure = "" if reach.proven else " that was found"
+    return f"No network keeps to {limit}: the {end}{unsure} has {_nearest(limit, reach):,.10g} {limit.figure}; move the limit."
