@@ -38,6 +38,8 @@ class RunBegun:
     """Trials that are in the ledger already."""
     headline: str
     """What is searched, in one line."""
+    note: str = ""
+    """What whoever began it should know, such as that the limits leave little."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,8 @@ class Tally:
 def to_data(event: Event) -> Mapping[str, Any]:
     """`event` as plain data for a line of JSON, without the learning curve, which the epochs have told."""
     if isinstance(event, RunBegun):
-        return {"event": "run_begun", "study": event.study, "target": event.target, "found": event.found}
+        begun = {"event": "run_begun", "study": event.study, "target": event.target, "found": event.found}
+        return {**begun, "note": event.note} if event.note else begun
     if isinstance(event, TrialBegun):
         return {"event": "trial_begun", "number": event.number, "architecture": event.architecture}
     if isinstance(event, EpochEnded):

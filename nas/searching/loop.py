@@ -1,11 +1,12 @@
 """The search: ask → seen before? → evaluate → tell → keep, until enough architectures have a result."""
 
+import random
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas.errors import SearchError
-from nas.records import Epoch, Ledger, Record, StudyEntry, Trial
+from nas.records import FIGURES, Epoch, Ledger, Record, StudyEntry, Trial
 from nas.searching.config import SearchConfig
 from nas.searching.evaluating import Evaluate, EvaluationKey, make_evaluator
 from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
@@ -13,8 +14,12 @@ from nas.searching.study import Study
 from nas.space import Architecture, broken_limits, size, size_text
 from nas.strategies import Guide, Proposal
 
-REPEATS_BEFORE_CHANCE = 5
-"""After so many proposals in a row that bring nothing new, the next is drawn at random."""
+if TYPE_CHECKING:
+    from nas.models import Within
+
+IDLE_BEFORE_CHANCE = 5
+"""After so many proposals in a row that bring nothing new (known, or outside a limit), the next is drawn by chance, within those
+limits that are known before anything is built."""
 
 FAILURES_BEFORE_GIVING_UP = 10
 """A search whose first candidates all fail is stopped; something is wrong with the space or the machine."""
@@ -40,6 +45,7 @@ def run(config: SearchConfig, *, on_event: OnEvent = ignore, evaluate: Evaluate 
         search_run = _Run(config, ledger, on_event, evaluate)  # refuses an unknown strategy or pruner
         if name not in {entry.name for entry in ledger.studies()}:
             search_run.prepare()  # refuses wrong layers, missing data or devices, before the name is taken
+            search_run.check_limits()
         search_run.entry = ledger.begin_study(name, config.definition())
         try:
             reason = search_run.go()
@@ -61,6 +67,8 @@ class _Run:
         self.ledger = ledger
         self.on_event = on_event
         self.evaluate = evaluate
+        self.trains = evaluate is None
+        """Whether candidates are networks that are built and trained."""
         self.tally = Tally(config.trials, config.steered_by[0])
         self.guide = Guide(
             config.space,
@@ -72,7 +80,7 @@ class _Run:
         )
         self.known: dict[str, Trial] = {}
         """Architecture's id → the trial of this study that has the result."""
-        self.repeats = 0
+        self.idle = 0
         """Proposals in a row, up to now, that brought nothing new."""
 
     def go(self) -> str:
@@ -85,7 +93,8 @@ class _Run:
             self.guide.restore(trial)
             self.count(trial, fresh=False)
         count = size(config.space)
-        self.on_event(RunBegun(config.study_name, config.trials, len(finished), headline(config, count)))
+        note = self.within.note if self.within else ""
+        self.on_event(RunBegun(config.study_name, config.trials, len(finished), headline(config, count), note))
         number = len(finished)
         while self.tally.evaluated < config.trials:
             if len(self.known) >= count:
@@ -112,9 +121,9 @@ class _Run:
 
     def try_one(self, number: int, interrupted: Trial | None) -> None:
         """One proposal, from asking to keeping."""
-        by_chance = self.repeats >= REPEATS_BEFORE_CHANCE
-        again = interrupted.architecture if interrupted else None
-        proposal = self.guide.ask(number, again=again, at_random=by_chance)
+        by_chance = self.idle >= IDLE_BEFORE_CHANCE
+        chosen = interrupted.architecture if interrupted else self.drawn(number) if by_chance else None
+        proposal = self.guide.ask(number, chosen=chosen, at_random=by_chance)
         key = self.key(proposal.architecture, self.config.budget, self.config.seed)
         if interrupted is None:
             trial = self.ledger.begin_trial(self.entry, "search", number, proposal.architecture, key)
@@ -129,6 +138,31 @@ class _Run:
         trial = self.ledger.end_trial(trial, record, proposal=noted, reused_from=source)
         self.count(trial, fresh=source is None)
         self.on_event(TrialEnded(trial, self.tally.progress(), self.tally.best))
+
+    def drawn(self, number: int) -> Architecture | None:
+        """An architecture within the limits, by chance; None where no limit is known before building."""
+        return self.within.draw(random.Random(f"{self.config.seed}:{number}")) if self.within else None  # noqa: S311 - no secret
+
+    @cached_property
+    def within(self) -> "Within | None":
+        """The architectures within the limits that are known before anything is built; None without such limits."""
+        early = [
+            limit for limit in self.config.all_limits if limit.figure in FIGURES and FIGURES[limit.figure].known == "counted"
+        ]
+        if not early or not self.trains:
+            return None
+        from nas.models import Within
+
+        return Within(self.config.space, self.config.on.signature, early)
+
+    def check_limits(self) -> None:
+        """Refuse limits that no architecture meets.
+
+        Raises:
+            SearchError: says what the nearest architecture has.
+        """
+        if self.within is not None and self.within.impossible:
+            raise SearchError(self.within.impossible)
 
     def remembered(self, architecture: Architecture, key: str) -> tuple[Record | None, int | None]:
         """The Record of the same work done before, in this study or another, and the trial that did it."""
@@ -188,7 +222,8 @@ class _Run:
     def count(self, trial: Trial, *, fresh: bool) -> None:
         repeated = trial.architecture.id in self.known
         self.tally.add(trial, repeated=repeated, fresh=fresh)
-        self.repeats = self.repeats + 1 if repeated else 0
+        idle = repeated or trial.state == "infeasible"
+        self.idle = self.idle + 1 if idle else 0
         self.known.setdefault(trial.architecture.id, trial)
 
 

@@ -77,13 +77,13 @@ class Guide:
         self.study_id = self.storage.get_study_id_from_name(self.study.study_name)
         self.noted = dict(self.storage.get_study_system_attrs(self.study_id))
 
-    def ask(self, number: int, *, again: Architecture | None = None, at_random: bool = False) -> Proposal:
-        """The proposal of that number: the strategy's, `again` the one that was interrupted, or one `at_random`."""
+    def ask(self, number: int, *, chosen: Architecture | None = None, at_random: bool = False) -> Proposal:
+        """The proposal of that number: the strategy's, one `at_random`, or `chosen`, such as one that was interrupted."""
         self.study.sampler = RandomSampler(seed=self._seed(number)) if at_random else self._sampler(number)
-        if again is not None:
-            self.study.enqueue_trial(dict(again.choices))
+        if chosen is not None:
+            self.study.enqueue_trial(dict(chosen.choices))
         trial = self.study.ask()
-        if again is not None:
+        if chosen is not None:
             _ = trial.relative_params  # let the sampler note what it would have noted, such as the generation
         return Proposal(number, self.space.walk(lambda name, domain: _suggest(trial, name, domain)), trial)
 

@@ -80,7 +80,7 @@ def search(
     for trial in trials:
         asking.restore(trial)
     for number in range(len(done), until):
-        proposal = asking.ask(number, again=again if number == len(done) else None)
+        proposal = asking.ask(number, chosen=again if number == len(done) else None)
         record = evaluate(asking, proposal)
         trials.append(kept(proposal, record, asking.tell(proposal, record)))
     return trials
@@ -162,7 +162,7 @@ def test_several_breaks_are_as_good_as_one() -> None:
 def test_the_interrupted_architecture_is_proposed_again_exactly() -> None:
     for again in (guide("random", seed=9).ask(number).architecture for number in range(10)):
         asking = guide("tpe")
-        assert asking.ask(0, again=again).architecture == again
+        assert asking.ask(0, chosen=again).architecture == again
         assert asking.ask(1).architecture.space == "toy"
 
 
@@ -170,7 +170,7 @@ def test_true_and_one_are_told_apart_when_proposed_again() -> None:
     space = parse_space("{name: toy, version: 1, accepts: image, layers: [conv: {a: [true, 1, null, 0.5]}]}")
     for value in (True, 1, None, 0.5):
         again = space.architecture({"conv.a": value})
-        found = guide("random", space=space).ask(0, again=again).architecture
+        found = guide("random", space=space).ask(0, chosen=again).architecture
         assert (found.id, type(found.choices["conv.a"])) == (again.id, type(value))
 
 
