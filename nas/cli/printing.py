@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,16 @@ def console() -> Any:
     from rich.console import Console
 
     return Console() if sys.stdout.isatty() else Console(width=240, color_system=None)
+
+
+@contextmanager
+def status() -> Iterator[Callable[[str], None]]:
+    """Something to hand words to that say what is under way; they are shown on a terminal, and nowhere else."""
+    from rich.console import Console
+    from rich.text import Text
+
+    with Console(stderr=True).status("") as spinner:
+        yield lambda words: spinner.update(Text(words))
 
 
 def print_list(names: Iterable[str], describe: Callable[[str], dict[str, Any]], *, json_too: bool) -> None:

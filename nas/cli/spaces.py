@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from nas.cli.printing import FOLDER, as_json, console, print_list
+from nas.cli.printing import FOLDER, as_json, console, print_list, status
 
 _MOST = 10**300
 """Sizes from here on are told by their magnitude in JSON too: a number that no float holds is none to most readers."""
@@ -112,6 +112,61 @@ def check(name: str, on: str | None, samples: int, space_path: tuple[Path, ...] 
     if as_json:
         click.echo(json.dumps(told, indent=1))
     if any(row["problem"] is not None for row in told):
+        raise click.exceptions.Exit(1)
+
+
+@spaces.command()
+@click.argument("name")
+@click.option("--on", required=True, metavar="BENCHMARK", help="What the networks are fed and must give.")
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="TEXT",
+    help='Such as "params <= 50e3"; may be repeated. Limits of the space count too.',
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(min=100, max=1_000_000),
+    default=10_000,
+    show_default=True,
+    metavar="N",
+    help="Architectures to look at of a space that is too large to be looked at whole.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of the samples.")
+@space_path
+@as_json
+def feasibility(
+    name: str,
+    on: str,
+    limits: tuple[str, ...],
+    samples: int,
+    seed: int,
+    space_path: tuple[Path, ...] | None,
+    as_json: bool,
+) -> None:
+    """Tell how large the networks of NAME are at BENCHMARK, what limits leave, and which choices change nothing; trains nothing.
+
+    Exit status 1 where a limit is met by no network.
+    """
+    from nas.cli.holdings import survey_data, survey_text
+    from nas.models import check_layers, survey
+    from nas.searching import check_input, resolve_benchmark
+    from nas.space import Limit, resolve_space
+
+    space = resolve_space(name, space_path)
+    benchmark = resolve_benchmark(on)
+    check_input(space, benchmark)
+    check_layers(space)
+    asked = tuple(dict.fromkeys((*space.limits, *map(Limit.parse, limits))))
+    with status() as say:
+        found = survey(space, benchmark.signature, asked, samples=samples, seed=seed, on_progress=say)
+    if as_json:
+        click.echo(json.dumps(survey_data(found), indent=1))
+    else:
+        title = f"{space.name} v{space.version} on {benchmark.name} v{benchmark.version}"
+        console().print(survey_text(found, title))
+    if found.impossible:
         raise click.exceptions.Exit(1)
 
 

@@ -62,6 +62,17 @@ def default_ledger() -> str:
     return os.environ.get("NAS_LEDGER") or DEFAULT_URL
 
 
+def check_input(space: Space, benchmark: Benchmark) -> None:
+    """Refuse a space that is not made for what the benchmark feeds.
+
+    Raises:
+        SearchError: says what each is for.
+    """
+    if not set(space.accepts) & set(benchmark.signature.kinds):
+        accepts = " and ".join(space.accepts)
+        raise SearchError(f"The space {space.name!r} accepts {accepts}, {benchmark.name!r} feeds {benchmark.signature.input}.")
+
+
 class SearchConfig(BaseModel):
     """One search. `space_path`, `trials`, `proposals`, `device`, `threads` and `data` aside, all decides what its trials mean."""
 
@@ -140,11 +151,7 @@ class SearchConfig(BaseModel):
         return options
 
     def _check(self) -> None:
-        if not set(self.space.accepts) & set(self.on.signature.kinds):
-            raise SearchError(
-                f"The space {self.space.name!r} accepts {' and '.join(self.space.accepts)}, "
-                f"{self.on.name!r} feeds {self.on.signature.input}."
-            )
+        check_input(self.space, self.on)
         metrics = {objective.figure for objective in self.on.objectives}
         early = [figure for figure, kind in FIGURES.items() if kind.known != "trained"]
         for limit in self.all_limits:
