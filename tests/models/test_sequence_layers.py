@@ -379,3 +379,9 @@ def test_long_kernels_and_strides_bring_a_waveform_down() -> None:
     layer = make("conv1d", features=32, kernel=79, stride=64)
     assert layer.output(given_shape, CLASSES) == Sequence(125, 32)
     assert layer.cost(given_shape, CLASSES) == Cost(params=79 * 32 + 2 * 32, macs=125 * 79 * 32)
+
+
+def test_a_table_of_vectors_begins_small_and_with_the_padding_at_zero() -> None:
+    weight = layer_kind("embedding")(features=32).build(Tokens(8, 500), Features(2)).weight
+    assert weight[1:].std().item() == pytest.approx(0.1, rel=0.05)
+    assert not weight[0].any()

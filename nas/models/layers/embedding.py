@@ -5,10 +5,15 @@ Axes: N examples, L positions, C channels, V words of a vocabulary.
 
 from typing import ClassVar
 
+import torch
 from torch import nn
 
 from nas.benchmark import Sequence, Shape, Tokens
 from nas.models.layers.kind import Cost, Count, LayerKind, Share
+
+DEVIATION = 0.1
+"""Of the numbers that a table of vectors begins with. torch's is 1, from which rare words do not get away in a few epochs: on
+film reviews small networks came out 1.5 to 11 points lower."""
 
 
 class Embedding(LayerKind):
@@ -42,6 +47,8 @@ class Embedding(LayerKind):
         module: nn.Module
         if isinstance(given, Tokens):
             module = nn.Embedding(given.vocabulary, self.features, padding_idx=0)
+            with torch.no_grad():
+                module.weight.mul_(DEVIATION)
         else:
             assert isinstance(given, Sequence)  # noqa: S101
             module = nn.Linear(given.channels, self.features)
