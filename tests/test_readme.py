@@ -25,7 +25,8 @@ def commands() -> list[str]:
 
 
 def quick_start() -> list[str]:
-    return [line for line in commands() if not any(word in line for word in ("SPACE", "tiny", "fashion"))]
+    others = ("SPACE", "tiny", "fashion", "nas spaces", "nas layers")
+    return [line for line in commands() if not any(word in line for word in others)]
 
 
 def nas(command: str, folder: Path) -> str:
@@ -63,6 +64,34 @@ def test_the_example_space_is_searched_by_the_command_beside_it(tmp_path: Path) 
 
 
 @pytest.mark.slow
+def test_the_example_text_space_is_searched_by_the_command_beside_it(tmp_path: Path) -> None:
+    if not (data := find_data("train/tiny-shakespeare.txt")):
+        pytest.skip("tiny-shakespeare.txt is in none of ../shared/data and NAS_DATA")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    (command,) = (line for line in commands() if "tiny_text.yaml" in line)
+    fewer = command.replace("--trials 5", "--trials 1 --fraction 0.02") + f" --data {data}"
+    assert "1 of 1 architectures have a result." in nas(fewer, tmp_path)
+
+
+def find_data(file: str) -> Path | None:
+    """The folder of shared data that holds `file`."""
+    import os
+
+    folders = [Path(os.environ.get("NAS_DATA") or ROOT), ROOT.parent / "shared" / "data"]
+    return next((folder for folder in folders if (folder / file).is_file()), None)
+
+
+@pytest.mark.slow
+def test_a_space_is_begun_checked_shown_and_surveyed_by_the_commands_in_their_order(tmp_path: Path) -> None:
+    looks = [line for line in commands() if line.startswith(("nas spaces", "nas layers"))]
+    told = {line.split()[2]: nas(line.replace("check my_space", "check my_space --samples 2"), tmp_path) for line in looks}
+    assert list(told) == ["new", "check", "show", "feasibility", "conv", "schema"]
+    assert "wrong" not in told["check"]
+    survey = "\n".join(line.rstrip() for line in told["feasibility"].splitlines())
+    assert f"```\n{survey}\n```" in README
+
+
+@pytest.mark.slow
 def test_the_example_script_runs(tmp_path: Path) -> None:
     script = (ROOT / "examples" / "search_digits.py").read_text(encoding="utf-8")
     for many, few in {"trials=20": "trials=2", "top=3, seeds=2": "top=1, seeds=1"}.items():
@@ -81,8 +110,9 @@ def test_the_example_script_is_short_and_stands_in_the_readme() -> None:
     assert script.partition('"""\n\n')[2].strip() in {block.strip() for block in blocks("python")}
 
 
-def test_the_example_space_is_short_and_stands_in_the_readme() -> None:
-    text = (ROOT / "examples" / "tiny_cnn.yaml").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["tiny_cnn", "tiny_text"])
+def test_an_example_space_is_short_and_stands_in_the_readme(name: str) -> None:
+    text = (ROOT / "examples" / f"{name}.yaml").read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 25
     assert text in blocks("yaml")
 
