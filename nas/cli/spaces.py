@@ -12,6 +12,10 @@ _MOST = 10**300
 """Sizes from here on are told by their magnitude in JSON too: a number that no float holds is none to most readers."""
 
 
+def _short(count: float | None) -> bool:
+    return count is not None and count < _MOST
+
+
 class _Ordered(click.Group):
     """Commands in the order they are declared."""
 
@@ -43,16 +47,16 @@ def spaces(ctx: click.Context, as_json: bool, space_path: tuple[Path, ...] | Non
     """List the search spaces that are found; look into one, check it, or begin one of your own."""
     if ctx.invoked_subcommand is not None:
         return
-    from nas.space import known_spaces, resolve_space, size, size_text
+    from nas.space import known_spaces, resolve_space, size_if_counted, size_text
 
     def describe(name: str) -> dict[str, Any]:
         space = resolve_space(name, space_path)
-        count = size(space)
+        count = size_if_counted(space)
         return {
             "name": name,
             "version": space.version,
             "accepts": ", ".join(space.accepts),
-            "architectures": count if as_json and count < _MOST else size_text(count),
+            "architectures": count if as_json and _short(count) else size_text(count),
             "summary": space.summary,
         }
 
@@ -66,15 +70,15 @@ def spaces(ctx: click.Context, as_json: bool, space_path: tuple[Path, ...] | Non
 def show(name: str, space_path: tuple[Path, ...] | None, as_json: bool) -> None:
     """Draw the tree of NAME, or of a YAML file: layers, options, choices, repeats, alternatives, branches, cells."""
     from nas.reports.tree import papers, tree
-    from nas.space import resolve_space, size, size_text, space_to_data
+    from nas.space import resolve_space, size_if_counted, size_text, space_to_data
 
     space = resolve_space(name, space_path)
     if not as_json:
         console().print(tree(space))
         return
-    count = size(space)
+    count = size_if_counted(space)
     data = space_to_data(space)
-    data["architectures"] = count if count < _MOST else size_text(count)
+    data["architectures"] = count if _short(count) else size_text(count)
     click.echo(json.dumps({**data, "papers": papers(space)}, indent=1))
 
 

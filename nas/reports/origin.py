@@ -7,7 +7,7 @@ from typing import Any
 
 from nas.benchmark import Budget
 from nas.records import Record, StudyEntry, Trial
-from nas.space import Space, size
+from nas.space import Space, size_if_counted
 
 Facts = tuple[tuple[str, str], ...]
 """What something is called, and what it is."""
@@ -24,7 +24,7 @@ def question(entry: StudyEntry, space: Space) -> Facts:
     benchmark = entry.definition["benchmark"]
     floor = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in benchmark["floor"].items())
     facts = [
-        ("Space", f"{space.name} v{space.version}: {holds(size(space))}. {space.summary}"),
+        ("Space", f"{space.name} v{space.version}: {holds(size_if_counted(space))}. {space.summary}"),
         ("Benchmark", f"{benchmark['name']} v{benchmark['version']}: {benchmark['summary']}"),
         ("Data", benchmark["source"]),
         ("Licence", benchmark["licence"]),
@@ -33,8 +33,10 @@ def question(entry: StudyEntry, space: Space) -> Facts:
     return tuple((label, text.strip()) for label, text in facts if text)
 
 
-def holds(count: float) -> str:
+def holds(count: float | None) -> str:
     """How many architectures there are, exactly where that can be read."""
+    if count is None:
+        return "more architectures than can be counted"
     if count == math.inf:
         return "infinitely many architectures"
     if count < EXACT_BELOW:

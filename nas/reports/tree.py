@@ -9,7 +9,22 @@ from rich.text import Text
 from rich.tree import Tree
 
 from nas.errors import printable
-from nas.space import Categorical, Cell, Domain, Integer, Layer, Node, Parallel, Real, Ref, Repeat, Space, Value, size, size_text
+from nas.space import (
+    Categorical,
+    Cell,
+    Domain,
+    Integer,
+    Layer,
+    Node,
+    Parallel,
+    Real,
+    Ref,
+    Repeat,
+    Space,
+    Value,
+    size_if_counted,
+    size_text,
+)
 from nas.space.tree import Option
 
 EXACT = 10**30
@@ -24,8 +39,8 @@ def tree(space: Space) -> RenderableType:
     lines: list[RenderableType] = [head]
     if space.summary:
         lines.append(Text(printable(space.summary)))
-    count = size(space)
-    lines.append(Text(f"{f'{count:,}' if count < EXACT else size_text(count)} architectures"))
+    count = size_if_counted(space)
+    lines.append(Text(f"{f'{count:,}' if count is not None and count < EXACT else size_text(count)} architectures"))
     if found := papers(space):
         lines.append(Text(f"papers: {', '.join(found)}"))
     lines.append(Text(""))

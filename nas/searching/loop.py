@@ -11,7 +11,7 @@ from nas.searching.config import SearchConfig
 from nas.searching.evaluating import Evaluate, EvaluationKey, make_evaluator
 from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
 from nas.searching.study import Study
-from nas.space import Architecture, broken_limits, size, size_text
+from nas.space import Architecture, broken_limits, size_if_counted, size_text
 from nas.strategies import Guide, Proposal
 
 if TYPE_CHECKING:
@@ -92,12 +92,12 @@ class _Run:
         for trial in finished:
             self.guide.restore(trial)
             self.count(trial, fresh=False)
-        count = size(config.space)
+        count = size_if_counted(config.space)
         note = self.within.note if self.within else ""
         self.on_event(RunBegun(config.study_name, config.trials, len(finished), headline(config, count), note))
         number = len(finished)
         while self.tally.evaluated < config.trials:
-            if len(self.known) >= count:
+            if count is not None and len(self.known) >= count:
                 return f"Every one of the {count:,} architectures of {config.space.name} has been tried."
             if number >= config.most_proposals:
                 return self.out_of_proposals(number)
@@ -227,7 +227,7 @@ class _Run:
         self.known.setdefault(trial.architecture.id, trial)
 
 
-def headline(config: SearchConfig, count: int | float) -> str:
+def headline(config: SearchConfig, count: int | float | None) -> str:
     """What is searched, in one line."""
     holds = f"{size_text(count)} architectures"
     limits = "".join(f" · {limit}" for limit in config.all_limits)

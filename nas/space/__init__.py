@@ -11,7 +11,7 @@ from nas.space.fold import Fold
 from nas.space.limits import Limit, broken_limits
 from nas.space.neighbours import crossover, distance, mutate, neighbours
 from nas.space.reach import Extreme, Reach, extremes
-from nas.space.size import size, size_text
+from nas.space.size import size, size_if_counted, size_text
 from nas.space.space import CellSpec, Choose, LayerSpec, ParallelSpec, Space, Spec
 from nas.space.tree import Cell, Layer, Node, OneOf, Parallel, Ref, Repeat, inner
 from nas.space.within import NoneWithin, sample_within
@@ -62,6 +62,7 @@ __all__ = [
     "sample_uniformly",
     "sample_within",
     "size",
+    "size_if_counted",
     "size_text",
     "space_from_data",
     "space_to_data",

@@ -11,8 +11,8 @@ from nas.space.domain import Domain, Real, Value
 from nas.space.moments import Identity, Moment, Walks, questions
 from nas.space.space import Space, draw_uniformly
 
-MAX_MOMENTS = 15_000
-"""The most places where walks can stand that are told apart to count a space, which takes up to a second."""
+MAX_STEPS = 12_000
+"""The most answers that are followed to count a space, which takes up to a second."""
 
 
 class Census:
@@ -34,14 +34,10 @@ class Census:
     def _count(self) -> None:
         """Work out `ways`, from the ends back; with a stack of its own, as a walk may be thousands of questions long."""
         stack = [self.begin]
+        left = MAX_STEPS
         while stack:
             moment = stack[-1]
             choice = moment.choice
-            if len(self.ways) > MAX_MOMENTS or len(stack) > MAX_MOMENTS:
-                raise SpaceError(
-                    f"to count a space at most {MAX_MOMENTS:,} places of its walks are told apart, this one has more; let fewer "
-                    "shared choices at a time decide about its layers."
-                )
             if moment in self.ways or choice is None:
                 self.ways.setdefault(moment, 1)
                 stack.pop()
@@ -49,6 +45,12 @@ class Census:
             nexts = [(moment.after_token(token).moment, like) for token, like in choice.groups]
             missing = {follower for follower, _ in nexts if follower not in self.ways}
             stack += missing
+            left -= len(nexts) if missing else 0
+            if left < 0:
+                raise SpaceError(
+                    f"to count a space at most {MAX_STEPS:,} answers are followed, this one has more; let fewer shared choices at "
+                    "a time decide about its layers."
+                )
             if not missing:
                 self.infinite |= isinstance(choice.domain, Real)
                 self.ways[moment] = sum(self.ways[follower] * like for follower, like in nexts)

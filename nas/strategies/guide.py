@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 from nas.benchmark import Objective
 from nas.errors import StrategyError
 from nas.records import Epoch, Record, Trial
-from nas.space import Architecture, Categorical, Domain, Integer, Limit, Space, Value, size
+from nas.space import Architecture, Categorical, Domain, Integer, Limit, Space, Value, size_if_counted
 from nas.strategies.samplers import make_pruner, make_sampler
 
 
@@ -53,8 +53,9 @@ class Guide:
         """
         if strategy == "cmaes" and len(objectives) > 1:
             raise StrategyError(f"The strategy 'cmaes' serves one objective, this study has {len(objectives)}; name another.")
-        if strategy == "bruteforce" and math.isinf(size(space)):
-            raise StrategyError(f"The strategy 'bruteforce' needs a finite space, {space.name!r} has real ranges; name another.")
+        if strategy == "bruteforce" and (size_if_counted(space) or math.inf) == math.inf:
+            why = "has real ranges" if size_if_counted(space) else "holds more than can be counted"
+            raise StrategyError(f"The strategy 'bruteforce' needs a finite space, {space.name!r} {why}; name another.")
         if pruner != "none" and len(objectives) > 1:
             raise StrategyError(f"Optuna prunes by one objective, this study has {len(objectives)}; leave --pruner out.")
         self.space = space

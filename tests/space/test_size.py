@@ -6,7 +6,21 @@ from hypothesis import assume, given, settings
 from toy_spaces import every_architecture, random_spaces, toy
 
 from nas.errors import SpaceError
-from nas.space import Categorical, Cell, Integer, Layer, OneOf, Parallel, Real, Ref, Repeat, parse_space, size, size_text
+from nas.space import (
+    Categorical,
+    Cell,
+    Integer,
+    Layer,
+    OneOf,
+    Parallel,
+    Real,
+    Ref,
+    Repeat,
+    parse_space,
+    size,
+    size_if_counted,
+    size_text,
+)
 
 TWO, THREE = Categorical(1, 2), Categorical(1, 2, 3)
 NONE = ()
@@ -184,9 +198,11 @@ def test_a_space_that_cannot_be_counted_in_bounded_time_says_so() -> None:
     with pytest.raises(SpaceError) as caught:
         size(toy(*layers, choices=choices))
     assert str(caught.value) == (
-        "to count a space at most 15,000 places of its walks are told apart, this one has more; "
+        "to count a space at most 12,000 answers are followed, this one has more; "
         "let fewer shared choices at a time decide about its layers."
     )
+    assert size_if_counted(toy(*layers, choices=choices)) is None
+    assert size_text(None) == "more than can be counted"
 
 
 def test_an_architecture_of_ten_thousand_layers_is_counted() -> None:
