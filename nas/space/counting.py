@@ -11,8 +11,9 @@ from nas.space.domain import Domain, Real, Value
 from nas.space.moments import Identity, Moment, Walks, questions
 from nas.space.space import Space, draw_uniformly
 
-MAX_STEPS = 12_000
-"""The most answers that are followed to count a space, which takes up to a second."""
+MAX_STEPS = 100_000
+"""The most that counting a space may take, which is up to a second: an answer that is followed is a step for itself, and one
+more for each earlier answer that is remembered."""
 
 
 class Census:
@@ -45,11 +46,11 @@ class Census:
             nexts = [(moment.after_token(token).moment, like) for token, like in choice.groups]
             missing = {follower for follower, _ in nexts if follower not in self.ways}
             stack += missing
-            left -= len(nexts) if missing else 0
+            left -= len(nexts) * (1 + moment.remembered) if missing else 0
             if left < 0:
                 raise SpaceError(
-                    f"to count a space at most {MAX_STEPS:,} answers are followed, this one has more; let fewer shared choices at "
-                    "a time decide about its layers."
+                    f"to count a space takes at most {MAX_STEPS:,} steps, this one takes more; let fewer shared choices at a time "
+                    "decide about its layers."
                 )
             if not missing:
                 self.infinite |= isinstance(choice.domain, Real)

@@ -81,6 +81,11 @@ class Moment:
         """Whether the answer can make a difference; otherwise all lead to the same moment, past the same layers."""
         return self.choice is not None and self.choice.decides
 
+    @property
+    def remembered(self) -> int:
+        """How many earlier answers still matter."""
+        return len(self._answers)
+
     def after(self, answer: Any) -> "Successor":
         """Where `answer`, one of the domain's, leads."""
         assert self.choice is not None  # noqa: S101 - nothing is asked at the end

@@ -198,7 +198,7 @@ def test_a_space_that_cannot_be_counted_in_bounded_time_says_so() -> None:
     with pytest.raises(SpaceError) as caught:
         size(toy(*layers, choices=choices))
     assert str(caught.value) == (
-        "to count a space at most 12,000 answers are followed, this one has more; "
+        "to count a space takes at most 100,000 steps, this one takes more; "
         "let fewer shared choices at a time decide about its layers."
     )
     assert size_if_counted(toy(*layers, choices=choices)) is None
