@@ -209,7 +209,7 @@ class _Compiler:
             if isinstance(value, Choice):
                 yield Ask(value)
                 value.read_by_layers |= matters
-                options.append((key, value if matters else _tagged(_first(value.domain))))
+                options.append((key, value if matters else _tagged(first(value.domain))))
             else:
                 options.append((key, _tagged(value)))  # type: ignore[arg-type]
         if self.inert:
@@ -281,7 +281,8 @@ def _nodes(option: Layer | tuple[Node, ...]) -> tuple[Node, ...]:
     return (option,) if isinstance(option, Layer) else option
 
 
-def _first(domain: Domain) -> Value:
+def first(domain: Domain) -> Value:
+    """The answer that stands for all of `domain` where none makes a difference."""
     return domain.values[0] if isinstance(domain, Categorical) else domain.low
 
 

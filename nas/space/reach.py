@@ -11,6 +11,7 @@ from nas.space.completions import Completions, Rest, TooMany, Way
 from nas.space.domain import Domain, Value
 from nas.space.fold import Costs
 from nas.space.neighbours import changed, other_answers
+from nas.space.program import first
 
 MAX_DESCENT = 50_000
 """The most questions that are answered to improve architectures step by step, where exact extremes are out of reach."""
@@ -77,7 +78,7 @@ def _best(completions: Completions, score: Callable[[Way, Rest], float]) -> Arch
         way, _ = min(ways, key=lambda pair: score(*pair))
         choice, key = key[0].choice, way.to
         assert choice is not None  # noqa: S101 - moments and the walk ask the same
-        return choice.answer(way.token)
+        return choice.answer(way.token) if choice.decides else first(choice.domain)
 
     return completions.space.walk(choose)
 

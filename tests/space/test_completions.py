@@ -91,6 +91,27 @@ def test_a_long_range_that_does_not_matter_leaves_the_proof_alone():
     assert (reach.smallest.total, reach.largest.total, reach.proven) == (1, 2, True)
 
 
+@pytest.mark.parametrize("domain", [Real(0.1, 0.5), Real(-2, -1), Integer(7, 10**6)])
+def test_what_does_not_matter_has_the_first_answer_of_its_domain_in_an_extreme(domain):
+    space = toy(Layer("conv", {"a": TWO}), Layer("dropout", {"rate": domain}))
+    reach = extremes(Completions(space, Sum("rate")), "params")
+    assert reach.smallest.architecture.choices == {"conv.a": 1, "dropout.rate": domain.low}
+    assert reach.largest.architecture.choices == {"conv.a": 2, "dropout.rate": domain.low}
+
+
+@settings(max_examples=80, deadline=None)
+@given(space=random_spaces(reals=True), inert=st.sampled_from([("size",), ("width",), ("width", "size")]))
+def test_an_extreme_is_of_its_space_and_costs_what_it_is_said_to(space, inert):
+    fold = ToyFold(*inert)
+    try:
+        reach = extremes(Completions(space, fold), "params")
+    except ModelError:
+        assume(False)
+    for extreme in (reach.smallest, reach.largest):
+        assert space.architecture(extreme.architecture.choices) == extreme.architecture
+        assert cost_by_hand(space, extreme.architecture, fold)[0] == extreme.total
+
+
 def test_where_there_is_too_much_to_follow_the_best_found_is_not_proven(monkeypatch):
     monkeypatch.setattr(nas.space.reach, "MAX_DESCENT", 20_000)
     choices = {f"w{n}": Categorical(1, 2, 3) for n in range(20)}

@@ -47,7 +47,7 @@ NUMBERS = st.sampled_from([1, Categorical(1), Categorical(0, 2), Categorical(1, 
 WORDS = st.sampled_from(["a", Categorical("a", "b"), Categorical("b"), Categorical("b", "a")])
 PLAIN = st.sampled_from([None, 0.5, True, Categorical(True, 1, None), Categorical(0.5, "a"), Integer(1, 8, log=True)])
 EDGE = "edge_0_1"
-CONTINUOUS = st.sampled_from([Real(0, 0.5), Real(1e-4, 1, log=True)])
+CONTINUOUS = st.sampled_from([Real(0, 0.5), Real(0.1, 0.5), Real(1e-4, 1, log=True)])
 
 
 def _scope(draw: st.DrawFn, outer: Choices, depth: int, reals: bool) -> tuple[Choices, list[Node], set[str]]:
