@@ -25,6 +25,8 @@ class Census:
         """Moment → how many architectures follow from it."""
         self.infinite = False
         """Whether one of them has an answer from a range of reals."""
+        self.steps = 0
+        """How many steps it took to count them."""
         self._count()
 
     @property
@@ -35,7 +37,7 @@ class Census:
     def _count(self) -> None:
         """Work out `ways`, from the ends back; with a stack of its own, as a walk may be thousands of questions long."""
         stack = [self.begin]
-        left = MAX_STEPS
+        opened: set[Moment] = set()
         while stack:
             moment = stack[-1]
             choice = moment.choice
@@ -43,15 +45,17 @@ class Census:
                 self.ways.setdefault(moment, 1)
                 stack.pop()
                 continue
+            if moment not in opened:  # once for each, so that it is no matter in which order they are come to
+                opened.add(moment)
+                self.steps += len(choice.groups) * (1 + moment.remembered)
+                if self.steps > MAX_STEPS:
+                    raise SpaceError(
+                        f"to count a space takes at most {MAX_STEPS:,} steps, this one takes more; "
+                        "let fewer shared choices at a time decide about its layers."
+                    )
             nexts = [(moment.after_token(token).moment, like) for token, like in choice.groups]
-            missing = {follower for follower, _ in nexts if follower not in self.ways}
+            missing = [follower for follower, _ in nexts if follower not in self.ways]
             stack += missing
-            left -= len(nexts) * (1 + moment.remembered) if missing else 0
-            if left < 0:
-                raise SpaceError(
-                    f"to count a space takes at most {MAX_STEPS:,} steps, this one takes more; let fewer shared choices at a time "
-                    "decide about its layers."
-                )
             if not missing:
                 self.infinite |= isinstance(choice.domain, Real)
                 self.ways[moment] = sum(self.ways[follower] * like for follower, like in nexts)

@@ -1,5 +1,4 @@
 import math
-from time import perf_counter
 
 import pytest
 from hypothesis import assume, given, settings
@@ -21,6 +20,7 @@ from nas.space import (
     size_if_counted,
     size_text,
 )
+from nas.space.counting import census
 
 TWO, THREE = Categorical(1, 2), Categorical(1, 2, 3)
 NONE = ()
@@ -155,10 +155,26 @@ def test_a_real_range_out_of_reach_does_not_count(space):
 
 def test_a_space_of_many_repetitions_is_counted_at_once():
     blocks = Repeat("block", Integer(1, 10), (conv(a=TWO),))
-    begun = perf_counter()
+    counted = census(toy(Repeat("stage", Integer(1, 1_000), (blocks,))))
     # One repetition has 2 + 4 + … + 2^10 ways.
-    assert size(toy(Repeat("stage", Integer(1, 1_000), (blocks,)))) == sum((2**11 - 2) ** n for n in range(1, 1_001))
-    assert perf_counter() - begun < 5
+    assert counted.total == sum((2**11 - 2) ** n for n in range(1, 1_001))
+    # How many stages; in each of 1,000, how many blocks; in each of 10, an answer, as the two of `a` are not told apart.
+    assert counted.steps == 1_000 + 1_000 * (10 + 10)
+
+
+def test_counting_takes_a_step_for_each_answer_told_apart_and_for_each_earlier_one_remembered_then():
+    repeats = [Repeat(name, Ref(times), (conv(a=TWO),)) for name, times in (("r", "n"), ("s", "m"), ("t", "n"))]
+    counted = census(toy(*repeats, choices={"n": Categorical(0, 1), "m": Categorical(0, 1)}))
+    # n = 0: m and s. n = 1: r, m, s and t, where n is forgotten again; the answers of `a` are not told apart.
+    assert (counted.total, counted.steps) == (1 + 2 + 2 * (1 + 2) * 2, 2 + (2 * 2 + 2) + (2 + 2 * 2 + 2 + 1))
+
+
+def test_counting_takes_the_same_steps_wherever_in_memory_a_space_lies():
+    def build():
+        return toy(Repeat("stage", Integer(1, 30), (Repeat("block", Integer(1, 10), (conv(a=TWO),)),)))
+
+    spaces = [build() for _ in range(20)]
+    assert {census(space).steps for space in spaces} == {30 + 30 * (10 + 10)}
 
 
 def test_shared_choices_that_are_used_up_do_not_multiply_the_work():
