@@ -3,12 +3,11 @@
 import math
 import random
 from collections.abc import Iterator
-from functools import lru_cache
 
 from nas.errors import SpaceError
 from nas.space.architecture import Architecture
 from nas.space.domain import Domain, Real, Value
-from nas.space.moments import Identity, Moment, Walks, questions
+from nas.space.moments import Moment, Walks, once, questions
 from nas.space.space import Space, draw_uniformly
 
 MAX_STEPS = 100_000
@@ -62,14 +61,14 @@ class Census:
                 stack.pop()
 
 
-@lru_cache(maxsize=32)
-def _census(key: Identity) -> Census:
-    return Census(questions(key.space))
-
-
+@once
 def census(space: Space) -> Census:
-    """The count of `space`; made once, and kept for as long as the space is in use."""
-    return _census(Identity(space))
+    """The count of `space`; made once, and kept for as long as the space is.
+
+    Raises:
+        SpaceError: it takes more than MAX_STEPS.
+    """
+    return Census(questions(space))
 
 
 def architecture_at(space: Space, index: int) -> Architecture:

@@ -7,14 +7,17 @@ equal steps. So what is worked out about the rest of a walk (how many architectu
 for each moment, of which there are few where there are very many architectures.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
+from weakref import finalize
 
 from nas.space.domain import Domain, Value
 from nas.space.program import Ask, Block, Choice, Emit, Inert, Mark, Pick, Token, compile_space
 from nas.space.space import Space
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,27 +199,27 @@ def _event(mark: Mark, answers: Mapping[Choice, Token]) -> Event:
     return Forked() if mark.what == "fork" else BranchEnded()
 
 
-class Identity:
-    """A space as the key of a cache: known by identity, as comparing whole trees takes longer than what is cached."""
+def once(make: Callable[[Space], T]) -> Callable[[Space], T]:
+    """`make`, called once for each space, with what it made kept for as long as the space itself is.
 
-    def __init__(self, space: Space) -> None:
-        self.space = space
+    A space is known by identity, as comparing whole trees takes longer than what is kept; what is made must not hold it.
+    """
+    made: dict[int, T] = {}
 
-    def __hash__(self) -> int:
-        return id(self.space)
+    @wraps(make)
+    def kept(space: Space) -> T:
+        if id(space) not in made:
+            made[id(space)] = make(space)
+            finalize(space, made.pop, id(space))
+        return made[id(space)]
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Identity) and self.space is other.space
-
-
-@lru_cache(maxsize=32)
-def _questions(key: Identity) -> Walks:
-    return Walks(compile_space(key.space))
+    return kept
 
 
+@once
 def questions(space: Space) -> Walks:
     """The walks through `space` as questions alone: no layers are passed, and options of layers are forgotten at once."""
-    return _questions(Identity(space))
+    return Walks(compile_space(space))
 
 
 def layers(space: Space, inert: Inert = lambda _kind, _option: False) -> Walks:

@@ -1,5 +1,7 @@
+import gc
 import math
 import random
+import weakref
 from collections import Counter
 
 import pytest
@@ -22,6 +24,7 @@ from nas.space import (
     sample_uniformly,
     size,
 )
+from nas.space.counting import census
 
 TOWER = toy(Repeat("r", Integer(0, 3), (Layer("conv", {"a": Categorical(1, 3, 5)}),)))
 """1 + 3 + 9 + 27 = 40 architectures; by choices, the one without a layer is every fourth."""
@@ -119,3 +122,14 @@ def test_architectures_are_made_when_asked_for():
     assert size(space) == 2**1_000
     assert next(architectures(space)) == architecture_at(space, 0)
     assert math.log2(index_of(space, sample_uniformly(space, random.Random(3)))) > 900
+
+
+def test_a_census_is_made_once_and_kept_as_long_as_its_space():
+    space = toy(Layer("conv", {"a": Categorical(1, 2)}))
+    counted = census(space)
+    assert census(space) is counted
+    assert census(toy(Layer("conv", {"a": Categorical(1, 2)}))) is not counted
+    gone, forgotten = weakref.ref(space), weakref.ref(counted)
+    del space, counted
+    gc.collect()
+    assert gone() is forgotten() is None
