@@ -4,7 +4,10 @@ Whatever leads to the same moment with the fold in the same state has the same c
 worked out once for each such pair, from the end back (dynamic programming; Bellman 1957).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from nas.errors import ModelError, SpaceError, did_you_mean
 from nas.space.architecture import Architecture
@@ -19,6 +22,9 @@ from nas.space.space import Space
 MAX_STEPS = 6_000_000
 """The most steps that one `Completions` goes to find out what rests cost, some twenty seconds: ten for an answer that is
 followed, and one for each layer that it passes and each branch that it enters or leaves."""
+
+MAX_ASIDE = 50_000
+"""The most steps that a single draw goes beyond those: up to a fifth of a second."""
 
 POINTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Parts of the way through a range that stand for all of it, where that is too long to be listed."""
@@ -54,7 +60,11 @@ class Rest:
 
 
 class Completions:
-    """What the architectures of `space` cost by `fold`. What is found out is kept, for all questions that are put to one object.
+    """What the architectures of `space` cost by `fold`.
+
+    What `total` finds out is kept, for all questions that are put to one object. What a draw or a descent finds out beyond that
+    is forgotten at its end (`aside`): of a range that is too long to be listed each has other answers, so that memory would grow
+    without bound, and a draw would hang on those before it.
 
     Every answer of a list, and of a range of up to LISTED integers, is followed. Of a longer range, or one of reals, the ends and
     three points between are, unless the fold says that the option does not matter; what is found is not proven then.
@@ -63,16 +73,35 @@ class Completions:
     def __init__(self, space: Space, fold: Fold, steps: int = MAX_STEPS) -> None:
         self.space = space
         self.figures = fold.figures
-        self.left = steps
+        self.left = self._steps = steps
         """How many more steps may be gone."""
         self.whole = True
         """Whether no answer was passed over so far."""
         self._folding = Folding(fold)
         self._rests: dict[Key, Rest | None] = {}
         walks = layers(space, fold.inert)
+        self._memos: tuple[dict[Any, Any], ...] = (self._rests, *walks.memos, *self._folding.memos)
         begun = self._folding.past(walks.begin.events, self._folding.begin)
         self.begin = Way(0, begun[1], (walks.begin.moment, begun[0])) if begun else None
         """What comes before the first question; None where a layer does not fit there."""
+
+    @property
+    def kept(self) -> int:
+        """How many things are remembered."""
+        return sum(map(len, self._memos))
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Forget at the end what is found out within, for which MAX_ASIDE steps may be gone, however many were gone before."""
+        left, self.left = self.left, min(self._steps, MAX_ASIDE)
+        sizes = [*map(len, self._memos)]  # what comes later stands after it, and nothing before refers to it
+        try:
+            yield
+        finally:
+            self.left = left
+            for memo, size in zip(self._memos, sizes, strict=True):
+                while len(memo) > size:
+                    memo.popitem()
 
     def index(self, figure: str) -> int:
         """Where `figure` stands among the figures.
@@ -92,7 +121,8 @@ class Completions:
             SpaceError: `architecture` is not one of the space.
         """
         self.space.blueprint(architecture)  # says what is wrong with it
-        costs, _ = self.follow(architecture)
+        with self.aside():
+            costs, _ = self.follow(architecture)
         if costs is None:
             raise ModelError(f"a layer of {architecture.id} does not fit the shape that it is given.")
         return costs

@@ -1,7 +1,7 @@
 """Figures that add up along a walk, layer by layer; what layers are and cost is the fold's to know."""
 
 from collections.abc import Hashable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from nas.errors import ModelError
 from nas.space.domain import Value
@@ -49,11 +49,16 @@ class Folding:
     def __init__(self, fold: Fold) -> None:
         self.fold = fold
         self.nothing: Costs = (0,) * len(fold.figures)
-        self.states: list[Hashable] = []
+        self.states: dict[int, Hashable] = {}
         self._numbers: dict[Hashable, int] = {}
         self._layers: dict[tuple[Passed, int], tuple[int, Costs] | None] = {}
         self._joins: dict[tuple[int, tuple[int, ...], str | None], int | None] = {}
         self.begin: Standing = self._number(fold.begin()), None
+
+    @property
+    def memos(self) -> tuple[dict[Any, Any], ...]:
+        """All that is remembered, each in the order in which it was found; what was found since some time may be taken out."""
+        return self.states, self._numbers, self._layers, self._joins
 
     def past(self, events: tuple[Event, ...], standing: Standing) -> tuple[Standing, Costs] | None:
         """Where the fold stands after `events`, and what they cost; None where one does not fit."""
@@ -111,7 +116,7 @@ class Folding:
     def _number(self, state: Hashable) -> int:
         if state not in self._numbers:
             self._numbers[state] = len(self.states)
-            self.states.append(state)
+            self.states[len(self.states)] = state
         return self._numbers[state]
 
 

@@ -53,26 +53,23 @@ Event = Passed | Forked | BranchEnded | Joined
 class _Frame:
     """A place in the program: a position in a block, the turns left of it, and where it goes on after them."""
 
-    __slots__ = ("block", "index", "live", "next", "outer", "turns")
+    __slots__ = ("block", "index", "live", "outer", "turns")
 
     def __init__(self, block: Block, index: int, turns: int, outer: "_Frame | None") -> None:
         self.block, self.index, self.turns, self.outer = block, index, turns, outer
         again = block.free if turns else frozenset()
         self.live: frozenset[Choice] = block.live[index] | again | (outer.live if outer else frozenset())
-        self.next: _Frame | None = None
-        """One step further; set when first asked for."""
 
 
 class Moment:
     """Where a walk stands. Two moments of one `Walks` are the same for the rest exactly if they are the same object."""
 
-    __slots__ = ("_after", "_answers", "_frame", "_walks", "choice")
+    __slots__ = ("_answers", "_frame", "_walks", "choice")
 
     def __init__(self, walks: "Walks", frame: _Frame | None, answers: Mapping[Choice, Token], choice: Choice | None) -> None:
         self.choice = choice
         """What is asked; None at the end."""
         self._walks, self._frame, self._answers = walks, frame, answers
-        self._after: dict[Token, Successor] = {}
 
     @property
     def domain(self) -> Domain | None:
@@ -96,12 +93,13 @@ class Moment:
 
     def after_token(self, token: Token) -> "Successor":
         """The same, of an answer's place among `choice.groups`."""
-        found = self._after.get(token)
+        key = self, token
+        found = self._walks.afters.get(key)
         if found is None:
             assert self.choice is not None  # noqa: S101 - as above
             assert self._frame is not None  # noqa: S101 - as above
             answers = {**self._answers, self.choice: token}
-            found = self._after[token] = self._walks.run(self._walks.following(self._frame), answers)
+            found = self._walks.afters[key] = self._walks.run(self._walks.following(self._frame), answers)
         return found
 
 
@@ -119,6 +117,8 @@ class Walks:
     """All walks through a space, as moments that are made when they are reached."""
 
     program: Block
+    afters: dict[tuple[Moment, Token], Successor] = field(default_factory=dict)
+    """What has come of answers so far."""
     _frames: dict[tuple[Block, int, int, _Frame | None], _Frame] = field(default_factory=dict)
     _moments: dict[tuple[_Frame | None, frozenset[tuple[Choice, Token]]], Moment] = field(default_factory=dict)
     _passed: dict[tuple[str, tuple[tuple[str, type, Value], ...]], Passed] = field(default_factory=dict)
@@ -126,6 +126,11 @@ class Walks:
     def __post_init__(self) -> None:
         self.begin = self.run(self._frame(self.program, 0, 0, None), {})
         """What comes before the first question, and the moment of it."""
+
+    @property
+    def memos(self) -> tuple[dict[Any, Any], ...]:
+        """All that is remembered, each in the order in which it was found; what was found since some time may be taken out."""
+        return self.afters, self._frames, self._moments, self._passed
 
     def run(self, frame: _Frame | None, answers: dict[Choice, Token]) -> Successor:
         """Go on from `frame` to the next question, or the end."""
@@ -166,9 +171,7 @@ class Walks:
 
     def following(self, frame: _Frame) -> _Frame:
         """One step on in the same block."""
-        if frame.next is None:
-            frame.next = self._frame(frame.block, frame.index + 1, frame.turns, frame.outer)
-        return frame.next
+        return self._frame(frame.block, frame.index + 1, frame.turns, frame.outer)
 
     def beyond(self, frame: _Frame) -> _Frame | None:
         """Where a block inside of `frame`'s goes on at its end: past what is at its own end, so that equal places are one."""

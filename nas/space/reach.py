@@ -91,13 +91,14 @@ def improve(
     It begins anew from another draw until MAX_DESCENT questions are answered. None where no architecture was found that fits.
     """
     best, found, left = math.inf, None, MAX_DESCENT
-    while left > 0:
-        for value, architecture in _descent(completions, score, rng):
-            left -= 1 + len(architecture.choices)
-            if value < best:
-                best, found = value, architecture
-            if left <= 0 or best <= enough:
-                return found
+    with completions.aside():
+        while left > 0:
+            for value, architecture in _descent(completions, score, rng):
+                left -= 1 + len(architecture.choices)
+                if value < best:
+                    best, found = value, architecture
+                if left <= 0 or best <= enough:
+                    return found
     return found
 
 

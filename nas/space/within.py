@@ -39,7 +39,7 @@ def sample_within(completions: Completions, limits: Sequence[Limit | str], rng: 
 
     Where several limits together leave no way on, or completions are too many to be known, a walk may end outside. It begins
     again, MAX_RESTARTS times; then a draw's excess over the limits is brought down answer by answer (`improve`), with no claim to
-    evenness.
+    evenness. What is drawn hangs on the space, the fold, the limits and `rng` alone, not on what was drawn before.
 
     Raises:
         NoneWithin: none was found; `proven` says whether there is certainly none.
@@ -48,14 +48,15 @@ def sample_within(completions: Completions, limits: Sequence[Limit | str], rng: 
     places = [(completions.index(limit.figure), limit) for limit in map(_limit, limits)]
     with suppress(TooMany):
         _check_possible(completions, completions.total(), places)
-    for _ in range(MAX_RESTARTS):
-        draft = _Draft(completions, places, rng)
-        try:
-            architecture = completions.space.walk(draft.choose)
-        except DeadEnd:
-            continue
-        if draft.within():
-            return architecture
+    with completions.aside():
+        for _ in range(MAX_RESTARTS):
+            draft = _Draft(completions, places, rng)
+            try:
+                architecture = completions.space.walk(draft.choose)
+            except DeadEnd:
+                continue
+            if draft.within():
+                return architecture
 
     def excess(costs: tuple[float, ...]) -> float:
         return sum(max(0.0, limit.excess(costs[at])) for at, limit in places)

@@ -10,6 +10,8 @@ from toy_spaces import every_architecture, random_spaces, toy
 import nas.space.reach
 from nas.errors import ModelError, SpaceError
 from nas.space import Categorical, Completions, Integer, Layer, Limit, NoneWithin, Real, Ref, Repeat, sample_within
+from nas.space.completions import MAX_STEPS
+from nas.space.reach import improve
 
 COMPARISONS = st.sampled_from(["<=", "<", ">=", ">"])
 
@@ -121,6 +123,48 @@ def test_long_ranges_are_drawn_within_limits(domain):
     drawn = [sample_within(completions, ["params <= 1.5e9", "params >= 2e8"], rng) for _ in range(20)]
     assert all(2e8 <= completions.cost(one)[0] <= 1.5e9 for one in drawn)
     assert len(set(drawn)) == 20
+
+
+class Wide(ToyFold):
+    """The state is the number of channels; a layer costs as many as it is given times as many as it gives."""
+
+    figures = ("params",)
+
+    def layer(self, state, kind, options):
+        return options["width"], (state * options["width"],)
+
+    def end(self, state):
+        pass
+
+
+WIDE = toy(
+    Repeat("r", Integer(1, 6), (Layer("conv", {"width": Integer(16, 512)}), Layer("pool", {"width": Ref("w")}))),
+    Layer("head", {"width": Integer(16, 512)}),
+    choices={"w": Integer(16, 512)},
+)
+
+
+@pytest.mark.parametrize("steps", [1_000, 5_000, MAX_STEPS])
+def test_a_draw_does_not_hang_on_the_draws_before_it(steps):
+    # To look ahead from the first question takes 4,485 steps.
+    used = Completions(WIDE, Wide(), steps)
+    for seed in range(1_000):
+        sample_within(used, ["params <= 100e3"], random.Random(seed))
+    for seed in range(20):
+        fresh = Completions(WIDE, Wide(), steps)
+        drawn = [sample_within(completions, ["params <= 100e3"], random.Random(seed)) for completions in (used, fresh)]
+        assert drawn[0] == drawn[1]
+
+
+def test_draws_and_descents_leave_nothing_behind():
+    completions, rng = Completions(WIDE, Wide()), random.Random(3)
+    first = sample_within(completions, ["params <= 100e3"], rng)
+    kept = completions.kept
+    drawn = {sample_within(completions, ["params <= 100e3"], rng) for _ in range(500)}
+    improve(completions, lambda costs: costs[0], rng, enough=50e3)
+    assert completions.cost(first)[0] <= 100e3
+    assert len(drawn) > 490
+    assert completions.kept == kept
 
 
 def test_where_there_is_too_much_to_follow_excess_is_brought_down():
