@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from nas import registry
+from nas.benchmark import Shape
 from nas.errors import RegistryError, did_you_mean, quote
 from nas.models.layers.kind import LayerKind
 from nas.space import Categorical, Cell, Domain, Integer, Layer, Node, OneOf, Real, Ref, Repeat, Space, Value, inner
@@ -20,11 +21,18 @@ def layer_kind(name: str) -> type[LayerKind]:
     """The kind of layer called `name`.
 
     Raises:
-        RegistryError: there is none, or what its owner gives is no LayerKind.
+        RegistryError: there is none, or what its owner gives is no LayerKind, or none that says what it accepts.
     """
     kind = registry.load(registry.LAYERS, name)
     if not (isinstance(kind, type) and issubclass(kind, LayerKind)):
         raise RegistryError(f"The layer {name!r} must be a subclass of nas.models.LayerKind, got {quote(kind)}.")
+    accepts = getattr(kind, "accepts", None)
+    if not (isinstance(accepts, tuple) and accepts and all(isinstance(one, type) and issubclass(one, Shape) for one in accepts)):
+        told = "nothing" if accepts is None else quote(accepts)
+        raise RegistryError(
+            f"The {registry.title(registry.LAYERS, name)} must name the classes of shapes that it takes as a tuple `accepts`, "
+            f"such as (Image,), got {told}."
+        )
     return kind
 
 

@@ -2,11 +2,14 @@ from typing import Any, get_args
 
 import pytest
 import torch
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from nas.benchmark import Features, Image, Shape
+from nas.cli import main
+from nas.errors import RegistryError
 from nas.models import LayerKind, layer_kind
 from nas.models.layers import Activation
 
@@ -172,3 +175,27 @@ def test_a_kind_that_says_nothing_of_itself_names_what_is_missing() -> None:
         Silent().output(Image(1, 1, 1), WANTED)
     with pytest.raises(NotImplementedError, match=r"^Silent.build$"):
         Silent().build(Image(1, 1, 1), WANTED)
+
+
+@pytest.mark.parametrize(
+    ("accepts", "shown"),
+    [
+        ("pass", "nothing"),
+        ("accepts: ClassVar = Image", "<class 'nas.benchmark.Image'>"),
+        ("accepts: ClassVar = ()", "()"),
+        ("accepts: ClassVar = (Image, 3)", "(<class 'nas.benchmark.Image'>, 3)"),
+    ],
+)
+def test_a_kind_that_does_not_say_what_it_accepts_is_refused_and_hides_no_other(install: Any, accepts: str, shown: str) -> None:
+    imports = "from typing import ClassVar\nfrom nas.benchmark import Image\nfrom nas.models import LayerKind\n"
+    install(f"{imports}class Mute(LayerKind):\n    {accepts}\n", mute="other_team_layers:Mute")
+    message = (
+        "The layer 'mute' of other-team (other_team_layers:Mute) must name the classes of shapes that it takes as a tuple "
+        f"`accepts`, such as (Image,), got {shown}."
+    )
+    with pytest.raises(RegistryError) as caught:
+        layer_kind("mute")
+    assert str(caught.value) == message
+    done = CliRunner().invoke(main, ["layers"])
+    assert "\nconv " in done.output
+    assert done.stderr == f"nas: {message}\n"
