@@ -5,6 +5,7 @@ NasError
 ├── SpaceError       a search space, or an answer to one of its choices, breaks a rule
 ├── RegistryError    a name is unknown, owned twice, or its owner cannot be loaded
 ├── BenchmarkError   a benchmark's data is missing or does not fit
+│   └── DataMissing  its files, or the package that reads them, are nowhere on this machine
 ├── StrategyError    a strategy or pruner is unknown or cannot serve the study
 ├── ModelError       a layer does not fit the shape it is given
 ├── LedgerError      the ledger cannot be opened, is in use, or holds another study of that name
@@ -35,6 +36,10 @@ class RegistryError(NasError):
 
 class BenchmarkError(NasError):
     """A benchmark's data is missing or does not fit."""
+
+
+class DataMissing(BenchmarkError):
+    """A benchmark's files, or the package that reads them, are nowhere on this machine."""
 
 
 class StrategyError(NasError):

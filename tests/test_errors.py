@@ -7,9 +7,12 @@ ERRORS = [value for value in vars(errors).values() if isinstance(value, type) an
 
 
 def test_every_error_is_a_nas_error_and_stands_in_the_tree_of_the_docstring():
-    drawn = [line.removeprefix("├──").removeprefix("└──").split()[0] for line in errors.__doc__.splitlines() if "──" in line]
-    assert drawn == [error.__name__ for error in ERRORS if error is not NasError]
-    assert all(error.__base__ is NasError for error in ERRORS if error is not NasError)
+    drawn, above = {}, {0: "NasError"}
+    for line in errors.__doc__.splitlines():
+        if "──" in line:
+            name, depth = line.partition("── ")[2].split()[0], line.index("──") // 4
+            drawn[name], above[depth + 1] = above[depth], name
+    assert list(drawn.items()) == [(error.__name__, error.__base__.__name__) for error in ERRORS if error is not NasError]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from benchmarks.digits import BENCHMARK as DIGITS
 from benchmarks.digits.task import load as load_digits
 from nas import registry
 from nas.benchmark import Benchmark, Features, Image, NextTokens, Objective, Sequence, Shape, Signature, Tokens
+from nas.errors import BenchmarkError
 from nas.evaluation import Classification, Examples
 from nas.models import Cost, LayerKind, plan
 from nas.models.layers.convolution import Conv
@@ -424,6 +425,16 @@ def test_a_task_that_is_nowhere_is_told_in_one_line() -> None:
         "The task 'no_such_module:load' of digits cannot be loaded: No module"
     )
     assert found["a README stands beside its task"].startswith("its task is in no file")
+
+
+def test_missing_data_skip_the_contract_and_damaged_data_fail_it(tmp_path) -> None:
+    shakespeare = resolve_benchmark("tiny_shakespeare")
+    (rule,) = (rule for rule in nas.testing.BENCHMARK_RULES if str(rule) == "inputs are as the signature says")
+    with pytest.raises(pytest.skip.Exception, match=r"^tiny-shakespeare\.txt is not in "):
+        BenchmarkContract().test_keeps_the_rule(rule, shakespeare, tmp_path, None)
+    (tmp_path / "tiny-shakespeare.txt").write_text("First Citizen:")
+    with pytest.raises(BenchmarkError, match=r"has 14 with 0 of other kinds; fetch it again"):
+        BenchmarkContract().test_keeps_the_rule(rule, shakespeare, tmp_path, None)
 
 
 def test_the_surface_is_what_all_says() -> None:

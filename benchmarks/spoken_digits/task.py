@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nas.errors import BenchmarkError, quote
+from nas.errors import BenchmarkError, DataMissing, quote
 from nas.evaluation import Classification, Examples, Split, find_data, stratified_order
 
 FILE = "free-spoken-digits-8khz.npz"
@@ -61,7 +61,8 @@ def load(data: Path | None) -> Classification:
     """The task whose splits are by take: 0 to 4 for the test, as the data's authors do, 5 to 9 for validation.
 
     Raises:
-        BenchmarkError: the recordings are nowhere, or are not what they should be; says how to get them.
+        DataMissing: the recordings are nowhere; says how to get them.
+        BenchmarkError: they are not what they should be.
     """
     return _task(data, lambda recordings: {"test": recordings.take_N < 5, "validation": recordings.take_N // 5 == 1})
 
@@ -98,7 +99,7 @@ def _find(data: Path | None) -> Recordings:
             recordings = read(found[0] if read is read_archive else found[0].parent)
             break
     else:
-        raise BenchmarkError(
+        raise DataMissing(
             f"The spoken digits are not {f'in {data}' if data else 'on this machine'}; name the folder `recordings` of "
             f"github.com/Jakobovski/free-spoken-digit-dataset, or that of {FILE}, by --data or the environment variable NAS_DATA."
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nas.errors import BenchmarkError
+from nas.errors import BenchmarkError, DataMissing
 from nas.evaluation import Examples, NextToken, Split, find_data
 
 FILE = "tiny-shakespeare.txt"
@@ -26,11 +26,12 @@ def load(data: Path | None) -> NextToken:
     """The task, from the text in the file or folder `data`, else in the folder that NAS_DATA names.
 
     Raises:
-        BenchmarkError: the text is nowhere, or is another one; says how to get it.
+        DataMissing: the text is nowhere; says how to get it.
+        BenchmarkError: it is another one.
     """
     found = find_data(data, FILE)
     if found is None:
-        raise BenchmarkError(
+        raise DataMissing(
             f"{FILE} is not {f'in {data}' if data else 'on this machine'}; fetch data/tinyshakespeare/input.txt of "
             "github.com/karpathy/char-rnn and name the file by --data, or put it under that name into the folder that the "
             "environment variable NAS_DATA names."

@@ -28,7 +28,8 @@ def load_task(benchmark: Benchmark, data: Path | None) -> Task:
     """The task of `benchmark`, its data read from the folder `data` or from where the benchmark knows to look.
 
     Raises:
-        BenchmarkError: the task cannot be imported, or its data are missing; says how to get them.
+        BenchmarkError: the task cannot be imported.
+        DataMissing: its data are nowhere; says how to get them.
     """
     module, _, function = benchmark.task.partition(":")
     try:
@@ -54,7 +55,7 @@ class Evaluator:
         """Load the data and take them to the device.
 
         Raises:
-            BenchmarkError: the data are missing.
+            DataMissing: the data are nowhere.
             SearchError: the device is not there.
         """
         self.space = space

@@ -1,4 +1,4 @@
-"""What a benchmark must keep to, rule by rule. Its data are read; where they are missing, BenchmarkError is raised."""
+"""What a benchmark must keep to, rule by rule. Its data are read; where they are missing, DataMissing is raised."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import benchmarks.fashion_mnist.task as fashion
-from nas.errors import BenchmarkError
+from nas.errors import BenchmarkError, DataMissing
 
 REAL = pytest.mark.skipif(not fashion.DEBIAN.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed")
 
@@ -52,7 +52,7 @@ def test_files_are_read_zipped_or_not_and_where_torchvision_lays_them(folder: Pa
 
 
 def test_a_folder_without_the_files_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BenchmarkError, match=r"does not hold Fashion-MNIST; the four files are named as in train-images"):
+    with pytest.raises(DataMissing, match=r"does not hold Fashion-MNIST; the four files are named as in train-images"):
         fashion.load(tmp_path)
 
 
@@ -60,7 +60,7 @@ def test_a_missing_data_set_says_both_ways_to_get_it(tmp_path: Path, monkeypatch
     monkeypatch.setattr(fashion, "DEBIAN", tmp_path / "none")
     monkeypatch.setattr(fashion, "CACHE", tmp_path / "cache")
     monkeypatch.setattr("torchvision.datasets.FashionMNIST.mirrors", ["http://127.0.0.1:9/"])
-    with pytest.raises(BenchmarkError, match=r"install Debian's package dataset-fashion-mnist, or name a folder .* by --data\.$"):
+    with pytest.raises(DataMissing, match=r"install Debian's package dataset-fashion-mnist, or name a folder .* by --data\.$"):
         fashion.load(None)
 
 

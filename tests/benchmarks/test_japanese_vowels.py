@@ -8,7 +8,7 @@ import torch
 import benchmarks.japanese_vowels.task as vowels
 from benchmarks.japanese_vowels import BENCHMARK
 from nas.benchmark import Features, Sequence
-from nas.errors import BenchmarkError
+from nas.errors import BenchmarkError, DataMissing
 
 
 def real() -> Path | None:
@@ -95,7 +95,7 @@ def test_missing_files_say_both_ways_to_get_them(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(vowels, "PACKAGES", ("a_package_that_is_not_there",))
     ways = r"\(pip install --no-deps sktime\), or name a folder that holds them by --data or the environment variable NAS_DATA\.$"
     for data, place in ((None, "on this machine"), (tmp_path, f"in {tmp_path}")):
-        with pytest.raises(BenchmarkError, match=rf"are not {place}; install a package that ships them {ways}"):
+        with pytest.raises(DataMissing, match=rf"are not {place}; install a package that ships them {ways}"):
             vowels.load(data)
 
 

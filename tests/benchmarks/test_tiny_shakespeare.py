@@ -10,7 +10,7 @@ import benchmarks.tiny_shakespeare.task as shakespeare
 from benchmarks.tiny_shakespeare import BENCHMARK
 from benchmarks.tiny_shakespeare.floor import VOCABULARY, Linear, bigrams, bits
 from nas.benchmark import NextTokens, Tokens
-from nas.errors import BenchmarkError
+from nas.errors import BenchmarkError, DataMissing
 from nas.evaluation import Examples
 
 SHARED = Path(os.environ.get("NAS_DATA") or Path(__file__).parents[3] / "shared" / "data")
@@ -96,9 +96,9 @@ def test_figures_are_bits_per_character(tmp_path: Path) -> None:
 def test_a_missing_text_says_both_ways_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NAS_DATA", raising=False)
     ways = r"name the file by --data, or put it under that name into the folder that the environment variable NAS_DATA names\.$"
-    with pytest.raises(BenchmarkError, match=rf"^tiny-shakespeare\.txt is not on this machine; .*{ways}"):
+    with pytest.raises(DataMissing, match=rf"^tiny-shakespeare\.txt is not on this machine; .*{ways}"):
         shakespeare.load(None)
-    with pytest.raises(BenchmarkError, match=rf"is not in {re.escape(str(tmp_path))}; .*{ways}"):
+    with pytest.raises(DataMissing, match=rf"is not in {re.escape(str(tmp_path))}; .*{ways}"):
         shakespeare.load(tmp_path)
 
 
