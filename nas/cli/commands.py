@@ -27,6 +27,9 @@ TEXT_ROWS = 50
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 
+NOTHING = 1
+"""Exit status of a run without one complete training, so that a script does not take it for a success."""
+
 
 class _Group(click.Group):
     """Commands in the order of the walk; what a user can mend is one line and exit status 2."""
@@ -240,13 +243,13 @@ def _events(as_json: bool) -> Iterator["OnEvent"]:
 def _closing(study: "Study", as_json: bool, next_steps: list[str]) -> Iterator["OnEvent"]:
     """Where a run's events go; after it, interrupted or not, the leaderboard and what to do next are printed."""
     interrupted = False
-    ended = False
+    ended: Event | None = None
 
     with _events(as_json) as on_event:
 
         def listen(event: "Event") -> None:
             nonlocal ended
-            ended = ended or type(event).__name__ == "RunEnded"
+            ended = event if type(event).__name__ == "RunEnded" else ended
             on_event(event)
 
         try:
@@ -257,6 +260,8 @@ def _closing(study: "Study", as_json: bool, next_steps: list[str]) -> Iterator["
         _print_close(study, next_steps)
     if interrupted:
         raise click.exceptions.Exit(INTERRUPTED)
+    if ended and not ended.progress.complete:  # type: ignore[union-attr]  # a run that has ended
+        raise click.exceptions.Exit(NOTHING)
 
 
 def _print_close(study: "Study", next_steps: list[str]) -> None:

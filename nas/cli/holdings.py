@@ -55,7 +55,7 @@ def _sentences(survey: "Survey") -> Iterator[str]:
     if survey.networks is not None:
         yield f"{survey.networks:,} different networks; {survey.repeated} of the architectures are the same network as another."
     elif survey.repeated.value:
-        yield f"{survey.repeated} of the architectures are the same network as one that differs in one answer."
+        yield f"At least {survey.repeated} of the architectures are the same network as one that differs in one answer."
     else:
         most = f"{100 * survey.repeated.high:.2g} %"
         yield f"No two names of one network were met; at most {most} of the architectures have a twin one answer away."

@@ -155,7 +155,7 @@ def feasibility(
     """
     from nas.cli.holdings import survey_data, survey_text
     from nas.models import check_layers, survey
-    from nas.searching import check_input, resolve_benchmark
+    from nas.searching import check_input, check_limits, resolve_benchmark
     from nas.space import Limit, resolve_space
 
     space = resolve_space(name, space_path)
@@ -163,6 +163,7 @@ def feasibility(
     check_input(space, benchmark)
     check_layers(space)
     asked = tuple(dict.fromkeys((*space.limits, *map(Limit.parse, limits))))
+    check_limits(asked, benchmark)
     with status() as say:
         found = survey(space, benchmark.signature, asked, samples=samples, seed=seed, on_progress=say)
     if as_json:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from nas.benchmark import Image, Signature
-from nas.errors import ModelError
+from nas.errors import ModelError, quote
 from nas.models.planning import Fork, Part, Step, plan
 from nas.models.wiring import Cell, Parallel
 from nas.space import Architecture, Space
@@ -38,9 +38,12 @@ def _sequential(parts: tuple[Part, ...]) -> nn.Sequential:
 def _module(part: Part) -> nn.Module:
     if isinstance(part, Step):
         try:
-            return part.placed.kind.build(part.placed.given, part.placed.wanted)
+            module = part.placed.kind.build(part.placed.given, part.placed.wanted)
         except ModelError as error:
             raise ModelError(f"{part.path}: {error}") from None
+        if not isinstance(module, nn.Module):
+            raise ModelError(f"{part.path}: the layer must build a torch module, got {quote(module)}.")
+        return module
     if isinstance(part, Fork):
         branches = {name: _sequential(branch) for name, branch in part.branches.items()}
         return Parallel(branches, part.merge, axis=1 if isinstance(part.gives, Image) else -1)

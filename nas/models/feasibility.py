@@ -12,8 +12,8 @@ from functools import cached_property
 from nas.benchmark import Signature
 from nas.errors import ModelError
 from nas.models.costing import CostFold, total
-from nas.models.planning import plan
-from nas.models.sameness import identify, network_id
+from nas.models.planning import layers, plan
+from nas.models.sameness import identify
 from nas.space import (
     Architecture,
     Completions,
@@ -23,7 +23,7 @@ from nas.space import (
     Space,
     architectures,
     extremes,
-    neighbours,
+    mutate,
     sample_uniformly,
     sample_within,
     size,
@@ -36,7 +36,13 @@ SAMPLED = 10_000
 """Architectures that are looked at of a larger space."""
 
 CHANGED = 200
-"""Architectures of which each choice is changed, one at a time, to see whether the network changes."""
+"""Architectures of which single answers are changed, to see whether the network changes."""
+
+CHANGES = 24
+"""Changes that are tried of each."""
+
+LAYERS = 2_000_000
+"""Layers of sampled architectures after which no further one is looked at, some twenty seconds; a tenth of it for changes."""
 
 GLANCE = 300
 """Random proposals by which a search sees how much its limits leave."""
@@ -122,7 +128,7 @@ class Survey:
     proposals_within: Share
     """Proposals within all of them, where every choice is drawn uniformly, as a random search does."""
     impossible: tuple[str, ...]
-    """Why a limit is met by no architecture, a sentence each."""
+    """Why a limit is met by no architecture, or by none that was found, a sentence each."""
     unknown: tuple[str, ...]
     """Limits on what only measuring tells."""
     misfits: Share
@@ -133,7 +139,7 @@ class Survey:
     """Different networks; None where not all architectures were looked at."""
     repeated: Share
     """Architectures that are the same network as another one: as any other of a space that was looked at whole, and otherwise as
-    one that differs in one answer, so that there may be more."""
+    one of CHANGES that differ in one answer, so that there may be more."""
     idle: tuple[Idle, ...]
     """Choices of which a change gave the same network, the most idle first."""
     seconds: float
@@ -161,18 +167,27 @@ def survey(
     completions = Completions(space, CostFold(signature))
     early = [limit for limit in limits if limit.figure in COUNTED]
     on_progress("the smallest and the largest")
-    reach = {figure: extremes(completions, figure, rng) for figure in COUNTED}
+    try:
+        reach = {figure: extremes(completions, figure, rng) for figure in COUNTED}
+    except ModelError as error:
+        raise ModelError(f"{error} One of them: {_why(space, signature, rng)}") from error
     on_progress("parameters and FLOPs")
     seen = _Seen(space, signature, early)
     for architecture in architectures(space) if whole else (sample_uniformly(space, rng) for _ in range(samples)):
         seen.look(architecture)
+        if seen.layers > LAYERS and not whole:
+            break
     proposals = _Seen(space, signature, early)
     for _ in range(samples if early else 1):
         proposals.look(space.sample(rng))
+        if proposals.layers > LAYERS:
+            break
     on_progress("equal networks")
     changes = _Changes(space, signature)
     for _ in range(CHANGED):
         changes.look(sample_uniformly(space, rng), rng)
+        if changes.layers > LAYERS / 10:
+            break
     return Survey(
         size=count,
         looked_at=seen.number,
@@ -187,7 +202,7 @@ def survey(
         misfits=seen.share(seen.misfits, exact=whole),
         misfit=seen.misfit,
         networks=len(seen.networks) if whole else None,
-        repeated=seen.repeated if whole else Share.of(changes.repeated, CHANGED),
+        repeated=seen.repeated if whole else changes.share,
         idle=changes.idle(),
         seconds=time.perf_counter() - begin,
     )
@@ -244,12 +259,15 @@ class _Seen:
         self.misfits = 0
         self.misfit = ""
         self.networks: Counter[str] = Counter()
+        self.layers = 0
+        """Of all architectures together."""
         self._figures: list[dict[str, int]] = []
 
     def look(self, architecture: Architecture) -> None:
         self.number += 1
         try:
             parts = plan(self.space, architecture, self.signature)
+            self.layers += layers(parts)
             cost = total(parts)
         except ModelError as error:
             self.misfits += 1
@@ -281,31 +299,42 @@ class _Changes:
     def __init__(self, space: Space, signature: Signature) -> None:
         self.space = space
         self.signature = signature
-        self.repeated = 0
-        """Architectures that were the same network as one of their neighbours."""
+        self.layers = 0
+        """Of all architectures together."""
+        self._number = 0
+        self._repeated = 0
         self._tried: defaultdict[str, int] = defaultdict(int)
         self._idle: defaultdict[str, int] = defaultdict(int)
 
     def look(self, architecture: Architecture, rng: random.Random) -> None:
-        own = self.network(architecture)
-        if own is None:
+        own = self._network(architecture)
+        if own is None or not any(domain.size > 1 for domain in self.space.domains(architecture).values()):
             return
+        self._number += 1
         alike = False
-        for other in neighbours(self.space, architecture, rng):
+        for _ in range(CHANGES):
+            other = mutate(self.space, architecture, rng)
             name = next(name for name, answer in architecture.choices.items() if _differs(other, name, answer))
             pattern = re.sub(r"\.\d+(?=\.)", ".*", name)
             self._tried[pattern] += 1
-            if self.network(other) == own:
+            if self._network(other) == own:
                 self._idle[pattern] += 1
                 alike = True
-        self.repeated += alike
+        self._repeated += alike
 
-    def network(self, architecture: Architecture) -> str | None:
+    def _network(self, architecture: Architecture) -> str | None:
         """Its id; None where a layer does not fit."""
         try:
-            return network_id(self.space, architecture, self.signature)
+            parts = plan(self.space, architecture, self.signature)
         except ModelError:
             return None
+        self.layers += layers(parts)
+        return identify(parts, self.signature)
+
+    @property
+    def share(self) -> Share:
+        """Of the architectures that could be changed, those that were the same network as one of their changes."""
+        return Share.of(self._repeated, max(1, self._number))
 
     def idle(self) -> tuple[Idle, ...]:
         found = [
@@ -313,6 +342,15 @@ class _Changes:
             for name, hits in self._idle.items()
         ]
         return tuple(sorted(found, key=lambda idle: (-idle.share.value, idle.choice)))
+
+
+def _why(space: Space, signature: Signature, rng: random.Random) -> str:
+    """What does not fit in an architecture of a space of which none fits."""
+    try:
+        total(plan(space, space.sample(rng), signature))
+    except ModelError as error:
+        return str(error)
+    return "a shape that none of the sampled ones has."
 
 
 def _differs(other: Architecture, name: str, answer: object) -> bool:
@@ -331,5 +369,7 @@ def _nearest(limit: Limit, reach: Reach) -> float:
 
 def _impossible(limit: Limit, reach: Reach) -> str:
     end = "smallest" if limit.comparison in {"<", "<="} else "largest"
-    unsure = "" if reach.proven else " that was found"
-    return f"No network keeps to {limit}: the {end}{unsure} has {_nearest(limit, reach):,.10g} {limit.figure}; move the limit."
+    nearest = f"{_nearest(limit, reach):,.10g} {limit.figure}; move the limit."
+    if reach.proven:
+        return f"No network keeps to {limit}: the {end} has {nearest}"
+    return f"No network was found that keeps to {limit}: the {end} that was found has {nearest}"

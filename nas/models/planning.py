@@ -4,19 +4,21 @@ From a plan the network is built (`builder`) and its cost is added up (`costing`
 once for all architectures that have that layer at that shape.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import astuple, dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from nas.benchmark import Features, Image, Sequence, Shape, Signature, Tokens
-from nas.errors import ModelError
+from nas.errors import ModelError, NasError, quote
 from nas.models.counting import count
 from nas.models.layers.kind import Cost, LayerKind
 from nas.models.vocabulary import describe, layer_kind
 from nas.space import Architecture, CellSpec, LayerSpec, ParallelSpec, Space, Spec, Value
+
+_T = TypeVar("_T")
 
 _NOUNS: Mapping[type, str] = {
     Image: "an image",
@@ -39,13 +41,21 @@ class Placed:
     @cached_property
     def cost(self) -> Cost:
         """By the layer's formula; where it has none, of the module, built on the meta device and counted."""
+        return _asked(self.kind, self._cost)
+
+    def _cost(self) -> Cost:
         reckoned = self.kind.cost(self.given, self.wanted)
-        return reckoned if reckoned is not None else count(lambda: self.kind.build(self.given, self.wanted), self.given)
+        if reckoned is None:
+            return count(lambda: self.kind.build(self.given, self.wanted), self.given)
+        whole = isinstance(reckoned, Cost) and all(type(number) is int and number >= 0 for number in astuple(reckoned))
+        if not whole:
+            raise ModelError(f"{_owner(self.kind)} must give whole numbers of at least 0 as its `cost`, got {quote(reckoned)}.")
+        return reckoned
 
     @cached_property
     def plain(self) -> LayerKind | None:
         """What it is without the options that make no difference; None where it passes on what it is given."""
-        return self.kind.plain(self.given, self.wanted)
+        return _asked(self.kind, lambda: self.kind.plain(self.given, self.wanted))
 
 
 @dataclass(frozen=True)
@@ -97,6 +107,17 @@ def plan(space: Space, architecture: Architecture, signature: Signature) -> tupl
     if shape != signature.output:
         raise ModelError(f"{space.name} ends in {shape} from {path}, {signature.output} is wanted; end it in a `head`.")
     return parts
+
+
+def layers(parts: Iterable[Part]) -> int:
+    """How many layers a plan has."""
+    found = 0
+    for part in parts:
+        if isinstance(part, Step):
+            found += 1
+        else:
+            found += sum(layers(inside) for inside in (part.branches if isinstance(part, Fork) else part.edges).values())
+    return found
 
 
 class _Planner:
@@ -190,7 +211,30 @@ def _placed(
         raise ModelError(describe(error, name)) from None
     if not isinstance(given, kind.accepts):
         raise _Misfit(" or ".join(_noun(accepted) for accepted in kind.accepts))
-    return Placed(kind, given, kind.output(given, wanted), wanted)
+    gives = _asked(kind, lambda: kind.output(given, wanted))
+    if not isinstance(gives, Shape):
+        raise ModelError(f"{_owner(kind)} must give a shape as its `output`, got {quote(gives)}.")
+    return Placed(kind, given, gives, wanted)
+
+
+def _asked(kind: LayerKind, question: Callable[[], _T]) -> _T:
+    """What a layer answers; it may be of another team's, and raise anything.
+
+    Raises:
+        ModelError: it raised; names the layer and what it said.
+    """
+    try:
+        return question()
+    except NasError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"{_owner(kind)} raised {type(error).__name__}: {reason}") from error
+
+
+def _owner(kind: LayerKind) -> str:
+    """Whose it is: the place that it is imported from."""
+    return f"{type(kind).__module__}:{type(kind).__qualname__}"
 
 
 def _noun(shape: type) -> str:
@@ -213,11 +257,12 @@ def merged(merge: str, ends: Mapping[str, Shape]) -> Shape:
     first = shapes[0]
     if isinstance(first, Tokens):
         raise ModelError("tokens cannot be merged; put an `embedding` before it.")
+    kinds = {(type(shape), *_but_channels(shape)) for shape in shapes}
     if merge != "concatenate":
         if any(shape != first for shape in shapes):
-            raise ModelError(f"branches that are merged by {merge} end in one shape, got {seen}; end each in as many channels.")
+            mend = "give each the same strides" if len(kinds) > 1 else "end each in as many channels"
+            raise ModelError(f"branches that are merged by {merge} end in one shape, got {seen}; {mend}.")
         return first
-    kinds = {(type(shape), *_but_channels(shape)) for shape in shapes}
     if len(kinds) > 1:
         raise ModelError(f"branches that are concatenated differ in channels alone, got {seen}; give each the same strides.")
     return _with_channels(first, sum(_channels(shape) for shape in shapes))

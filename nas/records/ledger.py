@@ -339,6 +339,9 @@ def _switch_to_wal(connection: sa.Connection) -> None:
 
 
 def _sqlite_path(url: str) -> Path:
+    """The file of a URL, or of a plain path."""
+    if url and ":" not in url:
+        return Path(url)
     try:
         parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):  # ValueError: the port is no number

@@ -1,6 +1,6 @@
 """A search from end to end: what is asked, the loop, the finals, and the study that comes out."""
 
-from nas.searching.config import SearchConfig, check_input, default_ledger, resolve_benchmark
+from nas.searching.config import SearchConfig, check_input, check_limits, default_ledger, resolve_benchmark
 from nas.searching.evaluating import Evaluate, make_evaluator
 from nas.searching.events import (
     EpochEnded,
@@ -31,6 +31,7 @@ __all__ = [
     "TrialBegun",
     "TrialEnded",
     "check_input",
+    "check_limits",
     "default_ledger",
     "finals",
     "make_evaluator",

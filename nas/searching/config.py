@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -71,6 +71,30 @@ def check_input(space: Space, benchmark: Benchmark) -> None:
     if not set(space.accepts) & set(benchmark.signature.kinds):
         accepts = " and ".join(space.accepts)
         raise SearchError(f"The space {space.name!r} accepts {accepts}, {benchmark.name!r} feeds {benchmark.signature.input}.")
+
+
+def check_limits(limits: Iterable[Limit], benchmark: Benchmark) -> None:
+    """Refuse limits on figures that are unknown, or known only after training.
+
+    Raises:
+        SearchError: names the limit and what is known.
+    """
+    metrics = {objective.figure for objective in benchmark.objectives}
+    early = [figure for figure, kind in FIGURES.items() if kind.known != "trained"]
+    for limit in limits:
+        if limit.figure in metrics or (limit.figure in FIGURES and limit.figure not in early):
+            raise SearchError(
+                f"A limit is on what is known before training ({', '.join(early)}), got {str(limit)!r}; "
+                "steer by it as an --objective instead."
+            )
+        _check_figures([limit.figure], benchmark)
+
+
+def _check_figures(figures: Iterable[str], benchmark: Benchmark) -> None:
+    known = {*FIGURES, *(objective.figure for objective in benchmark.objectives)}
+    for figure in figures:
+        if figure not in known:
+            raise SearchError(f"No figure of {benchmark.name} is called {figure!r}. {did_you_mean(figure, known)}")
 
 
 class SearchConfig(BaseModel):
@@ -152,19 +176,8 @@ class SearchConfig(BaseModel):
 
     def _check(self) -> None:
         check_input(self.space, self.on)
-        metrics = {objective.figure for objective in self.on.objectives}
-        early = [figure for figure, kind in FIGURES.items() if kind.known != "trained"]
-        for limit in self.all_limits:
-            if limit.figure in metrics or (limit.figure in FIGURES and limit.figure not in early):
-                raise SearchError(
-                    f"A limit is on what is known before training ({', '.join(early)}), got {str(limit)!r}; "
-                    "steer by it as an --objective instead."
-                )
-        for figure in (*self.objectives, *(limit.figure for limit in self.all_limits)):
-            if figure not in FIGURES and figure not in metrics:
-                raise SearchError(
-                    f"No figure of {self.on.name} is called {figure!r}. {did_you_mean(figure, {*FIGURES, *metrics})}"
-                )
+        check_limits(self.all_limits, self.on)
+        _check_figures(self.objectives, self.on)
 
     @property
     def all_limits(self) -> tuple[Limit, ...]:

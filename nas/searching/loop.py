@@ -105,7 +105,8 @@ class _Run:
                 raise SearchError(f"The first {self.tally.evaluated} candidates all failed; the last: {self.last_error()}")
             self.try_one(number, interrupted.get(number))
             number += 1
-        return f"{self.tally.evaluated} of {config.trials} architectures have a result."
+        failed = f", of which {self.tally.counts['failed']} failed" if self.tally.counts["failed"] else ""
+        return f"{self.tally.evaluated} of {config.trials} architectures have a result{failed}."
 
     def out_of_proposals(self, number: int) -> str:
         limits = ", ".join(str(limit) for limit in self.config.all_limits) or "no limits"
@@ -161,8 +162,13 @@ class _Run:
         Raises:
             SearchError: says what the nearest architecture has.
         """
-        if self.within is not None and self.within.impossible:
+        if self.within is None:
+            return
+        if self.within.impossible:
             raise SearchError(self.within.impossible)
+        if self.drawn(0) is None:
+            words = " and ".join(str(limit) for limit in self.within.limits)
+            raise SearchError(f"No network was found that keeps to {words}; widen one of them.")
 
     def remembered(self, architecture: Architecture, key: str) -> tuple[Record | None, int | None]:
         """The Record of the same work done before, in this study or another, and the trial that did it."""

@@ -194,3 +194,11 @@ def test_an_interruption_before_the_search_begins_exits_with_130(run: Nas, monke
 
     monkeypatch.setattr("nas.searching.SearchConfig.make", interrupt)
     assert run("search", "residual_cnn", "--on", "digits").exit_code == 130
+
+
+def test_a_search_of_which_nothing_is_complete_ends_with_status_1(run: Nas, ledger: str, tmp_path: Path) -> None:
+    space = "{name: none, version: 1, accepts: image, layers: [conv: {features: [4, 8]}]}"
+    (tmp_path / "none.yaml").write_text(space)
+    done = run("search", str(tmp_path / "none.yaml"), "--on", "digits", "--trials", "1", "--ledger", ledger)
+    assert done.exit_code == 1
+    assert "1 of 1 architectures have a result, of which 1 failed." in done.output

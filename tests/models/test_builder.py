@@ -134,7 +134,7 @@ def test_building_on_the_meta_device_draws_no_random_number() -> None:
             "{repeat: stage, times: 0, layers: [pool]}",
             "toy ends in an image of 1×8×8 from the input, a vector of 10 features is wanted; end it in a `head`.",
         ),
-        ("{conv: {features: 4, kernel: 4}}, head", "conv: conv.kernel a kernel is odd, so that it has a centre, got 4."),
+        ("{conv: {features: 4, kernel: 4}}, head", "conv: conv.kernel must be odd, so that it has a centre, got 4."),
         ("{conv: {kernel: 3}}, head", "conv: conv needs the option 'features'."),
         ("{conv: {features: 6, groups: 4}}, head", "conv: conv groups must divide features (6), got 4."),
         (

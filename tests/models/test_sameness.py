@@ -99,18 +99,31 @@ def test_the_cells_of_nas_bench_201_are_as_many_networks_as_a_brute_force_twin_f
     found, words = set(), set()
     for architecture in every(cell, edges, ["none", "skip", "conv1", "conv3", "pool"]):
         found.add(network_id(cell, architecture, DIGITS))
-        nodes: list[tuple[str, ...]] = [("x",)]
+        nodes: list[tuple[tuple[str, ...], frozenset[tuple[str, str]]]] = [(("x",), frozenset())]
         for end in (1, 2, 3):
             terms: list[str] = []
+            made_of: frozenset[tuple[str, str]] = frozenset()
             for start in range(end):
-                operation, node = architecture.choices[f"cell.edge_{start}_{end}"], nodes[start]
-                if operation == "skip":
-                    terms += node
-                elif operation != "none" and (node or operation != "pool"):
-                    terms.append(f"{operation}({'+'.join(node)})")
-            nodes.append(tuple(sorted(terms)))
-        words.add(nodes[-1])
+                edge = f"cell.edge_{start}_{end}"
+                operation, (node, before) = architecture.choices[edge], nodes[start]
+                if operation == "none" or (operation in {"skip", "pool"} and not node):
+                    continue
+                word = f"{operation}({'+'.join(node)})"
+                terms += node if operation == "skip" else [word]
+                made_of |= before | ({(word, edge)} if operation in {"conv1", "conv3"} else set())
+            nodes.append((tuple(sorted(terms)), made_of))
+        root, live = nodes[-1]
+        words.add((root, tuple(sorted(word for word, _ in live))))
     assert len(found) == len(words) < 5**6
+
+
+def test_a_layer_that_is_heard_twice_is_not_two_layers() -> None:
+    cell = space(CELL.replace("POOL", "pool: {kind: average, size: 3, stride: 1}"))
+    shared = dict.fromkeys([f"cell.edge_{start}_{end}" for end in (1, 2, 3) for start in range(end)], "none")
+    shared |= {"cell.edge_0_1": "conv3", "cell.edge_1_2": "skip", "cell.edge_1_3": "skip", "cell.edge_2_3": "pool"}
+    apart = shared | {"cell.edge_0_2": "conv3", "cell.edge_1_2": "none"}
+    one, two = ids(cell, shared, apart)
+    assert one != two
 
 
 @pytest.mark.parametrize(

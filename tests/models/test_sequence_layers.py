@@ -326,7 +326,7 @@ def test_gradients_reach_every_parameter() -> None:
     [
         ("lstm: {features: 8, projection: 8}", "lstm projection must be smaller than features (8), got 8."),
         ("conv1d: {features: 8, groups: 3}", "conv1d groups must divide features (8), got 3."),
-        ("conv1d: {features: 8, kernel: 80}", "conv1d.kernel a kernel is odd, so that it has a centre, got 80."),
+        ("conv1d: {features: 8, kernel: 80}", "conv1d.kernel must be odd, so that it has a centre, got 80."),
         ("separable_conv1d: {features: 8, kernel: 257}", "separable_conv1d.kernel should be less than or equal to 255, got 257."),
         ("gru: {features: 8, give: last}", "gru.give should be 'sequence' or 'final', got 'last'."),
     ],

@@ -108,11 +108,11 @@ def test_every_layer_of_the_vocabulary_is_a_layer_kind_that_names_what_it_takes(
         ),
         (
             "layers:\n  - conv:\n      features: 4\n      kernel: [3, 4, 5]\n",
-            "space.yaml:7: layers[0].conv.kernel: conv.kernel a kernel is odd, so that it has a centre, got 4.",
+            "space.yaml:7: layers[0].conv.kernel: conv.kernel must be odd, so that it has a centre, got 4.",
         ),
         (
             "layers:\n  - conv:\n      features: 4\n      kernel: {int: [3, 5]}\n",
-            "space.yaml:7: layers[0].conv.kernel: conv.kernel a kernel is odd, so that it has a centre, got 4.",
+            "space.yaml:7: layers[0].conv.kernel: conv.kernel must be odd, so that it has a centre, got 4.",
         ),
         (
             "layers:\n  - conv: {features: [8, 0]}\n",
@@ -169,7 +169,7 @@ def test_a_space_made_in_python_is_checked_too() -> None:
     made = Space(name="toy", version=1, accepts="image", layers=(Layer("conv", {"features": 8, "kernel": 2}),))
     with pytest.raises(NasError) as caught:
         check_layers(made)
-    assert str(caught.value) == "layers[0].conv.kernel: conv.kernel a kernel is odd, so that it has a centre, got 2."
+    assert str(caught.value) == "layers[0].conv.kernel: conv.kernel must be odd, so that it has a centre, got 2."
 
 
 def test_an_integer_may_stand_where_a_share_is_wanted(tmp_path: Path) -> None:

@@ -141,7 +141,6 @@ def test_an_empty_file_becomes_a_ledger(url: str, tmp_path: Path) -> None:
         ("postgresql://someone@host:hunter2/nas", "something else"),
         ("postgresql//someone:hunter2@host/nas", "something else"),
         ("someone:hunter2@host", "something else"),
-        ("nas.sqlite", "something else"),
         ("sqlite://", "a sqlite URL"),
         ("sqlite:///:memory:", "a sqlite URL"),
         ("", "something else"),
@@ -152,6 +151,13 @@ def test_what_is_no_sqlite_file_is_refused_and_no_password_is_told(url: str, see
         Ledger(url)
     assert str(caught.value) == f"A ledger is a SQLite file, as in sqlite:///nas.sqlite; got {seen}."
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_plain_path_is_a_file_too(tmp_path: Path) -> None:
+    with Ledger(str(tmp_path / "nas.sqlite")) as ledger:
+        ledger.begin_study("a", DEFINITION)
+    with Ledger(f"sqlite:///{tmp_path}/nas.sqlite", create=False) as ledger:
+        assert [entry.name for entry in ledger.studies()] == ["a"]
 
 
 # Studies.

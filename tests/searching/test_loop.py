@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toys import TOY, toy_accuracy, toy_evaluate, toy_params
+from toys import TOY, toy_accuracy, toy_evaluate, toy_params, toy_record
 
 import nas
 from nas.benchmark import Budget
 from nas.errors import LedgerError, NasError, SearchError
 from nas.records import Epoch, Failure, Ledger, Record, conditions, this_machine
-from nas.searching import Event, RunBegun, RunEnded, Study, TrialBegun, TrialEnded, to_data
+from nas.searching import Event, RunBegun, RunEnded, Study, TrialBegun, TrialEnded, resolve_benchmark, to_data
 from nas.space import Architecture, Limit, size
 
 
@@ -410,3 +410,45 @@ def test_one_limit_is_a_list_of_one_and_an_objective_counts_once(ledger: str) ->
     study = search(ledger, trials=1, limits=Limit("params", "<=", 1e6), objectives=["params", "params"])
     assert study.entry.definition["limits"] == ["params <= 1000000"]
     assert [objective["figure"] for objective in study.entry.definition["objectives"]] == ["params"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (["params <= 100"], "No network keeps to params <= 100: the smallest has "),
+        (
+            ["params <= 500", "flops >= 5e5"],
+            "No network was found that keeps to params <= 500 and flops >= 500000; widen one of them.",
+        ),
+    ],
+)
+def test_limits_that_nothing_keeps_to_are_refused_before_the_name_is_taken(ledger: str, limits: list[str], message: str) -> None:
+    with pytest.raises(SearchError) as caught:
+        search(ledger, limits=limits, evaluate=None, study="a")
+    assert str(caught.value).startswith(message)
+    with Ledger(ledger) as book:
+        assert book.studies() == []
+
+
+def test_a_search_that_its_limits_leave_little_says_so_and_draws_within_them(
+    ledger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TOY's largest networks, of which there are few, with an evaluation that costs nothing."""
+    monkeypatch.setattr("nas.searching.loop.make_evaluator", lambda *_, **__: toy_evaluate_counted)
+    events: list[Event] = []
+    study = search(ledger, limits=["params >= 5000"], evaluate=None, trials=2, strategy="random", on_event=events.append)
+    (begun,) = (event for event in events if isinstance(event, RunBegun))
+    assert begun.note.startswith("Of random proposals ")
+    assert "params >= 5000" in begun.note
+    assert to_data(begun)["note"] == begun.note
+    assert study.trials.query("state == 'complete'").architecture.nunique() == 2
+    assert len(study.trials) <= 2 * 6
+
+
+def toy_evaluate_counted(architecture: Architecture, *, budget: Budget, seed: int, **_: Any) -> Record:
+    """As an evaluator that checks limits: the true parameters, and nothing trained."""
+    from nas.models import cost
+
+    found = cost(TOY, architecture, resolve_benchmark("digits").signature)
+    outcome = "complete" if found.params >= 5000 else "infeasible"
+    return toy_record(outcome, {"params": found.params, "validation_accuracy": 0.5}, (), seed, budget)

@@ -42,6 +42,11 @@ class Head(LayerKind):
             raise ModelError(f"a picture has no {self.pool!r} position; pool it by 'average' or 'max'.")
         return wanted
 
+    def plain(self, given: Shape, wanted: Shape) -> LayerKind:
+        """Without the pooling of what is not pooled."""
+        pools = not isinstance(given, Features) and not isinstance(wanted, Sequence)
+        return self if pools else self.model_copy(update={"pool": "average"})
+
     def cost(self, given: Shape, wanted: Shape) -> Cost:
         """Of the linear layer, at each position where that is wanted."""
         channels, features = _width(given), _width(wanted)

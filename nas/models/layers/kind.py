@@ -42,7 +42,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 def _odd(kernel: int) -> int:
     if kernel % 2 == 0:
-        raise ValueError("a kernel is odd, so that it has a centre")
+        raise ValueError("must be odd, so that it has a centre")
     return kernel
 
 
