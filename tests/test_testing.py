@@ -251,7 +251,11 @@ def test_what_is_not_finite_is_found(space_of, layers) -> None:
         ('["train_seconds <= 5"]', "'train_seconds <= 5' is on what is known only after training;"),
         (
             '["params <= 100", "latency_ms <= 5"]',
-            "none of 1,000 random architectures keeps to them; the nearest: params <= 100, got 178.",
+            "No network keeps to params <= 100: the smallest has 178 params; move the limit.",
+        ),
+        (
+            '["params <= 200", "macs >= 6e3"]',
+            "no architecture was found that keeps to params <= 200 and macs >= 6000; move a limit.",
         ),
     ],
 )
@@ -259,6 +263,13 @@ def test_limits_that_cannot_be_kept_to_are_told(space_of, limits, problem) -> No
     rule, told = one_problem(check_space(space_of(TOY % f", limits: {limits}"), samples=1))
     assert rule == "limits are on figures that are known in time, and can be kept to"
     assert told.startswith(problem)
+
+
+def test_limits_that_few_architectures_keep_to_are_kept_to(space_of) -> None:
+    """Each convolution has 1 to 64 features: 44 parameters in four of one feature, and 20 in the head."""
+    convolutions = ", ".join(f"{{conv: {{features: {{int: [1, 64]}}}}, name: {name}}}" for name in "abcd")
+    text = f'{{name: toy, version: 1, accepts: image, layers: [{convolutions}, head], limits: ["params <= 64"]}}'
+    assert problems(check_space(space_of(text), samples=1)) == {}
 
 
 def test_a_space_without_a_readme_is_told_where_to_write_it(space_of, tmp_path) -> None:

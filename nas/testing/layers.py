@@ -78,7 +78,7 @@ def _outputs(trial: LayerTrial) -> str | None:
 def _formulas(trial: LayerTrial) -> str | None:
     for placed in trial.placed:
         _, counted = _weighed(placed)
-        if placed.cost is not None and placed.cost != counted:
+        if placed.cost != counted:
             return (
                 f"{placed.cost.params:,} parameters and {placed.cost.macs:,} multiply-adds by formula, {counted.params:,} and "
                 f"{counted.macs:,} by torch {_shown(placed)}"

@@ -16,12 +16,11 @@ import torch
 from nas import registry
 from nas.benchmark import Features, Image, Sequence, Signature, Tokens, Waveform
 from nas.errors import ModelError, NasError, did_you_mean
-from nas.models import Cost, build, check_layers, cost, count, plan
+from nas.models import Cost, CostFold, Within, build, check_layers, cost, plan
 from nas.records import FIGURES
 from nas.space import (
     Architecture,
     Space,
-    broken_limits,
     parse_space,
     resolve_space,
     space_from_data,
@@ -38,9 +37,6 @@ SAMPLES = 50
 
 MOST_CONTEXTS = 8
 """Architectures in which a choice is changed before it counts as one that changes nothing."""
-
-LIMIT_SAMPLES = 1_000
-"""Random architectures of which one must keep to the limits."""
 
 _SIGNATURES = {
     "image": (Signature(Image(1, 8, 8), Features(10)), Signature(Image(3, 33, 29), Features(7))),
@@ -176,7 +172,7 @@ def _shapes(trial: SpaceTrial) -> str | None:
 def _formulas(trial: SpaceTrial) -> str | None:
     for architecture, signature, _, counted in trial.weighed:
         formula = cost(trial.space, architecture, signature)
-        if formula is not None and formula != counted:
+        if formula != counted:
             return (
                 f"{formula.params:,} parameters and {formula.macs:,} multiply-adds by formula, {counted.params:,} and "
                 f"{counted.macs:,} by torch {_shown(architecture, signature)}"
@@ -242,30 +238,11 @@ def _limits(trial: SpaceTrial) -> str | None:
             return f"no figure is called {limit.figure!r}. {did_you_mean(limit.figure, FIGURES)}"
         if FIGURES[limit.figure].known == "trained":
             return f"{str(limit)!r} is on what is known only after training; steer by it as an objective instead."
-    nearest: tuple[float, tuple[str, ...]] | None = None
-    for seed in range(LIMIT_SAMPLES if trial.space.limits else 0):
-        figures = _figures(trial, trial.space.sample(random.Random(seed)))  # noqa: S311 - no secret
-        broken = broken_limits(figures, trial.space.limits)
-        if not broken:
-            return None
-        excess = sum(max(0.0, limit.excess(figures[limit.figure])) for limit in trial.space.limits if limit.figure in figures)
-        if nearest is None or excess < nearest[0]:
-            nearest = (excess, broken)
-    return (
-        f"none of {LIMIT_SAMPLES:,} random architectures keeps to them; the nearest: {'; '.join(nearest[1])}."
-        if nearest
-        else None
-    )
-
-
-def _figures(trial: SpaceTrial, architecture: Architecture) -> dict[str, float]:
-    """What is known of an architecture before it is measured, at the first signature."""
-    signature = trial.signatures[0]
-    found = cost(trial.space, architecture, signature)
-    if found is None:
-        counted = count(lambda: build(trial.space, architecture, signature), signature.input)
-        found = Cost(counted.params, counted.macs)
-    return {"params": found.params, "macs": found.macs, "flops": 2 * found.macs}
+    counted = [limit for limit in trial.space.limits if limit.figure in CostFold.figures]
+    within = Within(trial.space, trial.signatures[0], counted)
+    if not counted or within.draw(random.Random(0)) is not None:  # noqa: S311 - no secret
+        return None
+    return within.impossible or f"no architecture was found that keeps to {' and '.join(map(str, counted))}; move a limit."
 
 
 def _readme(trial: SpaceTrial) -> str | None:
