@@ -223,6 +223,13 @@ class Benchmark:
     floor: Mapping[str, float] = field(default_factory=dict)
     """What a linear model reaches, by figure."""
 
+    def __post_init__(self) -> None:
+        given = self.signature.input
+        if self.recipe.flip and not isinstance(given, Image):
+            raise BenchmarkError(f"{self.name}: only pictures are mirrored, got {given}; leave `flip` out.")
+        if self.recipe.shift and isinstance(given, Tokens | Features):
+            raise BenchmarkError(f"{self.name}: pictures, sequences and sounds are shifted, got {given}; leave `shift` out.")
+
     def to_data(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
         return {**asdict(self), "signature": self.signature.to_data()}

@@ -1,0 +1,89 @@
+"""The frozen question is checked at the door, and written so that no two are taken for one."""
+
+from dataclasses import replace
+
+import pytest
+
+from nas.benchmark import (
+    Benchmark,
+    Budget,
+    Features,
+    Image,
+    NextTokens,
+    Objective,
+    Recipe,
+    Sequence,
+    Shape,
+    Signature,
+    Tokens,
+    Waveform,
+)
+from nas.errors import BenchmarkError
+
+RECIPE = Recipe(batch_size=8, learning_rate=1e-3)
+
+
+def benchmark(given: Shape, recipe: Recipe = RECIPE) -> Benchmark:
+    return Benchmark(
+        name="toy",
+        version=1,
+        summary="",
+        signature=Signature(given, Features(2)),
+        objectives=(Objective("validation_accuracy", "maximize"),),
+        budget=Budget(epochs=1),
+        final_budget=Budget(epochs=1),
+        recipe=recipe,
+        task="nowhere:load",
+        source="",
+        licence="",
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "change", "message"),
+    [
+        (Sequence(4, 3), {"flip": True}, "toy: only pictures are mirrored, got a sequence of 4×3; leave `flip` out."),
+        (Tokens(4, 9), {"shift": 1}, "toy: pictures, sequences and sounds are shifted, got 4 tokens of 9; leave `shift` out."),
+        (
+            Features(4),
+            {"shift": 1},
+            "toy: pictures, sequences and sounds are shifted, got a vector of 4 features; leave `shift` out.",
+        ),
+    ],
+)
+def test_changes_that_do_not_fit_the_input_are_refused(given: Shape, change: dict[str, object], message: str) -> None:
+    with pytest.raises(BenchmarkError) as caught:
+        benchmark(given, replace(RECIPE, **change))
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("given", [Image(1, 4, 4), Sequence(4, 3), Waveform(4, 1, rate=8)])
+def test_changes_that_fit_are_taken(given: Shape) -> None:
+    assert benchmark(given, replace(RECIPE, shift=1)).recipe.shift == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "kinds"),
+    [
+        (Image(1, 4, 4), ("image",)),
+        (Sequence(4, 3), ("sequence",)),
+        (Waveform(4, 1, rate=8), ("sequence", "waveform")),
+        (Tokens(4, 9), ("tokens",)),
+    ],
+)
+def test_a_waveform_is_a_sequence_too(given: Shape, kinds: tuple[str, ...]) -> None:
+    assert Signature(given, Features(2)).kinds == kinds
+
+
+def test_shapes_of_equal_numbers_are_told_apart_in_data() -> None:
+    outputs = [Sequence(4, 9), NextTokens(4, 9)]
+    data = [Signature(Tokens(4, 9), output).to_data()["output"] for output in outputs]
+    assert data == [{"kind": "sequence", "length": 4, "channels": 9}, {"kind": "nexttokens", "length": 4, "channels": 9}]
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [(Image(1, 2, 3), (1, 2, 3)), (Sequence(4, 3), (4, 3)), (Tokens(4, 9), (4,)), (Features(2), (2,))],
+)
+def test_axes_are_those_of_one_example(shape: Shape, axes: tuple[int, ...]) -> None:
+    assert shape.axes == axes
