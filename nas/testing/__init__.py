@@ -11,6 +11,8 @@ SpaceContract       fixture `space`; optional `signatures`, `readme`; `samples` 
 LayerContract       fixture `layer`, a LayerTrial: the kind, options and shapes to try
 BenchmarkContract   fixture `benchmark`; optional `data` (a folder), `readme`
 check_space, check_layer, check_benchmark     the rules of each, and what is wrong, without pytest
+
+A rule that nothing on trial is about is skipped with its reason, and left out by the functions: what is told was looked at.
 """
 
 from importlib import import_module

@@ -9,23 +9,29 @@ from nas.errors import NasError, printable
 Trial = TypeVar("Trial")
 
 
+class NotTried(Exception):
+    """Nothing on trial is what a rule is about; says why. Neither kept nor broken, it is left out."""
+
+
 @dataclass(frozen=True)
 class Rule(Generic[Trial]):
     """What must be so."""
 
     text: str
     check: Callable[[Trial], str | None]
-    """What is wrong, in one line, or None. May raise: then that is what is wrong."""
+    """What is wrong, in one line, or None. May raise: then that is what is wrong, NotTried aside."""
 
     def __str__(self) -> str:
         return self.text
 
 
 def check(rules: Iterable[Rule[Trial]], trial: Trial) -> Iterator[tuple[str, str | None]]:
-    """Each rule with what is wrong, or None."""
+    """Each rule that could be tried with what is wrong, or None."""
     for rule in rules:
         try:
             problem = rule.check(trial)
+        except NotTried:
+            continue
         except NasError as error:
             problem = str(error)
         except Exception as error:  # what is on trial may raise anything, and the other rules are still to be told

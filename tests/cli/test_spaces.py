@@ -161,10 +161,14 @@ def test_a_size_is_written_out(run: Nas, name: str) -> None:
     assert "40,247,015,719,680 architectures" in run("spaces", "show", name).output
 
 
-def test_check_prints_a_line_a_rule(run: Nas, toy: Path) -> None:
+RULES = [str(rule) for rule in SPACE_RULES if "next token" not in str(rule)]
+"""Those that a space of pictures is tried on."""
+
+
+def test_check_prints_a_line_a_rule_that_is_tried(run: Nas, toy: Path) -> None:
     done = run("spaces", "check", toy, "--samples", "2")
     assert done.exit_code == 0, done.output
-    assert done.output == "".join(f"ok     {rule}\n" for rule in SPACE_RULES)
+    assert done.output == "".join(f"ok     {rule}\n" for rule in RULES)
 
 
 def test_check_tells_what_is_wrong_with_status_1(run: Nas, toy: Path) -> None:
@@ -174,7 +178,7 @@ def test_check_tells_what_is_wrong_with_status_1(run: Nas, toy: Path) -> None:
     (wrong,) = (line for line in done.output.splitlines() if not line.startswith("ok     "))
     assert wrong.startswith(f"wrong  a README stands beside it: {toy.parent}/README.md is missing or empty;")
     told = json.loads(run("spaces", "check", toy, "--samples", "1", "--json").output)
-    assert [row["rule"] for row in told] == [str(rule) for rule in SPACE_RULES]
+    assert [row["rule"] for row in told] == RULES
     assert [row["problem"] is None for row in told] == [True] * (len(told) - 1) + [False]
 
 
@@ -227,7 +231,7 @@ def test_a_new_space_brings_a_test_that_passes(run: Nas, tmp_path: Path) -> None
     environment = {**__import__("os").environ, "PYTHONPATH": "."}
     done = subprocess.run(words, cwd=tmp_path / "my_own_space", env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    assert f"{len(SPACE_RULES)} passed" in done.stdout
+    assert f"{len(RULES)} passed, 1 skipped" in done.stdout
 
 
 @pytest.mark.parametrize(
