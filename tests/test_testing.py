@@ -2,6 +2,7 @@
 
 import random
 import re
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -13,10 +14,11 @@ from benchmarks.digits import BENCHMARK as DIGITS
 from benchmarks.digits.task import load as load_digits
 from nas import registry
 from nas.benchmark import Benchmark, Features, Image, NextTokens, Objective, Sequence, Shape, Signature, Tokens
-from nas.errors import BenchmarkError
+from nas.errors import BenchmarkError, ModelError
 from nas.evaluation import Classification, Examples
 from nas.models import Cost, LayerKind, plan
 from nas.models.layers.convolution import Conv
+from nas.models.layers.sequence_convolution import Conv1d
 from nas.searching import resolve_benchmark
 from nas.space import Architecture, Integer, Layer, Real, Space, parse_space, resolve_space
 from nas.testing import (
@@ -406,6 +408,115 @@ def test_a_wrong_layer_breaks_its_rule(kind, shapes, rule) -> None:
     assert rule in problems(check_layer(trial))
 
 
+def test_a_layer_that_shortens_a_text_is_not_held_to_positions_it_has_not() -> None:
+    back = "it does not look ahead where the next token is wanted"
+    options = [{"features": 4, "kernel": 3, "stride": 2}]
+    short = LayerTrial(kind=Conv1d, options=options, shapes=[Sequence(8, 4)], wanted=[NextTokens(8, 5)])
+    assert problems(check_layer(short)) == {}
+    assert back not in dict(check_layer(short))
+    assert dict(check_layer(replace(short, options=[{"features": 4, "kernel": 3}])))[back] is None
+
+
+class Scaled(Deaf):
+    """Has plain forms, and options that cost nothing, which are right where it is not asked to lie."""
+
+    costless: ClassVar[frozenset[str]] = frozenset({"read"})
+
+    def plain(self, given: Shape, wanted: Shape) -> LayerKind | None:
+        return None if self.read == 1.0 else self.model_copy(update={"unread": 0})
+
+
+class Hasty(Scaled):
+    """Takes a factor for none."""
+
+    def plain(self, given: Shape, wanted: Shape) -> LayerKind | None:
+        return None
+
+
+class Forgetful(Scaled):
+    """Takes all factors for one."""
+
+    def plain(self, given: Shape, wanted: Shape) -> LayerKind | None:
+        return self.model_copy(update={"read": 1.0})
+
+
+class Dearer(Scaled):
+    """Costs less in its plain form."""
+
+    def plain(self, given: Shape, wanted: Shape) -> LayerKind | None:
+        return self.model_copy(update={"unread": 0})
+
+    def cost(self, given: Shape, wanted: Shape) -> Cost:
+        return Cost(params=self.unread)
+
+
+class Costly(Scaled):
+    """Counts what it says costs nothing."""
+
+    def cost(self, given: Shape, wanted: Shape) -> Cost:
+        return Cost(macs=int(self.read))
+
+
+class Hidden(Scaled):
+    """Has weights with another option than those on trial, and counts them not."""
+
+    def build(self, given: Shape, wanted: Shape) -> nn.Module:
+        return Times(self.read) if self.read == 3.0 else nn.Conv2d(1, 1, 1)
+
+
+class Narrow(Scaled):
+    """Fits with one factor only."""
+
+    def output(self, given: Shape, wanted: Shape) -> Shape:
+        if self.read != 3.0:
+            raise ModelError(f"read is 3, got {self.read}.")
+        return given
+
+
+class Misspelt(Scaled):
+    """Names an option that it has not."""
+
+    costless: ClassVar[frozenset[str]] = frozenset({"raed"})
+
+
+PLAIN = "its `plain` form is the same network"
+COSTLESS = "its `costless` options change neither what it gives nor what it costs"
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule", "problem"),
+    [
+        (Hasty, PLAIN, "it gives other numbers than its `plain` form, nothing, at equal weights ("),
+        (Forgetful, PLAIN, "it gives other numbers than its `plain` form, Forgetful(read=1.0, unread=2), at equal weights ("),
+        (
+            Dearer,
+            PLAIN,
+            "it gives an image of 1×4×4 for 2 parameters and 0 multiply-adds, its `plain` form, Dearer(read=3.0, unread=0), "
+            "an image of 1×4×4 for 0 parameters and 0 multiply-adds (",
+        ),
+        (
+            Costly,
+            COSTLESS,
+            "read is said to be `costless`, and with 0 it gives an image of 1×4×4 for 0 parameters and 0 multiply-adds, not an ",
+        ),
+        (Hidden, COSTLESS, "read is said to be `costless`, and with 0 it gives an image of 1×4×4 for 0 parameters and 0 mul"),
+        (Narrow, COSTLESS, "read is said to be `costless`, and with 0 it does not fit: read is 3, got 0.0. ("),
+        (Misspelt, COSTLESS, "its `costless` names 'raed', which is none of its options."),
+    ],
+)
+def test_what_a_layer_says_of_its_options_is_held_to(kind, rule, problem) -> None:
+    trial = LayerTrial(kind=kind, options=[{"read": 3.0, "unread": 2}], shapes=[Image(1, 4, 4)])
+    assert problems(check_layer(trial))[rule].startswith(problem)
+
+
+def test_a_layer_that_says_rightly_which_options_matter_keeps_the_rules() -> None:
+    options = [{"read": 3.0, "unread": 2}, {"read": 1.0}]
+    found = dict(check_layer(LayerTrial(kind=Scaled, options=options, shapes=[Image(1, 4, 4)])))
+    assert set(found.values()) == {None}
+    assert {PLAIN, COSTLESS} <= set(found)
+    assert COSTLESS not in dict(check_layer(LayerTrial(kind=Deaf, shapes=[Image(1, 4, 4)])))
+
+
 def test_a_layer_whose_output_is_not_what_it_gives_is_found() -> None:
     class Pooled(Deaf):
         """Gives less than it says."""
@@ -458,8 +569,6 @@ def test_a_wrong_benchmark_breaks_its_rule(monkeypatch, change, problem) -> None
 
 
 def test_an_objective_that_is_not_measured_and_an_empty_licence_are_found() -> None:
-    from dataclasses import replace
-
     wrong = replace(DIGITS, objectives=(Objective("validation_beauty", "maximize"),), licence=" ")
     assert problems(check_benchmark(wrong)) == {
         "it says what it is, where its data come from and under which licence": "its licence is empty.",
@@ -469,8 +578,6 @@ def test_an_objective_that_is_not_measured_and_an_empty_licence_are_found() -> N
 
 
 def test_a_task_that_is_nowhere_is_told_in_one_line() -> None:
-    from dataclasses import replace
-
     found = problems(check_benchmark(replace(DIGITS, task="no_such_module:load")))
     assert found["inputs are as the signature says"].startswith(
         "The task 'no_such_module:load' of digits cannot be loaded: No module"

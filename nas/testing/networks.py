@@ -57,6 +57,25 @@ def trained_step(model: nn.Module, given: Shape, gives: Shape, *, seed: int = 0)
     return None if all(gradient.isfinite().all() for gradient in gradients) else "has gradients that are not finite"
 
 
+def answers(placed: Placed) -> tuple[Tensor, Tensor]:
+    """What a layer makes of one batch at rest, and in training, with weights and dropout drawn by seed 0.
+
+    Every parameter is given a value other than it begins with, so that what is 0 or 1 at first is read too.
+    """
+    module = seeded_build(placed)
+
+    def answer(*, training: bool) -> Tensor:
+        torch.default_generator.manual_seed(0)
+        outputs: Tensor = module.train(training)(batch(placed.given))
+        return outputs
+
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.default_generator.manual_seed(0)
+        for parameter in module.parameters():
+            parameter.copy_(torch.randn(parameter.shape) / 2)
+        return answer(training=False), answer(training=True)
+
+
 def looks_ahead(model: nn.Module, given: Shape) -> str | None:
     """Where what `model` gives at a position changes with inputs that come later; None where nothing does."""
     inputs = batch(given)
