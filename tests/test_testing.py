@@ -141,7 +141,7 @@ def layers(monkeypatch):
         from nas.models import vocabulary
 
         known = vocabulary.layer_kind
-        for room in ("vocabulary", "planning"):
+        for room in ("vocabulary", "planning", "costing"):
             monkeypatch.setattr(f"nas.models.{room}.layer_kind", lambda name: kinds.get(name) or known(name))
 
     return add
@@ -212,6 +212,7 @@ def test_a_layer_that_raises_breaks_the_rules_that_build_it_and_no_other(space_o
     found = problems(check_space(space_of("{name: toy, version: 1, accepts: image, layers: [raising, head]}"), samples=1))
     assert set(found) == {
         "every value of every choice is built and ends in what is wanted",
+        "layers give the shapes that they say",
         "formulas give what torch counts",
         "random architectures run forward and backward with finite gradients",
     }
@@ -312,6 +313,27 @@ def test_limits_that_few_architectures_keep_to_are_kept_to(space_of) -> None:
     convolutions = ", ".join(f"{{conv: {{features: {{int: [1, 64]}}}}, name: {name}}}" for name in "abcd")
     text = f'{{name: toy, version: 1, accepts: image, layers: [{convolutions}, head], limits: ["params <= 64"]}}'
     assert problems(check_space(space_of(text), samples=1)) == {}
+
+
+def test_a_layer_that_gives_another_shape_than_it_says_is_named(space_of, layers) -> None:
+    class Halving(Deaf):
+        def build(self, given: Shape, wanted: Shape) -> nn.Module:
+            return nn.MaxPool2d(2)
+
+    layers(halving=Halving)
+    rule, problem = one_problem(
+        check_space(space_of("{name: toy, version: 1, accepts: image, layers: [halving, head]}"), samples=1)
+    )
+    assert rule == "layers give the shapes that they say"
+    assert problem.startswith(
+        "halving gives (1, 4, 4) where it says (1, 8, 8); mend the layer's `output` (for an image of 1×8×8: {"
+    )
+
+
+def test_a_file_that_stands_alone_needs_no_readme(tmp_path) -> None:
+    (tmp_path / "alone.yaml").write_text(TOY % "")
+    told = dict(check_space(nas.read_space(tmp_path / "alone.yaml"), samples=1))
+    assert "a README stands beside it" not in told
 
 
 def test_a_space_without_a_readme_is_told_where_to_write_it(space_of, tmp_path) -> None:

@@ -16,7 +16,7 @@ import torch
 from nas import registry
 from nas.benchmark import Features, Image, NextTokens, Sequence, Signature, Tokens, Waveform
 from nas.errors import ModelError, NasError, did_you_mean
-from nas.models import Cost, CostFold, Within, build, check_layers, cost, plan
+from nas.models import Cost, CostFold, Within, build, check_layers, cost, example, plan
 from nas.records import FIGURES
 from nas.space import (
     Architecture,
@@ -172,6 +172,22 @@ def _shapes(trial: SpaceTrial) -> str | None:
     return None
 
 
+def _declared(trial: SpaceTrial) -> str | None:
+    for architecture in trial.covering:
+        for signature in trial.signatures:
+            with _at(architecture, signature), torch.device("meta"), torch.no_grad():
+                values = example(signature.input, "meta", batch_size=2)
+                model = build(trial.space, architecture, signature).eval()
+                for part, module in zip(plan(trial.space, architecture, signature), model, strict=True):
+                    values = module(values)
+                    if tuple(values.shape[1:]) != part.gives.axes:
+                        return (
+                            f"{part.path} gives {tuple(values.shape[1:])} where it says {part.gives.axes}; mend the layer's "
+                            f"`output` {_shown(architecture, signature)}"
+                        )
+    return None
+
+
 def _formulas(trial: SpaceTrial) -> str | None:
     for architecture, signature, _, counted in trial.weighed:
         formula = cost(trial.space, architecture, signature)
@@ -259,6 +275,9 @@ def _limits(trial: SpaceTrial) -> str | None:
 
 
 def _readme(trial: SpaceTrial) -> str | None:
+    origin = trial.space.origin
+    if origin is not None and Path(origin.source).is_file() and Path(origin.source).name not in {"space.yaml", "space.yml"}:
+        raise NotTried("a file that is not called space.yaml stands alone")
     if trial.readme is None:
         return "a space that was read from no file has no folder to look in; give the file's path (fixture `readme`)."
     if not trial.readme.is_file() or not trial.readme.read_text(encoding="utf-8").strip():
@@ -273,6 +292,7 @@ SPACE_RULES: tuple[Rule[SpaceTrial], ...] = (
     Rule("architectures and space go through JSON and come back", _json),
     Rule("the space goes through YAML and comes back", _yaml),
     Rule("every value of every choice is built and ends in what is wanted", _shapes),
+    Rule("layers give the shapes that they say", _declared),
     Rule("formulas give what torch counts", _formulas),
     Rule("every choice changes the network", _choices),
     Rule("random architectures run forward and backward with finite gradients", _passes),
