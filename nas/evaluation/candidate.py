@@ -90,16 +90,14 @@ class Evaluator:
         try:
             outcome = run.go(report, final=final)
         except ModelError as error:
-            outcome = run.fail("wrong_shape", str(error))
+            cause = error.__cause__  # where a layer of another team's raised as it was asked
+            outcome = run.fail("wrong_shape", str(error)) if cause is None else run.fail_by(cause)
         except NasError:
             raise
         except Exception as error:  # a candidate may raise anything; the study must outlive it
             if error is run.listener_error:
                 raise
-            if is_out_of_memory(error):
-                outcome = run.fail("out_of_memory", f"on {self.device}: {error}")
-            else:
-                outcome = run.fail("raised", f"{type(error).__name__}: {error}")
+            outcome = run.fail_by(error)
         finally:
             torch.set_num_threads(threads)  # the rest of the process keeps its own
         release(self.device)
@@ -220,6 +218,11 @@ class _Run:
         private = message.replace(home, "~") if len(home) > 1 else message
         self.gathered["error"] = Failure(kind=kind, message=" ".join(private.split())[:300])
         return "failed"
+
+    def fail_by(self, error: BaseException) -> Outcome:
+        if is_out_of_memory(error):
+            return self.fail("out_of_memory", f"on {self.evaluator.device}: {error}")
+        return self.fail("raised", f"{type(error).__name__}: {error}")
 
     def record(self, outcome: Outcome) -> Record:
         return Record(

@@ -154,7 +154,7 @@ class _Planner:
                 self.kinds[spec.kind] = layer_kind(spec.kind)
             return _place(self.kinds[spec.kind], spec.kind, spec.options, shape, self.wanted, path)
         except ModelError as error:
-            raise ModelError(f"{spec.path}: {error}") from None
+            raise ModelError(f"{spec.path}: {error}") from error.__cause__
 
     def cell(self, spec: CellSpec, shape: Shape, path: str) -> Graph:
         edges = {}

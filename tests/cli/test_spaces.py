@@ -165,19 +165,25 @@ RULES = [str(rule) for rule in SPACE_RULES if "next token" not in str(rule)]
 """Those that a space of pictures is tried on."""
 
 
-def test_check_prints_a_line_a_rule_that_is_tried(run: Nas, toy: Path) -> None:
-    done = run("spaces", "check", toy, "--samples", "2")
+@pytest.fixture
+def folder(toy: Path) -> Path:
+    """The same as a package has it."""
+    return toy.rename(toy.with_name("space.yaml"))
+
+
+def test_check_prints_a_line_a_rule_that_is_tried(run: Nas, folder: Path) -> None:
+    done = run("spaces", "check", folder, "--samples", "2")
     assert done.exit_code == 0, done.output
     assert done.output == "".join(f"ok     {rule}\n" for rule in RULES)
 
 
-def test_check_tells_what_is_wrong_with_status_1(run: Nas, toy: Path) -> None:
-    (toy.parent / "README.md").unlink()
-    done = run("spaces", "check", toy, "--samples", "1")
+def test_check_tells_what_is_wrong_with_status_1(run: Nas, folder: Path) -> None:
+    (folder.parent / "README.md").unlink()
+    done = run("spaces", "check", folder, "--samples", "1")
     assert done.exit_code == 1
     (wrong,) = (line for line in done.output.splitlines() if not line.startswith("ok     "))
-    assert wrong.startswith(f"wrong  a README stands beside it: {toy.parent}/README.md is missing or empty;")
-    told = json.loads(run("spaces", "check", toy, "--samples", "1", "--json").output)
+    assert wrong.startswith(f"wrong  a README stands beside it: {folder.parent}/README.md is missing or empty;")
+    told = json.loads(run("spaces", "check", folder, "--samples", "1", "--json").output)
     assert [row["rule"] for row in told] == RULES
     assert [row["problem"] is None for row in told] == [True] * (len(told) - 1) + [False]
 
