@@ -117,7 +117,7 @@ class Conv(_ImageToImage):
         shape: dict[str, Any] = {
             "kernel_size": self.kernel,
             "stride": self.stride,
-            "dilation": self.dilation,
+            "dilation": self.dilation if self.kernel > 1 else 1,  # else torch goes another way, to other last bits
             "groups": self.groups,
         }
         activates_last = self.activation != "none" and self.order == "conv_first"
