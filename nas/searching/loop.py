@@ -93,7 +93,8 @@ class _Run:
             self.guide.restore(trial)
             self.count(trial, fresh=False)
         count = size_if_counted(config.space)
-        note = self.within.note if self.within else ""
+        # Only where there is something left to do: it takes the layers, which load torch.
+        note = self.within.note if self.tally.evaluated < config.trials and self.within else ""
         self.on_event(RunBegun(config.study_name, config.trials, len(finished), headline(config, count), note))
         number = len(finished)
         while self.tally.evaluated < config.trials:

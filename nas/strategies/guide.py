@@ -53,8 +53,8 @@ class Guide:
         """
         if strategy == "cmaes" and len(objectives) > 1:
             raise StrategyError(f"The strategy 'cmaes' serves one objective, this study has {len(objectives)}; name another.")
-        if strategy == "bruteforce" and (size_if_counted(space) or math.inf) == math.inf:
-            why = "has real ranges" if size_if_counted(space) else "holds more than can be counted"
+        if strategy == "bruteforce" and (count := size_if_counted(space)) in (None, math.inf):
+            why = "holds more than can be counted" if count is None else "has real ranges"
             raise StrategyError(f"The strategy 'bruteforce' needs a finite space, {space.name!r} {why}; name another.")
         if pruner != "none" and len(objectives) > 1:
             raise StrategyError(f"Optuna prunes by one objective, this study has {len(objectives)}; leave --pruner out.")

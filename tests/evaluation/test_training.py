@@ -1,6 +1,6 @@
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -224,6 +224,20 @@ def test_a_step_forgets_the_gradients_of_the_last() -> None:
         assert model[1].weight.grad is not None
         gradients.append(model[1].weight.grad.clone())
     assert torch.equal(*gradients)
+
+
+@pytest.mark.parametrize("share", [0.5, 2.0])
+def test_gradients_are_cut_to_the_length_that_the_recipe_allows(share: float) -> None:
+    model, data = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)), examples()
+    optimizer = make_optimizer(model, Recipe(batch_size=16, learning_rate=0.0, weight_decay=0.0))
+
+    def step(recipe: Recipe) -> Tensor:
+        take_step(model, TASK, optimizer, data.inputs, data.targets, recipe)
+        return torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
+
+    free = step(RECIPE)
+    cut = step(replace(RECIPE, gradient_norm=share * free.norm().item()))
+    assert torch.allclose(cut, min(share, 1.0) * free, rtol=1e-4)
 
 
 def test_a_huge_learning_rate_diverges() -> None:

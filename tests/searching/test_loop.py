@@ -12,7 +12,7 @@ from nas.benchmark import Budget
 from nas.errors import LedgerError, NasError, SearchError
 from nas.records import Epoch, Failure, Ledger, Record, conditions, this_machine
 from nas.searching import Event, RunBegun, RunEnded, Study, TrialBegun, TrialEnded, resolve_benchmark, to_data
-from nas.space import Architecture, Limit, size
+from nas.space import Architecture, Limit, size, space_to_yaml
 
 
 @pytest.fixture
@@ -452,3 +452,11 @@ def toy_evaluate_counted(architecture: Architecture, *, budget: Budget, seed: in
     found = cost(TOY, architecture, resolve_benchmark("digits").signature)
     outcome = "complete" if found.params >= 5000 else "infeasible"
     return toy_record(outcome, {"params": found.params, "validation_accuracy": 0.5}, (), seed, budget)
+
+
+def test_a_space_is_found_by_its_name_in_the_space_path(ledger: str, tmp_path: Path) -> None:
+    (tmp_path / "toy.yaml").write_text(space_to_yaml(TOY))
+    found = nas.search("toy", on="digits", space_path=tmp_path, evaluate=toy_evaluate, trials=1, ledger=ledger)
+    assert found.space == TOY
+    with pytest.raises(NasError, match="No search space is called 'toy'"):
+        nas.search("toy", on="digits", evaluate=toy_evaluate, trials=1, ledger=ledger)
