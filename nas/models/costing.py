@@ -6,7 +6,7 @@ from typing import cast
 from nas.benchmark import Shape, Signature
 from nas.errors import ModelError
 from nas.models.layers.kind import Cost
-from nas.models.planning import Fork, Part, Step, keep, merged, place, plan
+from nas.models.planning import Part, kept, merged, place, plan, steps
 from nas.models.vocabulary import layer_kind
 from nas.space import Architecture, Space, Value
 
@@ -23,14 +23,7 @@ def cost(space: Space, architecture: Architecture, signature: Signature) -> Cost
 
 def total(parts: Iterable[Part]) -> Cost:
     """What the layers of a plan cost together."""
-    found = Cost()
-    for part in parts:
-        if isinstance(part, Step):
-            found += part.placed.cost
-        else:
-            for inside in (part.branches if isinstance(part, Fork) else part.edges).values():
-                found += total(inside)
-    return found
+    return sum((step.placed.cost for step in steps(parts)), Cost())
 
 
 class CostFold:
@@ -63,9 +56,7 @@ class CostFold:
         shapes = cast(tuple[Shape, ...], ends)
         if merge is not None:
             return merged(merge, {str(n): shape for n, shape in enumerate(shapes)})
-        for shape in shapes:
-            keep(cast(Shape, given), shape)
-        return keep(cast(Shape, given), cast(Shape, given))
+        return kept(cast(Shape, given), shapes)
 
     def end(self, state: Hashable) -> None:
         """Refuse a shape that is not wanted.

@@ -12,7 +12,7 @@ from functools import cached_property
 from nas.benchmark import Signature
 from nas.errors import ModelError
 from nas.models.costing import CostFold, total
-from nas.models.planning import layers, plan
+from nas.models.planning import plan, steps
 from nas.models.sameness import identify
 from nas.space import (
     Architecture,
@@ -267,7 +267,7 @@ class _Seen:
         self.number += 1
         try:
             parts = plan(self.space, architecture, self.signature)
-            self.layers += layers(parts)
+            self.layers += sum(1 for _ in steps(parts))
             cost = total(parts)
         except ModelError as error:
             self.misfits += 1
@@ -328,7 +328,7 @@ class _Changes:
             parts = plan(self.space, architecture, self.signature)
         except ModelError:
             return None
-        self.layers += layers(parts)
+        self.layers += sum(1 for _ in steps(parts))
         return identify(parts, self.signature)
 
     @property

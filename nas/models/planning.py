@@ -4,7 +4,7 @@ From a plan the network is built (`builder`) and its cost is added up (`costing`
 once for all architectures that have that layer at that shape.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass
 from functools import cached_property, lru_cache
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from nas.benchmark import Features, Image, Sequence, Shape, Signature, Tokens
 from nas.errors import ModelError, NasError, quote
 from nas.models.counting import count
-from nas.models.layers.kind import Cost, LayerKind
+from nas.models.layers.kind import Cost, LayerKind, channels
 from nas.models.vocabulary import describe, layer_kind
 from nas.space import Architecture, CellSpec, LayerSpec, ParallelSpec, Space, Spec, Value
 
@@ -78,7 +78,6 @@ class Fork:
     path: str
     merge: str
     branches: "Mapping[str, tuple[Part, ...]]"
-    given: Shape
     gives: Shape
 
 
@@ -109,15 +108,14 @@ def plan(space: Space, architecture: Architecture, signature: Signature) -> tupl
     return parts
 
 
-def layers(parts: Iterable[Part]) -> int:
-    """How many layers a plan has."""
-    found = 0
+def steps(parts: Iterable[Part]) -> Iterator[Step]:
+    """Every layer of a plan, those of branches and edges too."""
     for part in parts:
         if isinstance(part, Step):
-            found += 1
+            yield part
         else:
-            found += sum(layers(inside) for inside in (part.branches if isinstance(part, Fork) else part.edges).values())
-    return found
+            for inside in (part.branches if isinstance(part, Fork) else part.edges).values():
+                yield from steps(inside)
 
 
 class _Planner:
@@ -145,7 +143,7 @@ class _Planner:
                 gives = merged(spec.merge, ends)
             except ModelError as error:
                 raise ModelError(f"{spec.path}: {error}") from None
-            return Fork(spec.path, spec.merge, {name: parts for name, (parts, _, _) in branches.items()}, shape, gives)
+            return Fork(spec.path, spec.merge, {name: parts for name, (parts, _, _) in branches.items()}, gives)
         return self.cell(spec, shape, path)
 
     def placed(self, spec: LayerSpec, shape: Shape, path: str) -> Placed:
@@ -161,7 +159,7 @@ class _Planner:
         for ends, inside in spec.edges.items():
             parts, end, last = self.sequence(inside, shape, path)
             try:
-                keep(shape, end)
+                kept(shape, [end])
             except ModelError as error:
                 raise ModelError(f"{last}: {error}") from None
             edges[ends] = parts
@@ -185,14 +183,15 @@ def _place(owner: type[LayerKind], kind: str, options: Mapping[str, Value], give
         raise ModelError(f"{kind} takes {error}, got {given} from {path}; move or replace it.") from None
 
 
-def keep(given: Shape, end: Shape) -> Shape:
-    """The shape of a cell whose edge makes `end` of `given`.
+def kept(given: Shape, ends: Iterable[Shape]) -> Shape:
+    """The shape of a cell that is given `given`, and whose edges end in `ends`.
 
     Raises:
-        ModelError: they differ.
+        ModelError: one of them is another.
     """
-    if _plain(end) != _plain(given):
-        raise ModelError(f"an operation of a cell keeps the shape {given}, got {end}; give it stride 1 and as many channels.")
+    for end in ends:
+        if _plain(end) != _plain(given):
+            raise ModelError(f"an operation of a cell keeps the shape {given}, got {end}; give it stride 1 and as many channels.")
     return _plain(given)
 
 
@@ -265,14 +264,7 @@ def merged(merge: str, ends: Mapping[str, Shape]) -> Shape:
         return first
     if len(kinds) > 1:
         raise ModelError(f"branches that are concatenated differ in channels alone, got {seen}; give each the same strides.")
-    return _with_channels(first, sum(_channels(shape) for shape in shapes))
-
-
-def _channels(shape: Shape) -> int:
-    if isinstance(shape, Features):
-        return shape.count
-    assert isinstance(shape, Image | Sequence)  # noqa: S101 - tokens are refused before
-    return shape.channels
+    return _with_channels(first, sum(map(channels, shapes)))
 
 
 def _but_channels(shape: Shape) -> tuple[Any, ...]:
@@ -281,7 +273,7 @@ def _but_channels(shape: Shape) -> tuple[Any, ...]:
     return (shape.length,) if isinstance(shape, Sequence) else ()
 
 
-def _with_channels(shape: Shape, channels: int) -> Shape:
+def _with_channels(shape: Shape, number: int) -> Shape:
     if isinstance(shape, Image):
-        return Image(channels, shape.height, shape.width)
-    return Sequence(shape.length, channels) if isinstance(shape, Sequence) else Features(channels)
+        return Image(number, shape.height, shape.width)
+    return Sequence(shape.length, number) if isinstance(shape, Sequence) else Features(number)

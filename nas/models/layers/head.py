@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nas.benchmark import Features, Image, Sequence, Shape
 from nas.errors import ModelError
-from nas.models.layers.kind import Cost, LayerKind, Share
+from nas.models.layers.kind import Cost, LayerKind, Share, channels
 
 
 class Head(LayerKind):
@@ -49,21 +49,26 @@ class Head(LayerKind):
 
     def cost(self, given: Shape, wanted: Shape) -> Cost:
         """Of the linear layer, at each position where that is wanted."""
-        channels, features = _width(given), _width(wanted)
+        inward, outward = channels(given), channels(wanted)
         times = wanted.length if isinstance(wanted, Sequence) else 1
-        return Cost(params=(channels + 1) * features, macs=channels * features * times)
+        return Cost(params=(inward + 1) * outward, macs=inward * outward * times)
 
     def build(self, given: Shape, wanted: Shape) -> nn.Module:
         """Pooling (timm's SelectAdaptivePool2d for pictures), dropout, a linear layer."""
         steps: OrderedDict[str, nn.Module] = OrderedDict()
-        if isinstance(given, Image):
-            steps["pool"] = SelectAdaptivePool2d(pool_type={"average": "avg", "max": "max"}[self.pool], flatten=True)
-        elif isinstance(given, Sequence) and not isinstance(wanted, Sequence):
-            steps["pool"] = PoolPositions(self.pool)
+        if isinstance(given, Image | Sequence) and not isinstance(wanted, Sequence):
+            steps["pool"] = pooled(given, self.pool)
         if self.dropout:
             steps["dropout"] = nn.Dropout(self.dropout)
-        steps["linear"] = nn.Linear(_width(given), _width(wanted))
+        steps["linear"] = nn.Linear(channels(given), channels(wanted))
         return nn.Sequential(steps)
+
+
+def pooled(given: Image | Sequence, kind: str) -> nn.Module:
+    """What makes one vector of a picture's pixels (timm's SelectAdaptivePool2d) or a sequence's positions."""
+    if isinstance(given, Image):
+        return SelectAdaptivePool2d(pool_type={"average": "avg", "max": "max"}[kind], flatten=True)
+    return PoolPositions(kind)
 
 
 class PoolPositions(nn.Module):
@@ -84,10 +89,3 @@ class PoolPositions(nn.Module):
     def extra_repr(self) -> str:
         """How it pools."""
         return self.kind
-
-
-def _width(shape: Shape) -> int:
-    if isinstance(shape, Features):
-        return shape.count
-    assert isinstance(shape, Image | Sequence)  # noqa: S101 - the planner has checked `accepts`
-    return shape.channels

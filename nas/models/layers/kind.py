@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from timm.layers import make_divisible
 from torch import nn
 
-from nas.benchmark import NextTokens, Shape
+from nas.benchmark import Features, Image, NextTokens, Sequence, Shape
 
 Activation = Literal["relu", "leaky_relu", "gelu", "silu", "hard_swish"]
 """Names as in timm's `create_act_layer`."""
@@ -40,13 +40,14 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 """A share, such as a dropout rate."""
 
 
-def _odd(kernel: int) -> int:
+def odd(kernel: int) -> int:
+    """`kernel`, if it is odd; raises ValueError otherwise."""
     if kernel % 2 == 0:
         raise ValueError("must be odd, so that it has a centre")
     return kernel
 
 
-Kernel = Annotated[int, Field(ge=1, le=31), AfterValidator(_odd)]
+Kernel = Annotated[int, Field(ge=1, le=31), AfterValidator(odd)]
 
 
 class LayerKind(BaseModel):
@@ -99,12 +100,20 @@ def looks_back(wanted: Shape) -> bool:
     return isinstance(wanted, NextTokens)
 
 
+def channels(shape: Shape) -> int:
+    """How many numbers stand at each pixel or position of `shape`, or in the vector that it is; it is not of tokens."""
+    if isinstance(shape, Features):
+        return shape.count
+    assert isinstance(shape, Image | Sequence)  # noqa: S101 - who asks has refused tokens
+    return shape.channels
+
+
 def strided(length: int, kernel: int, stride: int) -> int:
     """What a convolution makes of `length` when it is padded to keep its length at stride 1 (timm's `get_padding`)."""
     padding = (stride - 1 + kernel - 1) // 2
     return (length + 2 * padding - kernel) // stride + 1
 
 
-def divisible(channels: float, *, round_limit: float = 0.9) -> int:
-    """`channels` rounded to a multiple of 8, by no more than to the share `round_limit` down, as timm rounds widths."""
-    return int(make_divisible(channels, 8, round_limit=round_limit))  # type: ignore[no-untyped-call]
+def divisible(width: float, *, round_limit: float = 0.9) -> int:
+    """`width` rounded to a multiple of 8, by no more than to the share `round_limit` down, as timm rounds widths."""
+    return int(make_divisible(width, 8, round_limit=round_limit))  # type: ignore[no-untyped-call]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nas.benchmark import Features, Image, Sequence, Shape
 from nas.errors import ModelError
-from nas.models.layers.kind import Activation, Cost, Count, LayerKind, Share, looks_back
+from nas.models.layers.kind import Activation, Cost, Count, LayerKind, Share, channels, looks_back
 
 
 class _Anywhere(LayerKind):
@@ -51,8 +51,8 @@ class Norm(_Anywhere):
                 positions see later ones where none may.
         """
         if self.kind == "group":
-            if _channels(given) % self.groups:
-                raise ModelError(f"groups must divide the channels that come in ({_channels(given)}), got {self.groups}.")
+            if channels(given) % self.groups:
+                raise ModelError(f"groups must divide the channels that come in ({channels(given)}), got {self.groups}.")
             if prod(given.axes) == self.groups:
                 raise ModelError(
                     f"a group has several numbers to normalise, got {self.groups} groups of {given}; have fewer groups."
@@ -63,7 +63,7 @@ class Norm(_Anywhere):
 
     def cost(self, given: Shape, wanted: Shape) -> Cost:  # noqa: ARG002
         """A scale and a shift for each channel."""
-        return Cost(params=2 * _channels(given))
+        return Cost(params=2 * channels(given))
 
     def plain(self, given: Shape, wanted: Shape) -> LayerKind:  # noqa: ARG002
         """Without the groups of what has none."""
@@ -71,12 +71,12 @@ class Norm(_Anywhere):
 
     def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002
         """torch's normalisation; timm's LayerNorm2d for pictures."""
-        channels = _channels(given)
+        width = channels(given)
         if self.kind == "layer":
-            return LayerNorm2d(channels) if isinstance(given, Image) else nn.LayerNorm(channels)
+            return LayerNorm2d(width) if isinstance(given, Image) else nn.LayerNorm(width)
         if self.kind == "batch" and isinstance(given, Image):
-            return nn.BatchNorm2d(channels)
-        norm = nn.BatchNorm1d(channels) if self.kind == "batch" else nn.GroupNorm(self.groups, channels)
+            return nn.BatchNorm2d(width)
+        norm = nn.BatchNorm1d(width) if self.kind == "batch" else nn.GroupNorm(self.groups, width)
         return ChannelsFirst(norm) if isinstance(given, Sequence) else norm
 
 
@@ -150,13 +150,13 @@ class Linear(LayerKind):
 
     def cost(self, given: Shape, wanted: Shape) -> Cost:  # noqa: ARG002
         """A weight for each pair of numbers, used once a position, and the biases."""
-        weights = _channels(given) * self.features
+        weights = channels(given) * self.features
         times = given.length if isinstance(given, Sequence) else 1
         return Cost(params=weights + (self.features if self.bias else 0), macs=weights * times)
 
     def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002
         """torch's Linear, then timm's activation."""
-        linear = nn.Linear(_channels(given), self.features, bias=self.bias)
+        linear = nn.Linear(channels(given), self.features, bias=self.bias)
         if self.activation == "none":
             return linear
         return nn.Sequential(OrderedDict(linear=linear, act=create_act_layer(self.activation, inplace=True)))
@@ -181,10 +181,3 @@ class Zeros(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Any shape → zeros of that shape."""
         return torch.zeros_like(inputs)
-
-
-def _channels(shape: Shape) -> int:
-    if isinstance(shape, Features):
-        return shape.count
-    assert isinstance(shape, Image | Sequence)  # noqa: S101 - the planner has checked `accepts`
-    return shape.channels

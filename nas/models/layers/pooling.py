@@ -4,12 +4,11 @@ from math import ceil
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
-from timm.layers import SelectAdaptivePool2d
 from timm.layers import SqueezeExcite as TimmSqueezeExcite
 from torch import nn
 
 from nas.benchmark import Features, Image, Sequence, Shape
-from nas.models.layers.head import PoolPositions
+from nas.models.layers.head import pooled
 from nas.models.layers.kind import Cost, LayerKind, divisible
 
 
@@ -90,9 +89,8 @@ class GlobalPool(LayerKind):
 
     def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002
         """What a head pools by."""
-        if isinstance(given, Image):
-            return SelectAdaptivePool2d(pool_type={"average": "avg", "max": "max"}[self.kind], flatten=True)
-        return PoolPositions(self.kind)
+        assert isinstance(given, Image | Sequence)  # noqa: S101
+        return pooled(given, self.kind)
 
 
 class SqueezeExcite(LayerKind):

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from nas.benchmark import Sequence, Shape
 from nas.errors import ModelError
-from nas.models.layers.kind import Activation, Cost, Count, LayerKind, _odd, looks_back
+from nas.models.layers.kind import Activation, Cost, Count, LayerKind, looks_back, odd
 
-LongKernel = Annotated[int, Field(ge=1, le=255), AfterValidator(_odd)]
+LongKernel = Annotated[int, Field(ge=1, le=255), AfterValidator(odd)]
 """Long enough for the first layer on a waveform (Dai et al. 2017, arXiv:1610.00087: 80 samples)."""
 
 LongStride = Annotated[int, Field(ge=1, le=64)]
