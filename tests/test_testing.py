@@ -20,7 +20,7 @@ from nas.models import Cost, LayerKind, plan
 from nas.models.layers.convolution import Conv
 from nas.models.layers.sequence_convolution import Conv1d
 from nas.searching import resolve_benchmark
-from nas.space import Architecture, Integer, Layer, Real, Space, parse_space, resolve_space
+from nas.space import Architecture, Integer, Layer, Real, Space, declared, parse_space, resolve_space
 from nas.testing import (
     BenchmarkContract,
     LayerContract,
@@ -31,7 +31,7 @@ from nas.testing import (
     check_space,
     default_signatures,
 )
-from nas.testing.covering import covering, declared, values_of
+from nas.testing.covering import covering, values_of
 
 NEXT = Signature(Tokens(16, 65), NextTokens(16, 65))
 

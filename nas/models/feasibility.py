@@ -2,7 +2,6 @@
 
 import math
 import random
-import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +21,8 @@ from nas.space import (
     Reach,
     Space,
     architectures,
+    declared,
+    differences,
     extremes,
     mutate,
     sample_uniformly,
@@ -172,7 +173,7 @@ def survey(
     except ModelError as error:
         raise ModelError(f"{error} One of them: {_why(space, signature, rng)}") from error
     on_progress("parameters and FLOPs")
-    seen = _Seen(space, signature, early)
+    seen = _Seen(space, signature, early, identified=whole)
     for architecture in architectures(space) if whole else (sample_uniformly(space, rng) for _ in range(samples)):
         seen.look(architecture)
         if seen.layers > LAYERS and not whole:
@@ -249,10 +250,10 @@ class Within:
 
 
 class _Seen:
-    """Gathers the figures of architectures, which limits they keep to, and which networks they are."""
+    """Gathers the figures of architectures, which limits they keep to, and where `identified` which networks they are."""
 
-    def __init__(self, space: Space, signature: Signature, limits: Sequence[Limit]) -> None:
-        self.space, self.signature, self.limits = space, signature, limits
+    def __init__(self, space: Space, signature: Signature, limits: Sequence[Limit], *, identified: bool = False) -> None:
+        self.space, self.signature, self.limits, self.identified = space, signature, limits, identified
         self.number = 0
         self.hits = 0
         self.hits_by_limit = {str(limit): 0 for limit in limits}
@@ -275,7 +276,8 @@ class _Seen:
             return
         figures = {name: getattr(cost, name) for name in COUNTED}
         self._figures.append(figures)
-        self.networks[identify(parts, self.signature)] += 1
+        if self.identified:
+            self.networks[identify(parts, self.signature)] += 1
         kept = [limit for limit in self.limits if limit.allows(figures[limit.figure])]
         self.hits += len(kept) == len(self.limits)
         for limit in kept:
@@ -314,11 +316,10 @@ class _Changes:
         alike = False
         for _ in range(CHANGES):
             other = mutate(self.space, architecture, rng)
-            name = next(name for name, answer in architecture.choices.items() if _differs(other, name, answer))
-            pattern = re.sub(r"\.\d+(?=\.)", ".*", name)
-            self._tried[pattern] += 1
+            choice = declared(differences(architecture, other)[0])
+            self._tried[choice] += 1
             if self._network(other) == own:
-                self._idle[pattern] += 1
+                self._idle[choice] += 1
                 alike = True
         self._repeated += alike
 
@@ -351,11 +352,6 @@ def _why(space: Space, signature: Signature, rng: random.Random) -> str:
     except ModelError as error:
         return str(error)
     return "a shape that none of the sampled ones has."
-
-
-def _differs(other: Architecture, name: str, answer: object) -> bool:
-    theirs = other.choices.get(name)
-    return name not in other.choices or theirs != answer or isinstance(theirs, bool) is not isinstance(answer, bool)
 
 
 def _misses(limit: Limit, reach: Reach) -> bool:

@@ -68,7 +68,7 @@ class Categorical:
         """
         answer = _python(value)
         for member in self.values:
-            if _same(member, answer):
+            if same_value(member, answer):
                 return member
         raise _outside(self, value)
 
@@ -206,8 +206,8 @@ def _python(value: Any) -> Any:
         return value
 
 
-def _same(a: object, b: object) -> bool:
-    """Equal, but True is not 1."""
+def same_value(a: object, b: object) -> bool:
+    """Whether two answers are one: equal, but True is not 1."""
     try:
         return isinstance(a, bool) == isinstance(b, bool) and bool(a == b)
     except Exception:  # an answer may be any object, and its comparison may raise anything

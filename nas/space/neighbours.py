@@ -1,12 +1,13 @@
 """Architectures near others: one answer changed, two of them crossed, and how far apart two are."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from nas.errors import SpaceError
 from nas.space.architecture import Architecture
 from nas.space.counting import draw
-from nas.space.domain import Domain, Integer, Real, Value
+from nas.space.domain import Domain, Integer, Real, Value, same_value
 from nas.space.space import Space
 
 LISTED = 100
@@ -27,7 +28,7 @@ def neighbours(space: Space, architecture: Architecture, rng: random.Random) -> 
         SpaceError: `architecture` is not one of `space`.
     """
     return [
-        changed(space, architecture, name, answer, rng)
+        changed(space, architecture, name, answer, partial(draw, rng=rng))
         for name, domain in space.domains(architecture).items()
         for answer in other_answers(domain, architecture.choices[name], rng)
     ]
@@ -43,7 +44,7 @@ def mutate(space: Space, architecture: Architecture, rng: random.Random) -> Arch
     if not open_choices:
         raise SpaceError(f"nothing can be changed in {architecture.id} of {space.name!r}: each of its choices has one answer.")
     name, domain = rng.choice(open_choices)
-    return changed(space, architecture, name, _another(domain, architecture.choices[name], rng), rng)
+    return changed(space, architecture, name, _another(domain, architecture.choices[name], rng), partial(draw, rng=rng))
 
 
 def crossover(space: Space, one: Architecture, other: Architecture, rng: random.Random) -> Architecture:
@@ -74,20 +75,23 @@ def distance(space: Space, one: Architecture, other: Architecture) -> int:
     """
     for architecture in (one, other):
         space.blueprint(architecture)  # says what is wrong with it
-    return sum(_answer(one, name) != _answer(other, name) for name in one.choices.keys() | other.choices.keys())
+    return len(differences(one, other))
 
 
-def _answer(architecture: Architecture, name: str) -> object:
-    """The answer with what tells it apart: True is not 1, and neither is it None where the choice does not apply."""
-    if name not in architecture.choices:
-        return None
-    return isinstance(architecture.choices[name], bool), architecture.choices[name]
+def differences(one: Architecture, other: Architecture) -> list[str]:
+    """The choices in which two architectures differ, those that only one of them has too, in the order of `one`, then `other`."""
+
+    def differs(name: str) -> bool:
+        both = name in one.choices and name in other.choices
+        return not (both and same_value(one.choices[name], other.choices[name]))
+
+    return [name for name in dict.fromkeys([*one.choices, *other.choices]) if differs(name)]
 
 
-def changed(space: Space, architecture: Architecture, name: str, answer: Value, rng: random.Random) -> Architecture:
-    """`architecture` with `answer` to the choice `name`; what newly applies is drawn by `rng`."""
+def changed(space: Space, architecture: Architecture, name: str, answer: Value, fresh: Callable[[Domain], Value]) -> Architecture:
+    """`architecture` with `answer` to the choice `name`; `fresh` answers what newly applies."""
     kept = {**architecture.choices, name: answer}
-    return space.walk(lambda asked, domain: kept[asked] if asked in kept else draw(domain, rng))
+    return space.walk(lambda asked, domain: kept[asked] if asked in kept else fresh(domain))
 
 
 def other_answers(domain: Domain, answer: Value, rng: random.Random) -> Iterator[Value]:

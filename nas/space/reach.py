@@ -4,10 +4,12 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from nas.errors import ModelError
 from nas.space.architecture import Architecture
 from nas.space.completions import Completions, Rest, TooMany, Way
+from nas.space.counting import draw
 from nas.space.domain import Domain, Value
 from nas.space.fold import Costs
 from nas.space.neighbours import changed, other_answers
@@ -123,7 +125,7 @@ def _descent(
                 continue
             domain = space.domains(current)[name]
             for answer in other_answers(domain, current.choices[name], rng):
-                other = changed(space, current, name, answer, rng)
+                other = changed(space, current, name, answer, partial(draw, rng=rng))
                 value, others = look(other)
                 yield value, other
                 if value < least:

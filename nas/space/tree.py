@@ -165,6 +165,11 @@ def inner(node: Node) -> "Iterator[tuple[tuple[str | int, ...], tuple[Node, ...]
         yield from (((key, name), (option,) if isinstance(option, Layer) else option) for name, option in options.items())
 
 
+def declared(name: str) -> str:
+    """The name of a choice with * for the turns of repeats: one for what is declared once."""
+    return re.sub(r"(?<=\.)\d+(?=\.)", "*", name)
+
+
 def as_option(value: Any) -> Any:
     """A list as a choice, "$name" as a reference, anything else as it is."""
     if isinstance(value, list | tuple):

@@ -2,10 +2,9 @@
 
 import math
 import random
-import re
 from collections.abc import Iterator, Mapping
 
-from nas.space import Architecture, Categorical, Domain, Integer, Space, Value
+from nas.space import Architecture, Categorical, Domain, Integer, Space, Value, changed, same_value
 
 MOST_VALUES = 16
 """The most integers of a range that are each tried; of a longer one, and of reals, both ends and the middle."""
@@ -45,7 +44,7 @@ def covering(space: Space) -> tuple[Architecture, ...]:
         for name, value in architecture.choices.items():
             seen.setdefault(name, architecture)
             values = left.get(name, [])
-            for n in [n for n, other in enumerate(values) if _same(other, value)][:1]:
+            for n in [n for n, other in enumerate(values) if same_value(other, value)][:1]:
                 del values[n]
                 new = True
         if new:
@@ -70,24 +69,11 @@ def _before(architecture: Architecture, name: str) -> dict[str, Value]:
     return {before: architecture.choices[before] for before in names[: names.index(name)]}
 
 
-def changed(space: Space, architecture: Architecture, name: str, value: Value) -> Architecture:
-    """`architecture` with the choice `name` answered by `value`; choices that apply only now get the first of their values."""
-    kept = {**architecture.choices, name: value}
-    return space.walk(lambda asked, domain: kept[asked] if asked in kept else values_of(domain)[-1])
-
-
-def declared(name: str) -> str:
-    """The name of a choice with the turns of repeats left out: one for what is declared once."""
-    return re.sub(r"(?<=\.)\d+(?=\.)", "*", name)
-
-
 def alternatives(space: Space, architecture: Architecture, name: str) -> Iterator[Architecture]:
-    """Architectures that differ from `architecture` in the choice `name`, and in what follows from it."""
+    """Architectures that differ from `architecture` in the choice `name`, and in what follows from it.
+
+    Choices that apply only there get the first of their values.
+    """
     for value in values_of(space.domains(architecture)[name]):
-        if not _same(value, architecture.choices[name]):
-            yield changed(space, architecture, name, value)
-
-
-def _same(one: Value, other: Value) -> bool:
-    """Equal, but True is not 1."""
-    return one == other and isinstance(one, bool) == isinstance(other, bool)
+        if not same_value(value, architecture.choices[name]):
+            yield changed(space, architecture, name, value, fresh=lambda domain: values_of(domain)[-1])

@@ -33,8 +33,7 @@ def weigh(model: nn.Module, shape: Shape) -> tuple[tuple[int, ...], Cost]:
     """What a model on the meta device makes of one example of `shape`: the axes of its output, and its count by torch."""
     with torch.no_grad():
         axes = tuple(model.eval()(example(shape, "meta")).shape[1:])
-    found = count(lambda: model, shape)
-    return axes, Cost(found.params, found.macs)
+    return axes, count(lambda: model, shape)
 
 
 def trained_step(model: nn.Module, given: Shape, gives: Shape, *, seed: int = 0) -> str | None:

@@ -21,6 +21,7 @@ from nas.records import FIGURES
 from nas.space import (
     Architecture,
     Space,
+    declared,
     parse_space,
     resolve_space,
     space_from_data,
@@ -28,7 +29,7 @@ from nas.space import (
     space_to_yaml,
 )
 from nas.testing import rules
-from nas.testing.covering import alternatives, covering, declared
+from nas.testing.covering import alternatives, covering
 from nas.testing.networks import differs, is_causal_question, looks_ahead, trained_step, weigh
 from nas.testing.rules import NotTried, Rule
 
@@ -173,6 +174,7 @@ def _shapes(trial: SpaceTrial) -> str | None:
 
 
 def _declared(trial: SpaceTrial) -> str | None:
+    """Part by part, so that the layer is named which is wrong, and not the one that stumbles over it."""
     for architecture in trial.covering:
         for signature in trial.signatures:
             with _at(architecture, signature), torch.device("meta"), torch.no_grad():
