@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nas.cli.layers import layers
-from nas.cli.printing import FOLDER, as_json, complain, console, print_list
+from nas.cli.printing import FOLDER, Ordered, as_json, complain, console, print_list
 from nas.cli.spaces import space_path, spaces
 from nas.errors import NasError
 
@@ -31,11 +31,8 @@ NOTHING = 1
 """Exit status of a run without one complete training, so that a script does not take it for a success."""
 
 
-class _Group(click.Group):
-    """Commands in the order of the walk; what a user can mend is one line and exit status 2."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(self.commands)
+class _Group(Ordered):
+    """What a user can mend is one line and exit status 2."""
 
     def main(self, *args: Any, **options: Any) -> Any:
         try:

@@ -16,6 +16,14 @@ FOLDER = click.Path(path_type=Path)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
 
+class Ordered(click.Group):
+    """Commands in the order they are declared."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """As they were added; click would sort them."""
+        return list(self.commands)
+
+
 def complain(line: str) -> int:
     """Print what the user can mend; returns the exit status."""
     click.echo(f"nas: {printable(line)}", err=True)

@@ -9,11 +9,20 @@ from nas import registry
 from nas.errors import SpaceError, printable, quote
 from nas.space.tree import NAME
 
-_BODIES = {
+_SEQUENCE = """\
+  - repeat: block
+    times: {int: [1, 2]}
+    layers:
+      - one_of: kind
+        options:
+          conv1d: {features: $width, kernel: [3, 5]}
+          gru: {features: $width, bidirectional: [false, true]}
+  - head: {pool: [average, max]}
+"""
+"""The layers of a space of sequences; of tokens, an embedding stands before them."""
+
+_LAYERS = {
     "image": """\
-choices:
-  width: [16, 32]
-layers:
   - conv: {features: $width, kernel: [3, 5]}
   - repeat: block
     times: {int: [1, 3]}
@@ -24,37 +33,9 @@ layers:
           inverted_residual: {features: $width, expansion: [2, 4]}
   - head: {pool: [average, max]}
 """,
-    "sequence": """\
-choices:
-  width: [16, 32]
-layers:
-  - repeat: block
-    times: {int: [1, 2]}
-    layers:
-      - one_of: kind
-        options:
-          conv1d: {features: $width, kernel: [3, 5]}
-          gru: {features: $width, bidirectional: [false, true]}
-  - head: {pool: [average, max]}
-""",
-    "tokens": """\
-choices:
-  width: [16, 32]
-layers:
-  - embedding: {features: $width}
-  - repeat: block
-    times: {int: [1, 2]}
-    layers:
-      - one_of: kind
-        options:
-          conv1d: {features: $width, kernel: [3, 5]}
-          gru: {features: $width, bidirectional: [false, true]}
-  - head: {pool: [average, max]}
-""",
+    "sequence": _SEQUENCE,
+    "tokens": "  - embedding: {features: $width}\n" + _SEQUENCE,
     "waveform": """\
-choices:
-  width: [16, 32]
-layers:
   - conv1d: {features: $width, kernel: [9, 25], stride: [4, 8]}
   - repeat: block
     times: {int: [1, 3]}
@@ -98,7 +79,10 @@ name: {name}
 version: 1
 accepts: {accepts}
 summary: A first space to change
-{body}limits: ["params <= 1e6"]
+choices:
+  width: [16, 32]
+layers:
+{layers}limits: ["params <= 1e6"]
 """,
     "{name}/README.md": """\
 # {name}
@@ -149,7 +133,7 @@ def write_space(name: str, accepts: str, to: Path) -> Path:
         "package": f"{name.replace('_', '-')}-space",
         "title": "".join(part.capitalize() for part in name.split("_")),
         "accepts": accepts,
-        "body": _BODIES[accepts],
+        "layers": _LAYERS[accepts],
     }
     try:
         for path, text in _FILES.items():

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from nas.cli.printing import FOLDER, as_json, console, print_list, status
+from nas.cli.printing import FOLDER, Ordered, as_json, console, print_list, status
 
 _MOST = 10**300
 """Sizes from here on are told by their magnitude in JSON too: a number that no float holds is none to most readers."""
@@ -14,13 +14,6 @@ _MOST = 10**300
 
 def _short(count: float | None) -> bool:
     return count is not None and count < _MOST
-
-
-class _Ordered(click.Group):
-    """Commands in the order they are declared."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(self.commands)
 
 
 def _from_group(ctx: click.Context, _: click.Parameter, folders: tuple[Path, ...]) -> tuple[Path, ...] | None:
@@ -39,7 +32,7 @@ space_path = click.option(
 )
 
 
-@click.group(cls=_Ordered, invoke_without_command=True)
+@click.group(cls=Ordered, invoke_without_command=True)
 @as_json
 @space_path
 @click.pass_context

@@ -8,7 +8,7 @@ variance over all positions; once trained, nothing at a position depends on a la
 Axes: N examples, L positions, C channels.
 """
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import AfterValidator, Field, model_validator
@@ -60,6 +60,11 @@ class _Filter(LayerKind):
         """Without the dilation of a kernel of one position."""
         return self.model_copy(update={"dilation": 1}) if self.kernel == 1 else self
 
+    def block(self, channels: int, features: int, wanted: Shape, **others: Any) -> "FilterBlock":
+        """One convolution of this kernel from `channels` to `features`, as the options say but for `others`."""
+        own = {"stride": self.stride, "dilation": self.dilation, "norm": self.norm, "activation": self.activation}
+        return FilterBlock(channels, features, self.kernel, looks_back=looks_back(wanted), **{**own, **others})
+
 
 class Conv1d(_Filter):
     """Convolution, normalisation, activation."""
@@ -96,17 +101,7 @@ class Conv1d(_Filter):
     def build(self, given: Shape, wanted: Shape) -> nn.Module:
         """torch's Conv1d, normalisation, timm's activation."""
         assert isinstance(given, Sequence)  # noqa: S101
-        return FilterBlock(
-            given.channels,
-            self.features,
-            self.kernel,
-            stride=self.stride,
-            dilation=self.dilation,
-            groups=self.groups,
-            norm=self.norm,
-            activation=self.activation,
-            looks_back=looks_back(wanted),
-        )
+        return self.block(given.channels, self.features, wanted, groups=self.groups)
 
 
 class SeparableConv1d(_Filter):
@@ -125,17 +120,7 @@ class SeparableConv1d(_Filter):
     def build(self, given: Shape, wanted: Shape) -> nn.Module:
         """A depthwise convolution and a pointwise one."""
         assert isinstance(given, Sequence)  # noqa: S101
-        depthwise = FilterBlock(
-            given.channels,
-            given.channels,
-            self.kernel,
-            stride=self.stride,
-            dilation=self.dilation,
-            groups=given.channels,
-            norm=self.norm,
-            activation=self.activation,
-            looks_back=looks_back(wanted),
-        )
+        depthwise = self.block(given.channels, given.channels, wanted, groups=given.channels)
         pointwise = FilterBlock(given.channels, self.features, 1, norm=self.norm, activation=self.activation)
         return nn.Sequential(depthwise, pointwise)
 
@@ -160,7 +145,7 @@ class ResidualConv1d(_Filter):
     def build(self, given: Shape, wanted: Shape) -> nn.Module:
         """Two convolutions beside a shortcut."""
         assert isinstance(given, Sequence)  # noqa: S101
-        return ResidualFilterBlock(given.channels, self, looks_back=looks_back(wanted))
+        return ResidualFilterBlock(given.channels, self, wanted)
 
 
 class Pool1d(LayerKind):
@@ -251,27 +236,10 @@ class FilterBlock(nn.Module):
 class ResidualFilterBlock(nn.Module):
     """The module of `ResidualConv1d`."""
 
-    def __init__(self, channels: int, kind: ResidualConv1d, *, looks_back: bool) -> None:
+    def __init__(self, channels: int, kind: ResidualConv1d, wanted: Shape) -> None:
         super().__init__()
-        self.conv1 = FilterBlock(
-            channels,
-            kind.features,
-            kind.kernel,
-            stride=kind.stride,
-            dilation=kind.dilation,
-            norm=kind.norm,
-            activation=kind.activation,
-            looks_back=looks_back,
-        )
-        self.conv2 = FilterBlock(
-            kind.features,
-            kind.features,
-            kind.kernel,
-            dilation=kind.dilation,
-            norm=kind.norm,
-            activation=None,
-            looks_back=looks_back,
-        )
+        self.conv1 = kind.block(channels, kind.features, wanted)
+        self.conv2 = kind.block(kind.features, kind.features, wanted, stride=1, activation=None)
         same = channels == kind.features and kind.stride == 1
         shortcut = FilterBlock(channels, kind.features, 1, stride=kind.stride, norm=kind.norm, activation=None)
         self.shortcut = nn.Identity() if same else shortcut
