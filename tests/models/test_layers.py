@@ -5,6 +5,7 @@ import torch
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from layer_examples import make
 from torch import Tensor, nn
 
 from nas.benchmark import Features, Image, Shape
@@ -56,10 +57,6 @@ def batch(shape: Shape, count: int = 2) -> Tensor:
 
 def shape_of(outputs: Tensor) -> Shape:
     return Image(*outputs.shape[1:]) if outputs.ndim == 4 else Features(*outputs.shape[1:])
-
-
-def make(kind: str, /, **options: Any) -> LayerKind:
-    return layer_kind(kind)(**options)
 
 
 @pytest.mark.parametrize("kind", LAYERS)

@@ -215,7 +215,7 @@ class FilterBlock(nn.Module):
             kernel,
             stride=stride,
             padding=0 if looks_back else reach // 2,
-            dilation=dilation,
+            dilation=dilation if kernel > 1 else 1,  # else torch goes another way, to other last bits
             groups=groups,
             bias=norm == "none",
         )
