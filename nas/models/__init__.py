@@ -3,10 +3,12 @@
 from nas.models.builder import build
 from nas.models.costing import CostFold, cost
 from nas.models.counting import count, example, parameters
-from nas.models.feasibility import Idle, Quartiles, Share, Survey, Within, survey
+from nas.models.feasibility import Idle, Survey, survey
 from nas.models.layers import Cost, LayerKind
+from nas.models.limiting import Within
 from nas.models.planning import Fork, Graph, Part, Placed, Step, plan
 from nas.models.sameness import network_id
+from nas.models.shares import Quartiles, Share
 from nas.models.vocabulary import check_layers, layer_kind
 
 __all__ = [

@@ -1,23 +1,22 @@
 """What a space holds at a benchmark, before any training: figures, shares within limits, and names that make no difference."""
 
-import math
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from nas.benchmark import Signature
 from nas.errors import ModelError
 from nas.models.costing import CostFold, total
+from nas.models.limiting import COUNTED, misses, why_none
 from nas.models.planning import plan, steps
 from nas.models.sameness import identify
+from nas.models.shares import Quartiles, Share
 from nas.space import (
     Architecture,
     Completions,
     Limit,
-    NoneWithin,
     Reach,
     Space,
     architectures,
@@ -26,7 +25,6 @@ from nas.space import (
     extremes,
     mutate,
     sample_uniformly,
-    sample_within,
     size,
 )
 
@@ -44,58 +42,6 @@ CHANGES = 24
 
 LAYERS = 2_000_000
 """Layers of sampled architectures after which no further one is looked at, some twenty seconds; a tenth of it for changes."""
-
-GLANCE = 300
-"""Random proposals by which a search sees how much its limits leave."""
-
-LITTLE = 0.1
-"""A search says so where fewer random proposals than this share keep to its limits."""
-
-COUNTED = CostFold.figures
-"""What is known before anything is built."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Share:
-    """A share with its 95 % interval; both ends are the share itself where nothing was left out."""
-
-    value: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, hits: int, number: int, *, exact: bool = False) -> "Share":
-        """`hits` of `number`, with the score interval (Wilson 1927, J. Am. Stat. Assoc. 22, p. 210), sound near 0 and 1 too."""
-        value = hits / number
-        if exact:
-            return cls(value=value, low=value, high=value)
-        z2 = 1.959964**2
-        middle = (hits + z2 / 2) / (number + z2)
-        spread = math.sqrt(z2) / (number + z2) * math.sqrt(hits * (number - hits) / number + z2 / 4)
-        return cls(value=value, low=max(0.0, middle - spread), high=min(1.0, middle + spread))
-
-    def __str__(self) -> str:
-        if self.low == self.high:
-            return f"{100 * self.value:.3g} %"
-        return f"{100 * self.value:.3g} % ({100 * self.low:.3g} to {100 * self.high:.3g})"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Quartiles:
-    """Of one figure over the architectures that were looked at; each is the figure of one of them."""
-
-    smallest: float
-    lower: float
-    median: float
-    upper: float
-    largest: float
-
-    @classmethod
-    def of(cls, values: Iterable[float]) -> "Quartiles":
-        """Of `values`: the smallest that at least that share of them does not exceed."""
-        ordered = sorted(values)
-        lower, median, upper = (ordered[math.ceil(share * len(ordered)) - 1] for share in (0.25, 0.5, 0.75))
-        return cls(smallest=ordered[0], lower=lower, median=median, upper=upper, largest=ordered[-1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +144,7 @@ def survey(
         within=seen.share(seen.hits, exact=whole),
         by_limit={limit: seen.share(hits, exact=whole) for limit, hits in seen.hits_by_limit.items()},
         proposals_within=proposals.share(proposals.hits),
-        impossible=tuple(_impossible(limit, reach[limit.figure]) for limit in early if _misses(limit, reach[limit.figure])),
+        impossible=tuple(why_none(limit, reach[limit.figure]) for limit in early if misses(limit, reach[limit.figure])),
         unknown=tuple(str(limit) for limit in limits if limit.figure not in COUNTED),
         misfits=seen.share(seen.misfits, exact=whole),
         misfit=seen.misfit,
@@ -207,46 +153,6 @@ def survey(
         idle=changes.idle(),
         seconds=time.perf_counter() - begin,
     )
-
-
-class Within:
-    """The architectures of a space within limits that are known before anything is built."""
-
-    def __init__(self, space: Space, signature: Signature, limits: Sequence[Limit]) -> None:
-        """`limits` are on COUNTED."""
-        self.space = space
-        self.signature = signature
-        self.limits = tuple(limits)
-        self.completions = Completions(space, CostFold(signature))
-
-    @cached_property
-    def impossible(self) -> str:
-        """Why no architecture is within, as a sentence; empty where that is not proven."""
-        for limit in self.limits:
-            reach = extremes(self.completions, limit.figure)
-            if reach.proven and _misses(limit, reach):
-                return _impossible(limit, reach)
-        return ""
-
-    @cached_property
-    def note(self) -> str:
-        """How little the limits leave, as a sentence; empty where they leave enough."""
-        rng = random.Random(0)  # noqa: S311 - no secret
-        seen = _Seen(self.space, self.signature, self.limits)
-        for _ in range(GLANCE):
-            seen.look(self.space.sample(rng))
-        share = seen.share(seen.hits)
-        if share.value >= LITTLE:
-            return ""
-        words = " and ".join(map(str, self.limits))
-        return f"Of random proposals {share} keep to {words}; where they are few, proposals are drawn within the limits."
-
-    def draw(self, rng: random.Random) -> Architecture | None:
-        """One of them, drawn in bounded time; None where none was found."""
-        try:
-            return sample_within(self.completions, self.limits, rng)
-        except NoneWithin:
-            return None
 
 
 class _Seen:
@@ -352,20 +258,3 @@ def _why(space: Space, signature: Signature, rng: random.Random) -> str:
     except ModelError as error:
         return str(error)
     return "a shape that none of the sampled ones has."
-
-
-def _misses(limit: Limit, reach: Reach) -> bool:
-    """Whether all of what the figure reaches lies outside."""
-    return not limit.allows(_nearest(limit, reach))
-
-
-def _nearest(limit: Limit, reach: Reach) -> float:
-    return (reach.smallest if limit.comparison in {"<", "<="} else reach.largest).total
-
-
-def _impossible(limit: Limit, reach: Reach) -> str:
-    end = "smallest" if limit.comparison in {"<", "<="} else "largest"
-    nearest = f"{_nearest(limit, reach):,.10g} {limit.figure}; move the limit."
-    if reach.proven:
-        return f"No network keeps to {limit}: the {end} has {nearest}"
-    return f"No network was found that keeps to {limit}: the {end} that was found has {nearest}"

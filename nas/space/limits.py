@@ -49,6 +49,11 @@ class Limit:
             pass
         raise SpaceError(f"a limit reads like 'params <= 50e3', got {quote(text)}.")
 
+    @property
+    def from_above(self) -> bool:
+        """Whether it keeps the figure small, not large."""
+        return self.comparison in {"<=", "<"}
+
     def allows(self, value: float) -> bool:
         """Whether `value` lies within the limit."""
         return _COMPARISONS[self.comparison](value, self.bound)
@@ -61,7 +66,7 @@ class Limit:
 
     def _signed(self, value: float) -> float:
         distance = (value - self.bound) / (abs(self.bound) or 1.0)
-        return distance if self.comparison in {"<=", "<"} else -distance
+        return distance if self.from_above else -distance
 
     def __str__(self) -> str:
         return f"{self.figure} {self.comparison} {str(self.bound).removesuffix('.0')}"

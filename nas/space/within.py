@@ -81,13 +81,13 @@ def _check_possible(completions: Completions, total: Rest | None, places: Sequen
         raise NoneWithin(f"no architecture of {name!r} has layers that all fit; mend the space.", proven=True)
     for at, limit in places:
         if not _reaches(limit, total.low[at], total.high[at]):
-            end = f"least is {total.low[at]:,.10g}" if limit.comparison in {"<", "<="} else f"most is {total.high[at]:,.10g}"
+            end = f"least is {total.low[at]:,.10g}" if limit.from_above else f"most is {total.high[at]:,.10g}"
             raise NoneWithin(f"no architecture of {name!r} has {limit}: the {end}; move the limit or the space.", proven=True)
 
 
 def _reaches(limit: Limit, low: float, high: float) -> bool:
     """Whether a figure between `low` and `high` can be within `limit`."""
-    return limit.allows(low) if limit.comparison in {"<", "<="} else limit.allows(high)
+    return limit.allows(low) if limit.from_above else limit.allows(high)
 
 
 class _Draft:

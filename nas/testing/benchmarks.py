@@ -14,7 +14,7 @@ from nas.evaluation import Examples, Split, Task, load_task, train
 from nas.models import build
 from nas.space import Layer, Space
 from nas.testing import rules
-from nas.testing.rules import Rule
+from nas.testing.rules import Rule, unwritten
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -174,9 +174,7 @@ def _linear(benchmark: Benchmark) -> torch.nn.Module:
 def _readme(trial: BenchmarkTrial) -> str | None:
     if trial.readme is None:
         return "its task is in no file, so that there is no folder to look in; give the README's path."
-    if not trial.readme.is_file() or not trial.readme.read_text(encoding="utf-8").strip():
-        return f"{trial.readme} is missing or empty; write where the data come from, their licence and splits."
-    return None
+    return unwritten(trial.readme, "where the data come from, their licence and splits")
 
 
 BENCHMARK_RULES: tuple[Rule[BenchmarkTrial], ...] = (

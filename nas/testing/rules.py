@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from nas.errors import NasError, printable
@@ -23,6 +24,13 @@ class Rule(Generic[Trial]):
 
     def __str__(self) -> str:
         return self.text
+
+
+def unwritten(readme: Path, what: str) -> str | None:
+    """That there is nothing in `readme`, and that it is to say `what`; None where there is something."""
+    if readme.is_file() and readme.read_text(encoding="utf-8").strip():
+        return None
+    return f"{readme} is missing or empty; write {what}."
 
 
 def check(rules: Iterable[Rule[Trial]], trial: Trial) -> Iterator[tuple[str, str | None]]:

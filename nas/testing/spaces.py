@@ -31,7 +31,7 @@ from nas.space import (
 from nas.testing import rules
 from nas.testing.covering import alternatives, covering
 from nas.testing.networks import differs, is_causal_question, looks_ahead, trained_step, weigh
-from nas.testing.rules import NotTried, Rule
+from nas.testing.rules import NotTried, Rule, unwritten
 
 SAMPLES = 50
 """Random architectures that run forward and backward, unless told otherwise."""
@@ -282,9 +282,7 @@ def _readme(trial: SpaceTrial) -> str | None:
         raise NotTried("a file that is not called space.yaml stands alone")
     if trial.readme is None:
         return "a space that was read from no file has no folder to look in; give the file's path (fixture `readme`)."
-    if not trial.readme.is_file() or not trial.readme.read_text(encoding="utf-8").strip():
-        return f"{trial.readme} is missing or empty; write what the idea is, by whom, and what is known of it."
-    return None
+    return unwritten(trial.readme, "what the idea is, by whom, and what is known of it")
 
 
 SPACE_RULES: tuple[Rule[SpaceTrial], ...] = (
