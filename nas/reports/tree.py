@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -22,6 +21,7 @@ from nas.space import (
     Repeat,
     Space,
     Value,
+    readme_beside,
     size_if_counted,
     size_text,
 )
@@ -59,8 +59,7 @@ def tree(space: Space) -> RenderableType:
 
 def papers(space: Space) -> list[str]:
     """The papers that the README beside the space names, each once."""
-    source = Path(space.origin.source) if space.origin is not None else None
-    readme = source.parent / "README.md" if source is not None and source.is_file() else None
+    readme = readme_beside(space)
     if readme is None or not readme.is_file():
         return []
     return [f"arXiv:{number}" for number in dict.fromkeys(_PAPER.findall(readme.read_text(encoding="utf-8", errors="replace")))]

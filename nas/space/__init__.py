@@ -6,7 +6,7 @@ from nas.space.counting import architecture_at, architectures, draw, index_of, s
 from nas.space.declaration import digest, parse_space, read_space, space_from_data, space_to_data, space_to_yaml
 from nas.space.domain import Categorical, Domain, Integer, Real, Value, same_value
 from nas.space.encoding import Encoding
-from nas.space.finding import known_spaces, resolve_space
+from nas.space.finding import known_spaces, readme_beside, resolve_space
 from nas.space.fold import Fold
 from nas.space.limits import Limit, broken_limits
 from nas.space.neighbours import changed, crossover, differences, distance, mutate, neighbours
@@ -61,6 +61,7 @@ __all__ = [
     "neighbours",
     "parse_space",
     "read_space",
+    "readme_beside",
     "resolve_space",
     "same_value",
     "sample_uniformly",

@@ -59,6 +59,12 @@ def default_space_path() -> list[Path]:
     return [Path(part) for part in dict.fromkeys(os.environ.get("NAS_SPACE_PATH", "").split(os.pathsep)) if part]
 
 
+def readme_beside(space: Space) -> Path | None:
+    """README.md beside the file that `space` was read from; None where it came from no file."""
+    source = Path(space.origin.source) if space.origin is not None else None
+    return source.parent / "README.md" if source is not None and source.is_file() else None
+
+
 def _declared(folder: Path) -> Iterable[tuple[str, Path]]:
     """Names and files of the spaces in `folder`: NAME.yaml and NAME/space.yaml."""
     try:

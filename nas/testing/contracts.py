@@ -7,7 +7,7 @@ import pytest
 
 from nas.benchmark import Benchmark, Signature
 from nas.errors import DataMissing
-from nas.space import Space
+from nas.space import Space, readme_beside
 from nas.testing import benchmarks, spaces
 from nas.testing.benchmarks import BENCHMARK_RULES, BenchmarkTrial
 from nas.testing.layers import LAYER_RULES, LayerTrial
@@ -34,7 +34,7 @@ class SpaceContract:
     @pytest.fixture
     def readme(self, space: Space) -> Path | None:
         """The README that stands beside it."""
-        return spaces.readme_beside(space)
+        return readme_beside(space)
 
     @pytest.mark.parametrize("rule", SPACE_RULES, ids=str)
     def test_keeps_the_rule(

@@ -23,6 +23,7 @@ from nas.space import (
     Space,
     declared,
     parse_space,
+    readme_beside,
     resolve_space,
     space_from_data,
     space_to_data,
@@ -53,12 +54,6 @@ NEXT = Signature(Tokens(24, 100), NextTokens(24, 100))
 def default_signatures(space: Space) -> tuple[Signature, ...]:
     """Small questions to classifiers, of every kind of input that `space` accepts."""
     return tuple(signature for kind in space.accepts for signature in _SIGNATURES[kind])
-
-
-def readme_beside(space: Space) -> Path | None:
-    """README.md beside the file that `space` was read from; None where it came from no file."""
-    source = Path(space.origin.source) if space.origin is not None else None
-    return source.parent / "README.md" if source is not None and source.is_file() else None
 
 
 @dataclass(frozen=True, kw_only=True)
