@@ -66,7 +66,9 @@ def test_an_unknown_name_is_refused() -> None:
         nas.serch  # noqa: B018
 
 
-@pytest.mark.parametrize("room", ["space", "records", "strategies", "models", "evaluation", "ranking", "searching"])
+@pytest.mark.parametrize(
+    "room", ["space", "records", "strategies", "models", "profiling", "training", "evaluation", "ranking", "searching"]
+)
 def test_a_room_offers_what_its_all_says_and_nothing_else_is_missing(room: str) -> None:
     module = __import__(f"nas.{room}", fromlist=["__all__"])
     assert len(module.__all__) == len(set(module.__all__))

@@ -15,7 +15,6 @@ from benchmarks.digits.task import load as load_digits
 from nas import registry
 from nas.benchmark import Benchmark, Features, Image, NextTokens, Objective, Sequence, Shape, Signature, Tokens
 from nas.errors import BenchmarkError, ModelError
-from nas.evaluation import Classification, Examples
 from nas.models import Cost, LayerKind, plan
 from nas.models.layers.convolution import Conv
 from nas.models.layers.sequence_convolution import Conv1d
@@ -32,6 +31,7 @@ from nas.testing import (
     default_signatures,
 )
 from nas.testing.covering import covering, values_of
+from nas.training import Classification, Examples
 
 NEXT = Signature(Tokens(16, 65), NextTokens(16, 65))
 

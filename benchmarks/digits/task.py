@@ -6,7 +6,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from nas.errors import BenchmarkError
-from nas.evaluation import Classification, Examples, Split, stratified_order
+from nas.training import Classification, Examples, Split, stratified_order
 
 _MEAN, _DEVIATION = 4.884, 6.017
 """Of all pixels, which run from 0 to 16."""

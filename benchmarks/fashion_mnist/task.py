@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from nas.errors import BenchmarkError, DataMissing
-from nas.evaluation import Classification, Examples, Split, stratified_order
+from nas.training import Classification, Examples, Split, stratified_order
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts the files."""

@@ -7,7 +7,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.japanese_vowels.task import load
-from nas.evaluation import Examples
+from nas.training import Examples
 
 
 def main(data: Path | None) -> None:

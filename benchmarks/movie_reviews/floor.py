@@ -9,7 +9,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.movie_reviews.task import VOCABULARY, load
-from nas.evaluation import Examples
+from nas.training import Examples
 
 
 def counts(examples: Examples) -> csr_matrix:

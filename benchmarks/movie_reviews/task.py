@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from nas.errors import BenchmarkError, DataMissing
-from nas.evaluation import Classification, Examples, Split, find_data, stratified_order
+from nas.training import Classification, Examples, Split, find_data, stratified_order
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -1,4 +1,4 @@
-"""`nas.evaluation.train` against the same training written out by hand in plain PyTorch.
+"""`nas.training.train` against the same training written out by hand in plain PyTorch.
 
 Same data in memory, same order and augmentation, same optimiser and schedule, validation after every epoch, the memory
 layout that `place` chooses, one thread. The weights that come out are equal bit for bit: it is the same work.
@@ -16,12 +16,12 @@ from torch.nn import functional
 from turns import SideBySide
 
 from nas.benchmark import Benchmark, Budget
-from nas.evaluation import Examples, Task, load_task, train
-from nas.evaluation.augmentation import augment
-from nas.evaluation.device import place
+from nas.device import place
 from nas.models import build
 from nas.searching import resolve_benchmark, resolve_space
 from nas.space import Value
+from nas.training import Examples, Task, load_task, train
+from nas.training.augmentation import augment
 
 pytestmark = [pytest.mark.benchmark(group="training loop", timer=time.process_time), pytest.mark.timeout(600)]
 
@@ -166,7 +166,7 @@ def test_the_loop_costs_what_a_loop_by_hand_costs(
     side_by_side: SideBySide, request: pytest.FixtureRequest, choices: dict[str, Value], digits: Digits
 ) -> None:
     side_by_side(
-        f"nas.evaluation.train / by hand, {request.node.callspec.id} parameters",
+        f"nas.training.train / by hand, {request.node.callspec.id} parameters",
         train_with_nas,
         train_by_hand,
         goal=1.05,

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from benchmarks.spoken_digits.task import load, load_new_speaker
-from nas.evaluation import Examples
+from nas.training import Examples
 
 _WINDOW, _HOP = 256, 128
 

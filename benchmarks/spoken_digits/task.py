@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from nas.errors import BenchmarkError, DataMissing, quote
-from nas.evaluation import Classification, Examples, Split, find_data, stratified_order
+from nas.training import Classification, Examples, Split, find_data, stratified_order
 
 FILE = "free-spoken-digits-8khz.npz"
 RATE = 8_000

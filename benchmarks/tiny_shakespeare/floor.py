@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.tiny_shakespeare.task import ALPHABET, load
-from nas.evaluation import Examples
+from nas.training import Examples
 
 VOCABULARY = len(ALPHABET) + 1
 _EPOCHS, _BATCH, _RATE = 10, 64, 0.02

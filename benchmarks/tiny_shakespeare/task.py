@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from nas.errors import BenchmarkError, DataMissing
-from nas.evaluation import Examples, NextToken, Split, find_data
+from nas.training import Examples, NextToken, Split, find_data
 
 FILE = "tiny-shakespeare.txt"
 

@@ -1,42 +1,24 @@
 """One candidate, front to back: count → limits → build → latency and memory → limits → train → Record."""
 
-import importlib
 import math
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import nn
 
 from nas.benchmark import Benchmark, Budget
-from nas.errors import BenchmarkError, ModelError, NasError
-from nas.evaluation.augmentation import augment
-from nas.evaluation.device import accelerator, is_out_of_memory, pick, place, release
-from nas.evaluation.flops import second_opinion
-from nas.evaluation.latency import measure_latency
-from nas.evaluation.memory import peak_memory_bytes
-from nas.evaluation.task import Examples, Task
-from nas.evaluation.training import Report, evaluate, make_optimizer, take_step, train
+from nas.device import accelerator, is_out_of_memory, pick, place, release
+from nas.errors import ModelError, NasError
 from nas.models import Cost, build, cost, count, example
+from nas.profiling.flops import second_opinion
+from nas.profiling.latency import measure_latency
+from nas.profiling.memory import peak_memory_bytes
 from nas.records import Epoch, Failure, Outcome, Record, commit, conditions, this_machine, versions
 from nas.space import Architecture, Limit, Space, broken_limits
-
-
-def load_task(benchmark: Benchmark, data: Path | None) -> Task:
-    """The task of `benchmark`, its data read from the folder `data` or from where the benchmark knows to look.
-
-    Raises:
-        BenchmarkError: the task cannot be imported.
-        DataMissing: its data are nowhere; says how to get them.
-    """
-    module, _, function = benchmark.task.partition(":")
-    try:
-        load = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise BenchmarkError(f"The task {benchmark.task!r} of {benchmark.name} cannot be loaded: {error}.") from error
-    return cast(Task, load(data))
+from nas.training import Examples, Report, evaluate, load_task, make_optimizer, take_step, train
+from nas.training.augmentation import augment
 
 
 class Evaluator:

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from nas.benchmark import Benchmark, Shape, Tokens
-from nas.evaluation import Examples, Split, Task, load_task, train
 from nas.models import build
 from nas.space import Layer, Space
 from nas.testing import rules
 from nas.testing.rules import Rule, unwritten
+from nas.training import Examples, Split, Task, load_task, train
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 

@@ -10,7 +10,7 @@ from benchmarks.movie_reviews import BENCHMARK
 from benchmarks.movie_reviews.floor import counts
 from nas.benchmark import Features, Tokens
 from nas.errors import BenchmarkError, DataMissing
-from nas.evaluation import Examples
+from nas.training import Examples
 
 pytest.importorskip("tokenizers")
 REAL = pytest.mark.skipif(movies._packaged() is None, reason="the package movie-reviews is not installed")

@@ -11,7 +11,7 @@ from benchmarks.tiny_shakespeare import BENCHMARK
 from benchmarks.tiny_shakespeare.floor import VOCABULARY, Linear, bigrams, bits
 from nas.benchmark import NextTokens, Tokens
 from nas.errors import BenchmarkError, DataMissing
-from nas.evaluation import Examples
+from nas.training import Examples
 
 SHARED = Path(os.environ.get("NAS_DATA") or Path(__file__).parents[3] / "shared" / "data")
 REAL = pytest.mark.skipif(

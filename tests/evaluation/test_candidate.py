@@ -16,12 +16,14 @@ import benchmarks.digits.task
 from benchmarks.digits import BENCHMARK
 from nas import registry
 from nas.benchmark import Budget, Image, Shape
+from nas.device import place
 from nas.errors import BenchmarkError, SearchError, SpaceError
-from nas.evaluation import Evaluator, Examples, Split, Task, latency, load_task, train
-from nas.evaluation.device import place
+from nas.evaluation import Evaluator
 from nas.models import Cost, LayerKind, build
+from nas.profiling import latency
 from nas.records import FIGURES, Epoch, Latency, Record, this_machine, versions
 from nas.space import Architecture, Limit, Space, parse_space
+from nas.training import Examples, Split, Task, load_task, train
 
 BUDGET = Budget(epochs=1, fraction=0.1)
 

@@ -1,15 +1,12 @@
-"""One thread, and layers of other teams' packages."""
+"""Layers of other teams' packages."""
 
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from nas import registry
-
-torch.set_num_threads(1)
 
 
 @pytest.fixture

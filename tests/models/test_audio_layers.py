@@ -10,9 +10,9 @@ from torch import Tensor
 
 from nas.benchmark import Features, Image, NextTokens, Signature, Waveform
 from nas.errors import ModelError
-from nas.evaluation.flops import second_opinion
 from nas.models import build, count, layer_kind
 from nas.models.layers.audio import mel_filters
+from nas.profiling.flops import second_opinion
 from nas.searching import resolve_space
 from nas.space import parse_space
 

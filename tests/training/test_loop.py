@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from nas.benchmark import Budget, Recipe
-from nas.evaluation import Classification, Examples, Split, train
-from nas.evaluation.training import Report, Training, evaluate, make_optimizer, set_rate, take_step
 from nas.records import Epoch
+from nas.training import Classification, Examples, Split, train
+from nas.training.loop import Report, Training, evaluate, make_optimizer, set_rate, take_step
 
 TASK = Classification(lambda _: pytest.fail("train is given its examples"))
 RECIPE = Recipe(batch_size=16, learning_rate=0.01)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from nas.evaluation.device import synchronize
+from nas.device import synchronize
 from nas.records import Latency
 
 WARMUP_SECONDS = 0.05

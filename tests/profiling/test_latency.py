@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nas.evaluation import latency
-from nas.evaluation.latency import measure_latency, median_interval
+from nas.profiling import latency
+from nas.profiling.latency import measure_latency, median_interval
 
 
 @pytest.fixture(autouse=True)

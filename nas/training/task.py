@@ -3,16 +3,21 @@
 Axes: N examples, L positions of a sequence, K classes, V tokens of a vocabulary, F features.
 """
 
+import importlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, Self
+from pathlib import Path
+from typing import Literal, Protocol, Self, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+
+from nas.benchmark import Benchmark
+from nas.errors import BenchmarkError
 
 Split = Literal["train", "validation", "test"]
 
@@ -58,6 +63,21 @@ class Task(Protocol):
 
     def figures(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
         """Figures of a whole split by name ("accuracy", "loss"), without a prefix for the split."""
+
+
+def load_task(benchmark: Benchmark, data: Path | None) -> Task:
+    """The task of `benchmark`, its data read from the folder `data` or from where the benchmark knows to look.
+
+    Raises:
+        BenchmarkError: the task cannot be imported.
+        DataMissing: its data are nowhere; says how to get them.
+    """
+    module, _, function = benchmark.task.partition(":")
+    try:
+        load = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise BenchmarkError(f"The task {benchmark.task!r} of {benchmark.name} cannot be loaded: {error}.") from error
+    return cast(Task, load(data))
 
 
 @dataclass(frozen=True)

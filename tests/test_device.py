@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
+from nas.device import accelerator, is_out_of_memory, pick, place, release, synchronize
 from nas.errors import SearchError
-from nas.evaluation.device import accelerator, is_out_of_memory, pick, place, release, synchronize
 
 CPU = torch.device("cpu")
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from nas.benchmark import Recipe
-from nas.evaluation.augmentation import augment
+from nas.training.augmentation import augment
 
 
 def recipe(*, shift: int = 0, flip: bool = False) -> Recipe:

@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from nas.evaluation.device import synchronize
+from nas.device import synchronize
 
 
 def peak_memory_bytes(make: Callable[[], tuple[nn.Module, Callable[[], None]]], device: torch.device) -> int:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from nas.benchmark import Features, Image, Signature
-from nas.evaluation.flops import second_opinion
 from nas.models import Cost, build, count, example, layer_kind, parameters
+from nas.profiling.flops import second_opinion
 from search_spaces.residual_cnn import SPACE
 
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from nas.benchmark import Budget, Recipe
-from nas.evaluation.augmentation import augment
-from nas.evaluation.device import seeded, synchronize
-from nas.evaluation.task import Examples, Task
+from nas.device import seeded, synchronize
 from nas.records import Epoch
+from nas.training.augmentation import augment
+from nas.training.task import Examples, Task
 
 EVALUATION_BATCH = 1_024
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from nas.benchmark import Recipe
-from nas.evaluation import Classification
-from nas.evaluation.memory import peak_memory_bytes
-from nas.evaluation.training import make_optimizer, take_step
+from nas.profiling.memory import peak_memory_bytes
+from nas.training import Classification
+from nas.training.loop import make_optimizer, take_step
 
 CPU = torch.device("cpu")
 FLOAT = 4

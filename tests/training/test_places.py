@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.evaluation import find_data
+from nas.training import find_data
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 from benchmarks.digits import BENCHMARK
 from benchmarks.digits.task import load
 from nas.errors import BenchmarkError
-from nas.evaluation import Classification, Examples, Split, stratified_order
+from nas.training import Classification, Examples, Split, stratified_order
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
