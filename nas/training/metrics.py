@@ -1,0 +1,130 @@
+"""What a figure is called, which way is better, and what it means: all metrics that a task can measure.
+
+The figures of a split carry its name before theirs: `validation_accuracy`, `test_rmse`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from nas.benchmark import Direction
+from nas.errors import BenchmarkError, did_you_mean, quote
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What one name stands for."""
+
+    direction: Direction
+    unit: str
+    """"share" is a number from 0 to 1."""
+    meaning: str
+    """Its formula, and what becomes of ties and of classes that do not occur."""
+    source: str
+
+
+UNITS = ("token", "character", "byte", "word")
+"""What a language model's tokens can be, for the name of its figure in bits."""
+
+METRICS: Mapping[str, Metric] = {
+    "accuracy": Metric(
+        "maximize",
+        "share",
+        "right answers / all answers; an answer is the largest logit, of equal ones the one that argmax finds",
+        "scikit-learn's accuracy_score",
+    ),
+    "balanced_accuracy": Metric(
+        "maximize",
+        "share",
+        "mean over classes of right answers / examples of the class; a class without examples is left out",
+        "Brodersen et al. 2010, ICPR; scikit-learn's balanced_accuracy_score",
+    ),
+    "f1": Metric(
+        "maximize",
+        "share",
+        "mean over classes of 2·TP / (2·TP + FP + FN) (macro); a class that is neither wanted nor answered is left out",
+        "scikit-learn's f1_score, average='macro'",
+    ),
+    "auroc": Metric(
+        "maximize",
+        "share",
+        "the chance that an example of a class gets more of its probability than one of another class, a tie counting half; "
+        "mean over classes, each against the rest (macro), those without examples left out; of two classes the second's alone; "
+        "undefined, and refused, where all examples are of one class",
+        "Hanley & McNeil 1982, Radiology 143; scikit-learn's roc_auc_score, multi_class='ovr'",
+    ),
+    "loss": Metric(
+        "minimize",
+        "nats",
+        "mean of −ln of the probability that the right answer gets; of a text's transcription, mean over texts of the CTC loss "
+        "by character",
+        "Graves et al. 2006, ICML, for CTC",
+    ),
+    "perplexity": Metric(
+        "minimize",
+        "tokens",
+        "e to the mean of −ln of the next token's probability",
+        "Jelinek et al. 1977, J. Acoust. Soc. Am. 62",
+    ),
+    **{
+        f"bits_per_{unit}": Metric(
+            "minimize", "bits", f"mean of −log2 of the next {unit}'s probability", "Graves 2013, arXiv:1308.0850, sec. 3.1"
+        )
+        for unit in UNITS
+    },
+    "word_error_rate": Metric(
+        "minimize",
+        "edits a word",
+        "edits that lead from what was read to what was said / words that were said, over all texts together; an edit leaves a "
+        "word out, puts one in or changes one, so that it can be above 1; undefined, and refused, where no text has a word",
+        "torchmetrics' WordErrorRate",
+    ),
+    "character_error_rate": Metric(
+        "minimize", "edits a character", "as word_error_rate, by characters, spaces being some", "torchmetrics' CharErrorRate"
+    ),
+    "rmse": Metric(
+        "minimize",
+        "the target's",
+        "root of the mean square of output − target, over all numbers of all examples together",
+        "scikit-learn's root_mean_squared_error, of all numbers in one row",
+    ),
+    "mae": Metric(
+        "minimize",
+        "the target's",
+        "mean size of output − target, over all numbers of all examples together",
+        "scikit-learn's mean_absolute_error",
+    ),
+    "r2": Metric(
+        "maximize",
+        "share",
+        "1 − sum of squared errors / sum of squares of target − its mean; mean over the numbers of an example; below 0 where the "
+        "mean would be the better answer; undefined, and refused, where a number is equal in all targets",
+        "scikit-learn's r2_score",
+    ),
+}
+
+
+def find_metric(name: str) -> Metric:
+    """The metric called `name`, without the name of a split.
+
+    Raises:
+        BenchmarkError: there is none.
+    """
+    try:
+        return METRICS[name]
+    except KeyError:
+        raise BenchmarkError(f"No metric is called {quote(name)}. {did_you_mean(name, METRICS)}") from None
+
+
+def choose(kind: str, always: Iterable[str], offered: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
+    """What a task of `kind` measures: `always`, then what is `wanted` beside it, each once.
+
+    Raises:
+        BenchmarkError: what is wanted is no metric, or none that is `offered`.
+    """
+    names = tuple(dict.fromkeys((*always, *wanted)))
+    known = {*always, *offered}
+    for name in names:
+        find_metric(name)
+        if name not in known:
+            raise BenchmarkError(f"{kind} does not measure {name!r}; it measures {', '.join(sorted(known))}.")
+    return names
