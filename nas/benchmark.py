@@ -3,13 +3,14 @@
 Shape       Image · Sequence · Waveform · Tokens · Features · NextTokens     what stands between two layers
 Signature   input and output                what a benchmark feeds a model and wants back
 Objective   a figure and its direction      the only one that knows min from max
-Budget      epochs, fraction, seconds       the fidelity of one evaluation
+Budget      epochs, fraction, steps …       the fidelity of one evaluation
 Recipe      optimiser, rate, batch size …   how a candidate is trained
 Benchmark   all of these, with a version
 
 Axes: N examples, C channels, H height, W width, L positions of a sequence, F features, V words of a vocabulary.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -155,39 +156,71 @@ class Objective:
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """How much one evaluation may spend; two figures at different budgets are not compared."""
+    """How much one evaluation may spend; two figures at different budgets are not compared.
+
+    The learning rate follows the steps that epochs, `steps` and `flops` leave, whichever are fewest, so that it has come down
+    when they are done. A training that `seconds` end ends at a rate that is still high: slow networks score below their worth.
+    """
 
     epochs: int
     """Passes over the training examples, at most."""
     fraction: float = 1.0
     """Share of the training examples that is used: the first ones of a fixed, stratified order."""
     seconds: float | None = None
-    """Wall-clock seconds of training after which no further epoch begins; None for no such limit. The learning rate follows
-    the epochs, so a training that ends early ends at a rate that is still high: slow networks score below their worth."""
+    """Wall-clock seconds of training after which no further epoch begins; None for no such limit."""
+    steps: int | None = None
+    """Steps of the optimiser, at most; the last epoch may be a part of one."""
+    flops: float | None = None
+    """Floating-point operations of training, at most: three forward passes an example, since a backward pass takes about
+    two (Kaplan et al. 2020, arXiv:2001.08361, sec. 2.1). At least one step is made."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.epochs, bool) or not isinstance(self.epochs, int) or self.epochs < 1:
-            raise BenchmarkError(f"A budget has at least 1 epoch, got {quote(self.epochs)}.")
+        _check_count("A budget", "epochs", self.epochs)
+        if self.steps is not None:
+            _check_count("A budget", "steps", self.steps)
         if not 0 < self.fraction <= 1:
             raise BenchmarkError(f"A budget's fraction of the data lies above 0 and at most at 1, got {quote(self.fraction)}.")
-        if self.seconds is not None and not self.seconds > 0:
-            raise BenchmarkError(f"A budget's seconds are above 0, got {quote(self.seconds)}.")
+        for name in ("seconds", "flops"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise BenchmarkError(f"A budget's {name} are above 0, got {quote(value)}.")
 
     def __str__(self) -> str:
         data = f" on {100 * self.fraction:.6g}% of the data" if self.fraction < 1 else ""
-        time = f", at most {self.seconds:g} s" if self.seconds is not None else ""
-        return f"{self.epochs} epoch{'s' if self.epochs != 1 else ''}{data}{time}"
+        bounds = [
+            *([f"{self.steps:,} steps"] if self.steps is not None else []),
+            *([f"{self.flops:.3g} FLOPs"] if self.flops is not None else []),
+            *([f"{self.seconds:g} s"] if self.seconds is not None else []),
+        ]
+        most = f", at most {' or '.join(bounds)}" if bounds else ""
+        return f"{self.epochs} epoch{'s' if self.epochs != 1 else ''}{data}{most}"
+
+
+def _check_count(of: str, name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise BenchmarkError(f"{of} has at least 1 {name.removesuffix('s')}, got {quote(value)}.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a candidate is trained: AdamW under one cycle of linear warm-up and cosine decay."""
+    """How a candidate is trained; what is not said here (device, number format, compiling) is said where a search is run."""
 
     batch_size: int
     learning_rate: float
     """The highest, reached at the end of the warm-up."""
+    optimizer: str = "adamw"
+    """`adamw`, `sgd` (with Nesterov's momentum), or the name of one of timm's, such as `lamb`, `lion` or `adafactor`."""
+    momentum: float = 0.9
+    """Of optimisers that have one; for Adam's kin it is the first of the betas."""
     weight_decay: float = 0.01
-    """Decoupled (Loshchilov & Hutter 2019, arXiv:1711.05101); not on biases and normalisation."""
+    """Decoupled (Loshchilov & Hutter 2019, arXiv:1711.05101), for `sgd` in the gradient; not of biases and normalisation."""
+    l1: float = 0.0
+    """This times the sum of all weights' sizes is added to what is minimised; not of biases and normalisation."""
+    l2: float = 0.0
+    """This times half the sum of all weights' squares is added to what is minimised; not of biases and normalisation."""
+    schedule: str = "cosine"
+    """Of the rate after the warm-up: `cosine` (down to 0), `linear` (down to 0), `constant`, or timm's `step`, `multistep`,
+    `poly` or `tanh`."""
     warmup: float = 0.1
     """Share of all steps over which the rate rises from 0."""
     label_smoothing: float = 0.0
@@ -196,8 +229,46 @@ class Recipe:
     to so many positions; 0 for not at all."""
     flip: bool = False
     """Half the training images are mirrored left to right, anew every epoch."""
+    erase: float = 0.0
+    """Share of training images of which a rectangle is erased, anew every epoch (Zhong et al. 2020, arXiv:1708.04896)."""
+    mixup: float = 0.0
+    """Each example is mixed with another of its batch; the share is drawn from Beta(mixup, mixup) (Zhang et al. 2018,
+    arXiv:1710.09412); 0 for not at all."""
+    cutmix: float = 0.0
+    """A piece of another example takes the place of one's own; its size is drawn from Beta(cutmix, cutmix) (Yun et al. 2019,
+    arXiv:1905.04899). Where mixup is given too, one of the two is drawn for each batch."""
     gradient_norm: float | None = None
     """Gradients that are longer than this, all taken together, are cut to it (Pascanu et al. 2013, arXiv:1211.5063, alg. 1)."""
+    accumulation: int = 1
+    """Parts that a batch is trained in one after another, their gradients summed, to save memory. Batch normalisation sees the
+    parts."""
+    ema: float | None = None
+    """Decay a step of a running mean of the weights, which is what is validated and kept (Polyak & Juditsky 1992); None for
+    none."""
+    patience: int | None = None
+    """Training ends after so many epochs without a better first objective on validation data, and the weights of the best
+    epoch are kept; None for training to the end."""
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "accumulation"):
+            _check_count("A recipe", name, getattr(self, name))
+        if self.patience is not None:
+            _check_count("A recipe", "patience", self.patience)
+        for name in ("learning_rate", "weight_decay", "l1", "l2", "mixup", "cutmix", "shift"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise BenchmarkError(f"A recipe's {name} is at least 0, got {quote(getattr(self, name))}.")
+        for name in ("warmup", "erase"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise BenchmarkError(f"A recipe's {name} is a share from 0 to 1, got {quote(getattr(self, name))}.")
+        for name in ("momentum", "label_smoothing", "ema"):
+            if getattr(self, name) is not None and not 0 <= getattr(self, name) < 1:
+                raise BenchmarkError(f"A recipe's {name} is at least 0 and below 1, got {quote(getattr(self, name))}.")
+        if self.gradient_norm is not None and not self.gradient_norm > 0:
+            raise BenchmarkError(f"A recipe's gradient_norm is above 0, got {quote(self.gradient_norm)}.")
+        if self.accumulation > self.batch_size:
+            raise BenchmarkError(
+                f"A batch of {self.batch_size} cannot be trained in {self.accumulation} parts; give accumulation of at most that."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,10 +296,12 @@ class Benchmark:
 
     def __post_init__(self) -> None:
         given = self.signature.input
-        if self.recipe.flip and not isinstance(given, Image):
-            raise BenchmarkError(f"{self.name}: only pictures are mirrored, got {given}; leave `flip` out.")
-        if self.recipe.shift and isinstance(given, Tokens | Features):
-            raise BenchmarkError(f"{self.name}: pictures, sequences and sounds are shifted, got {given}; leave `shift` out.")
+        for name, words in (("flip", "mirrored"), ("erase", "erased in part")):
+            if getattr(self.recipe, name) and not isinstance(given, Image):
+                raise BenchmarkError(f"{self.name}: only pictures are {words}, got {given}; leave `{name}` out.")
+        for name, words in (("shift", "shifted"), ("mixup", "mixed"), ("cutmix", "mixed")):
+            if getattr(self.recipe, name) and isinstance(given, Tokens | Features):
+                raise BenchmarkError(f"{self.name}: pictures, sequences and sounds are {words}, got {given}; leave `{name}` out.")
 
     def to_data(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""

@@ -1,12 +1,17 @@
 """The one place that knows devices: which one, how many threads, when its work is done, how much memory it holds."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nas.errors import SearchError, quote
+
+Precision = Literal["float32", "bfloat16", "float16"]
+"""The number format that convolutions and matrix products are computed in; weights are float32 in all."""
 
 
 def pick(name: str | None = None) -> torch.device:
@@ -69,6 +74,39 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
             with torch.cuda.device(gpu):
                 torch.cuda.manual_seed(seed)
         yield
+
+
+def random_states(device: torch.device) -> dict[str, Tensor]:
+    """Where the random numbers of the CPU, and of `device`, stand."""
+    states = {"cpu": torch.get_rng_state()}
+    return {**states, "cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else states
+
+
+def set_random_states(device: torch.device, states: Mapping[str, Tensor]) -> None:
+    """Let the random numbers go on from where `states` were taken."""
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"], device)
+
+
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
+    """Within it, what is faster in `precision` and safe there is computed so."""
+    return nullcontext() if precision == "float32" else torch.autocast(device.type, getattr(torch, precision))
+
+
+def scaler(device: torch.device, precision: Precision) -> torch.amp.GradScaler:
+    """What keeps small gradients of float16 above 0; elsewhere it does nothing (Micikevicius et al. 2018, arXiv:1710.03740)."""
+    return torch.amp.GradScaler(device.type, enabled=precision == "float16")
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Memory of `device` that nothing uses; None where the system does not tell."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
 def synchronize(device: torch.device) -> None:

@@ -17,8 +17,7 @@ from nas.profiling.latency import measure_latency
 from nas.profiling.memory import peak_memory_bytes
 from nas.records import Epoch, Failure, Outcome, Record, commit, conditions, this_machine, versions
 from nas.space import Architecture, Limit, Space, broken_limits
-from nas.training import Examples, Report, evaluate, load_task, make_optimizer, take_step, train
-from nas.training.augmentation import augment
+from nas.training import Examples, Report, Stepper, augment, evaluate, load_task, train
 
 
 class Evaluator:
@@ -184,9 +183,10 @@ class _Run:
         )
         self.gathered["curve"] = tuple(training.curve)
         self.figures["train_seconds"] = training.seconds
+        self.notes += training.notes
         if training.ended == "diverged":
-            return self.fail("diverged", f"the loss or a validation figure was not finite in epoch {len(training.curve) + 1}.")
-        self.figures |= training.curve[-1].figures
+            return self.fail("diverged", training.problem)
+        self.figures |= training.figures
         return training.ended
 
     def broken(self) -> Sequence[str]:
@@ -231,14 +231,12 @@ class _Step:
     """One training step on a batch as the recipe makes it."""
 
     def __init__(self, evaluator: Evaluator, model: nn.Module) -> None:
-        self.task = evaluator.task
         self.recipe = evaluator.benchmark.recipe
         self.examples: Examples = evaluator.training
-        self.model = model
-        self.optimizer = make_optimizer(model, self.recipe)
+        self.step = Stepper(model, evaluator.task, self.recipe)
         self.generator = torch.Generator().manual_seed(0)
 
     def __call__(self) -> None:
         picked = torch.arange(min(self.recipe.batch_size, len(self.examples)), device=self.examples.targets.device)
         inputs = augment(self.examples.inputs[picked], self.recipe, self.generator)
-        take_step(self.model, self.task, self.optimizer, inputs, self.examples.targets[picked], self.recipe)
+        self.step(inputs, self.examples.targets[picked])

@@ -1,25 +1,45 @@
 """A network learns: a benchmark's data and figures, and the loop that trains. Network + Examples → weights and a curve."""
 
 from nas.training.augmentation import augment
-from nas.training.loop import Report, Training, evaluate, make_optimizer, set_rate, take_step, train
+from nas.training.feeding import Feed, Loading, feed
+from nas.training.kinds import Classification, NextToken, Regression, Tagging
+from nas.training.loop import Loop, Report, Training, train
+from nas.training.meters import IGNORED, Meter
+from nas.training.metrics import METRICS, Metric
+from nas.training.mixing import mix
+from nas.training.optimizing import make_optimizer
 from nas.training.places import find_data
-from nas.training.task import Classification, Examples, NextToken, Split, Task, load_task, stratified_order
+from nas.training.stepping import Stepper
+from nas.training.task import Examples, Split, Task, load_task, stratified_order
+from nas.training.transcription import Transcription
+from nas.training.validating import evaluate
 
 __all__ = [
+    "IGNORED",
+    "METRICS",
     "Classification",
     "Examples",
+    "Feed",
+    "Loading",
+    "Loop",
+    "Meter",
+    "Metric",
     "NextToken",
+    "Regression",
     "Report",
     "Split",
+    "Stepper",
+    "Tagging",
     "Task",
     "Training",
+    "Transcription",
     "augment",
     "evaluate",
+    "feed",
     "find_data",
     "load_task",
     "make_optimizer",
-    "set_rate",
+    "mix",
     "stratified_order",
-    "take_step",
     "train",
 ]

@@ -1,27 +1,43 @@
-"""One network trained by one recipe: the loop, its schedule, and the learning curve that comes out."""
+"""One network trained by one recipe: the loop in plain PyTorch, and the learning curve that comes out.
+
+    the epoch's order → batch → augment → step → … → validate → report
+
+Equal seeds give equal weights, bit for bit on a CPU. All that decides what comes next is in `Loop.state`, so that a training
+that was stopped anywhere goes on as if it had not been.
+"""
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from nas.benchmark import Budget, Recipe
-from nas.device import seeded, synchronize
+from nas.benchmark import Budget, Objective, Recipe
+from nas.device import Precision, random_states, seeded, set_random_states, synchronize
+from nas.errors import BenchmarkError
 from nas.records import Epoch
 from nas.training.augmentation import augment
+from nas.training.feeding import Feed, as_feed
+from nas.training.optimizing import Schedule
+from nas.training.ranks import ranks
+from nas.training.stepping import Stepper, group_of
 from nas.training.task import Examples, Task
+from nas.training.validating import evaluate
 
-EVALUATION_BATCH = 1_024
+LOOK_EVERY = 16
+"""Steps between two looks at the losses where a look waits for a device."""
 
 Report = Callable[[Epoch], bool]
 """Told every epoch; answers whether training shall stop here."""
 
+OnStep = Callable[["Loop"], None]
+"""Called after every step; may write the loop's state down."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Training:
     """What training came to."""
 
@@ -29,107 +45,274 @@ class Training:
     ended: Literal["complete", "pruned", "diverged"]
     seconds: float
     """Wall-clock time of the training steps; validation is not in it."""
+    steps: int
+    """Of the optimiser."""
+    figures: Mapping[str, float]
+    """Validation figures of the weights that came out: the last epoch's, or the best's where the recipe has patience."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the figures should know: batches that were halved, an early end."""
+    problem: str = ""
+    """What was not finite, and when; empty but where it has diverged."""
+
+
+@dataclass
+class Position:
+    """Where a training stands, as plain data."""
+
+    epoch: int = 1
+    batch: int = 0
+    """Batches of the epoch that are done."""
+    seen: int = 0
+    """Examples of the epoch that are done."""
+    step: int = 0
+    looked_at: int = 0
+    """Steps whose losses were looked at."""
+    seconds: float = 0.0
+    best_epoch: int = 0
+    """The epoch with the best objective so far, where the recipe has patience."""
+    curve: list[Epoch] = field(default_factory=list)
+
+
+class Diverged(ArithmeticError):
+    """A loss or a figure was not finite."""
 
 
 def train(
     model: nn.Module,
     task: Task,
-    training: Examples,
-    validation: Examples,
+    training: Feed | Examples,
+    validation: Feed | Examples,
     *,
     recipe: Recipe,
     budget: Budget,
     seed: int,
     report: Report = lambda _: False,
+    objective: Objective | None = None,
+    forward_flops: float | None = None,
+    precision: Precision = "float32",
+    compiled: Callable[[nn.Module], nn.Module] = lambda model: model,
+    begin: Callable[["Loop"], None] = lambda _: None,
+    on_step: OnStep = lambda _: None,
 ) -> Training:
-    """Train `model` in place on examples that lie on its device; equal seeds give equal weights, bit for bit on a CPU.
+    """Train `model` in place on examples that lie on its device or stream to it.
 
-    The loss is looked at after every epoch: not finite, the training ends as "diverged". `report` is told every epoch.
-    The global random state is left as it was.
+    `report` is told every epoch. `objective` is what patience waits for; `forward_flops` of one example turn a budget of FLOPs
+    into steps. `compiled` makes of the model what is called in its place while it trains. `begin` is handed the loop before its
+    first step and may set it to where another stopped; `on_step` is handed it after each. The global random state is left as it
+    was.
+
+    A loss or a validation figure that is not finite ends the training as "diverged". A batch that does not fit into memory is
+    trained in parts, and a note says so.
+
+    Raises:
+        BenchmarkError: the recipe names an optimiser or a schedule that there is not, patience comes without an objective, or a
+            budget of FLOPs without `forward_flops`.
     """
-    with seeded(seed, training.inputs.device):  # for dropout; order and augmentation have a generator of their own
-        return _train(model, task, training.first(budget.fraction), validation, recipe, budget, seed, report)
+    device = next(model.parameters()).device
+    with seeded(seed, device):  # for dropout; order and augmentation have a generator of their own
+        stepper = Stepper(model, task, recipe, precision, compiled)
+        data = as_feed(training, device).first(budget.fraction), as_feed(validation, device)
+        loop = Loop(stepper, *data, budget=budget, seed=seed, objective=objective, forward_flops=forward_flops)
+        begin(loop)
+        return loop.run(report, on_step)
 
 
-def _train(
-    model: nn.Module,
-    task: Task,
-    training: Examples,
-    validation: Examples,
-    recipe: Recipe,
-    budget: Budget,
-    seed: int,
-    report: Report,
-) -> Training:
-    device = training.inputs.device
-    generator = torch.Generator().manual_seed(seed)
-    per_epoch = math.ceil(len(training) / recipe.batch_size)
-    optimizer = make_optimizer(model, recipe)
-    curve: list[Epoch] = []
-    seconds = 0.0
-    for epoch in range(1, budget.epochs + 1):
-        begin = time.perf_counter()
-        model.train()
-        order = torch.randperm(len(training), generator=generator)
-        loss_sum = torch.zeros((), device=device)
+class Loop:
+    """A training under way."""
+
+    def __init__(
+        self,
+        stepper: Stepper,
+        training: Feed,
+        validation: Feed,
+        *,
+        budget: Budget,
+        seed: int,
+        objective: Objective | None = None,
+        forward_flops: float | None = None,
+    ) -> None:
+        self.recipe = stepper.recipe
+        if self.recipe.patience is not None and objective is None:
+            raise BenchmarkError("Patience waits for an objective to get better; give one, or leave `patience` out.")
+        self.stepper = stepper
+        self.training = training
+        self.validation = validation
+        self.budget = budget
+        self.objective = objective
+        self.device = stepper.device
+        self.ranks = ranks()
+        self.per_epoch = math.ceil(len(training) / self.recipe.batch_size)
+        self.steps = steps_within(budget, self.per_epoch, len(training) / self.per_epoch, forward_flops)
+        self.schedule = Schedule(stepper.optimizer, self.recipe, self.steps)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.epoch_begun = self.generator.get_state()
+        """The generator's state as the epoch began; from it the epoch's order follows."""
+        self.loss_sum = torch.zeros((), device=self.device)
+        """Of the epoch's examples."""
+        self.losses: list[Tensor] = []
+        """Those of steps that were not looked at yet."""
+        self.look_every = 1 if self.device.type == "cpu" and self.ranks.alone else LOOK_EVERY
+        self.best: dict[str, Tensor] = {}
+        """The weights of the best epoch, where the recipe has patience."""
+        self.at = Position()
+
+    def run(self, report: Report = lambda _: False, on_step: OnStep = lambda _: None) -> Training:
+        """Train from where the loop stands to the end."""
+        at = self.at
+        for point in at.curve:  # a pruner knows nothing of what came before an interruption
+            report(point)
+        while at.step < self.steps or at.batch:
+            try:
+                figures = self._epoch(on_step)
+            except Diverged as error:
+                return self._ended("diverged", str(error))
+            at.curve.append(Epoch(epoch=at.epoch, train_loss=self._mean_loss(), figures=figures, seconds=at.seconds))
+            self._remember(figures)
+            pruned = self.ranks.agreed(report(at.curve[-1]), self.device)
+            enough = self.ranks.agreed(self._is_enough(), self.device)
+            at.epoch, at.batch, at.seen = at.epoch + 1, 0, 0
+            self.loss_sum.zero_()
+            if pruned and at.step < self.steps:
+                return self._ended("pruned")
+            if enough:
+                break
+        return self._ended("complete")
+
+    def _epoch(self, on_step: OnStep) -> dict[str, float]:
+        """The batches that are left of the epoch, or of the budget; returns the figures after it."""
+        at = self.at
+        begin = time.perf_counter() - at.seconds
+        self.stepper.model.train()
         # Batches of equal size but for one: a last batch of a single example would stop batch normalisation.
-        for step, picked in enumerate(order.to(device).tensor_split(per_epoch), start=(epoch - 1) * per_epoch):
-            set_rate(optimizer, recipe, step, budget.epochs * per_epoch)
-            inputs = augment(training.inputs[picked], recipe, generator)
-            loss = take_step(model, task, optimizer, inputs, training.targets[picked], recipe)
-            loss_sum += loss * len(picked)
-        synchronize(device)
-        seconds += time.perf_counter() - begin
-        train_loss = loss_sum.item() / len(training)
-        if not math.isfinite(train_loss):
-            return Training(curve, "diverged", seconds)
-        figures = evaluate(model, task, validation, "validation")
-        if not all(math.isfinite(value) for value in figures.values()):
-            return Training(curve, "diverged", seconds)
-        curve.append(Epoch(epoch=epoch, train_loss=train_loss, figures=figures, seconds=seconds))
-        if report(curve[-1]) and epoch < budget.epochs:
-            return Training(curve, "pruned", seconds)
-        if budget.seconds is not None and seconds >= budget.seconds:
-            break
-    return Training(curve, "complete", seconds)
+        picked = self._order().tensor_split(self.per_epoch)[at.batch : at.batch + self.steps - at.step]
+        batches = self.training.batches([self.ranks.share(whole) for whole in picked])
+        for whole, (inputs, targets) in zip(picked, batches, strict=True):
+            self.schedule.set(at.step)
+            loss = self.stepper(augment(inputs, self.recipe, self.generator), targets, of=len(whole))
+            self.loss_sum += loss * len(targets)
+            self.losses.append(loss)
+            at.seen += len(whole)
+            at.step += 1
+            at.batch += 1
+            if len(self.losses) >= self.look_every:
+                self._look()
+            at.seconds = time.perf_counter() - begin
+            on_step(self)
+        self._look()
+        synchronize(self.device)
+        at.seconds = time.perf_counter() - begin
+        figures = evaluate(self.stepper.validated, self.stepper.task, self.validation, "validation", self.stepper.precision)
+        for name, value in figures.items():
+            if not math.isfinite(value):
+                raise Diverged(f"{name} was {value} after epoch {at.epoch}.")
+        return figures
+
+    def _order(self) -> Tensor:
+        """The epoch's order; in the middle of an epoch it is drawn again, and the generator stays where it is."""
+        if self.at.batch:
+            return torch.randperm(len(self.training), generator=torch.Generator().set_state(self.epoch_begun))
+        self.epoch_begun = self.generator.get_state()
+        return torch.randperm(len(self.training), generator=self.generator)
+
+    def _look(self) -> None:
+        """Look at the losses since the last look.
+
+        Raises:
+            Diverged: one is not finite.
+        """
+        values = self.ranks.total(torch.stack(self.losses)).tolist() if self.losses else []
+        self.losses.clear()
+        for value in values:
+            self.at.looked_at += 1
+            if not math.isfinite(value):
+                raise Diverged(f"the loss was {value} at step {self.at.looked_at} of {self.steps}.")
+
+    def _mean_loss(self) -> float:
+        return self.ranks.total(self.loss_sum.clone()).item() / self.at.seen
+
+    def _remember(self, figures: Mapping[str, float]) -> None:
+        """Where the recipe has patience, keep the weights if they are the best so far."""
+        if self.recipe.patience is None or self.objective is None:
+            return
+        name = self.objective.figure
+        if name not in figures:
+            raise BenchmarkError(f"Patience waits for a figure of validation ({', '.join(figures)}), got {name!r}.")
+        best = self.at.curve[self.at.best_epoch - 1].figures[name] if self.at.best_epoch else math.nan
+        if not self.objective.cost(figures[name]) >= self.objective.cost(best):
+            self.at.best_epoch = self.at.epoch
+            self.best = {key: value.detach().clone() for key, value in self.stepper.validated.state_dict().items()}
+
+    def _is_enough(self) -> bool:
+        """Whether time is up, or patience at its end."""
+        late = self.budget.seconds is not None and self.at.seconds >= self.budget.seconds
+        return late or (self.recipe.patience is not None and self.at.epoch - self.at.best_epoch >= self.recipe.patience)
+
+    def _ended(self, how: Literal["complete", "pruned", "diverged"], problem: str = "") -> Training:
+        """What came out; the model holds the weights that were validated."""
+        at, model = self.at, self.stepper.model
+        if self.stepper.average is not None:
+            model.load_state_dict(self.stepper.average.module.state_dict())
+        notes = list(self.stepper.notes)
+        if self.best:
+            model.load_state_dict(self.best)
+            if at.best_epoch < len(at.curve):
+                notes.append(f"The weights are those of epoch {at.best_epoch}, the best of {len(at.curve)}.")
+        return Training(
+            curve=tuple(at.curve),
+            ended=how,
+            seconds=at.seconds,
+            steps=at.step,
+            figures=at.curve[at.best_epoch - 1].figures if at.curve else {},
+            notes=tuple(notes),
+            problem=problem,
+        )
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that decides what comes next, as named tensors and as plain data.
+
+        The tensors are the loop's own: write or clone them before the next step.
+
+        Raises:
+            Diverged: a loss is not finite, so that there is nothing to go on with.
+        """
+        self._look()
+        tensors, data = self.stepper.state()
+        tensors |= {f"best.{name}": value for name, value in self.best.items()}
+        tensors |= {f"random.{name}": value for name, value in random_states(self.device).items()}
+        tensors |= {"order.now": self.generator.get_state(), "order.epoch": self.epoch_begun, "loss_sum": self.loss_sum}
+        return tensors, {"at": asdict(self.at), "stepper": data, "length": [self.per_epoch, self.steps]}
+
+    def restore(self, tensors: Mapping[str, Tensor], data: Mapping[str, Any]) -> None:
+        """Go on from where `state` was taken.
+
+        Raises:
+            BenchmarkError: it is the state of a training of another length.
+        """
+        ours, theirs = [self.per_epoch, self.steps], data["length"]
+        if ours != theirs:
+            raise BenchmarkError(
+                f"A training of {ours[1]} steps ({ours[0]} an epoch) cannot go on from one of {theirs[1]} ({theirs[0]})."
+            )
+        self.stepper.restore(tensors, data["stepper"])
+        self.best = {name: value.to(self.device) for name, value in group_of(tensors, "best").items()}
+        self.generator.set_state(tensors["order.now"])
+        self.epoch_begun = tensors["order.epoch"]
+        self.loss_sum = tensors["loss_sum"].to(self.device)
+        self.at = Position(**{**data["at"], "curve": [Epoch(**point) for point in data["at"]["curve"]]})
+        set_random_states(self.device, group_of(tensors, "random"))
 
 
-def take_step(
-    model: nn.Module, task: Task, optimizer: torch.optim.Optimizer, inputs: Tensor, targets: Tensor, recipe: Recipe
-) -> Tensor:
-    """One step of `optimizer` on one batch; returns the batch's mean loss, detached."""
-    optimizer.zero_grad(set_to_none=True)  # before the forward pass, so that old gradients do not stand beside activations
-    loss = task.loss(model(inputs), targets, recipe.label_smoothing)
-    loss.backward()  # type: ignore[no-untyped-call]
-    if recipe.gradient_norm is not None:
-        nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_norm)
-    optimizer.step()
-    return loss.detach()
+def steps_within(budget: Budget, per_epoch: int, batch_size: float, forward_flops: float | None) -> int:
+    """The steps that a budget allows, where an epoch has `per_epoch` of them on `batch_size` examples each.
 
-
-def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW; weights are decayed, biases and normalisation (all that has one axis) are not."""
-    decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    plain = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
-
-
-def set_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, step: int, steps: int) -> None:
-    """Set the learning rate of `step` (from 0) of `steps`: linear up, then cosine down to 0 (Loshchilov & Hutter 2017, eq. 5)."""
-    rising = max(1, round(recipe.warmup * steps))
-    if step < rising:
-        share = (step + 1) / rising
-    else:
-        share = (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising))) / 2
-    for group in optimizer.param_groups:
-        group["lr"] = recipe.learning_rate * share
-
-
-def evaluate(model: nn.Module, task: Task, examples: Examples, split: str) -> dict[str, float]:
-    """The task's figures of `model` on `examples`, named after `split`: "validation_accuracy"."""
-    model.eval()
-    with torch.inference_mode():
-        outputs = torch.cat([model(batch.inputs) for batch in examples.batches(EVALUATION_BATCH)])
-        figures = task.figures(outputs, examples.targets)
-    return {f"{split}_{name}": value for name, value in figures.items()}
+    Raises:
+        BenchmarkError: the budget is of FLOPs, and a forward pass's are not known.
+    """
+    bounds = [budget.epochs * per_epoch]
+    if budget.steps is not None:
+        bounds.append(budget.steps)
+    if budget.flops is not None:
+        if not forward_flops:
+            raise BenchmarkError(f"A budget of {budget.flops:g} FLOPs needs the FLOPs of a forward pass, got {forward_flops}.")
+        bounds.append(max(1, int(budget.flops / (3 * forward_flops * batch_size))))
+    return min(bounds)

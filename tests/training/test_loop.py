@@ -1,55 +1,20 @@
+import json
 import math
 import random
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from little import AUGMENTED, RECIPE, TASK, Downhill, First, Offset, equal, examples, network, trained
 from torch import Tensor, nn
 
-from nas.benchmark import Budget, Recipe
+from nas.benchmark import Budget, Objective, Recipe
+from nas.errors import BenchmarkError
 from nas.records import Epoch
-from nas.training import Classification, Examples, Split, train
-from nas.training.loop import Report, Training, evaluate, make_optimizer, set_rate, take_step
-
-TASK = Classification(lambda _: pytest.fail("train is given its examples"))
-RECIPE = Recipe(batch_size=16, learning_rate=0.01)
-
-
-def examples(count: int = 40, side: int = 4, seed: int = 0) -> Examples:
-    """Pictures of noise, bright or dark; which of the two is the class."""
-    generator = torch.Generator().manual_seed(seed)
-    targets = torch.arange(count) % 2
-    noise_NCHW = torch.rand(count, 1, side, side, generator=generator)
-    return Examples(noise_NCHW + targets[:, None, None, None], targets)
-
-
-def network(seed: int = 0, side: int = 4) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return nn.Sequential(
-            nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Flatten(), nn.Dropout(0.3), nn.Linear(4 * side * side, 2)
-        )
-
-
-def trained(
-    model: nn.Module,
-    *,
-    recipe: Recipe = RECIPE,
-    budget: Budget | None = None,
-    seed: int = 0,
-    on: Examples | None = None,
-    report: Report = lambda _: False,
-) -> Training:
-    given = {"recipe": recipe, "budget": budget or Budget(epochs=3), "seed": seed, "report": report}
-    return train(model, TASK, on or examples(), examples(20, seed=1), **given)
-
-
-def equal(one: nn.Module, other: nn.Module) -> bool:
-    return all(torch.equal(*pair) for pair in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
-
-
-AUGMENTED = Recipe(batch_size=16, learning_rate=0.01, shift=1, flip=True)
+from nas.training import Loop, evaluate, train
+from nas.training.loop import steps_within
 
 
 def test_equal_seeds_give_equal_weights_bit_for_bit() -> None:
@@ -118,72 +83,6 @@ def test_the_train_loss_is_the_mean_over_examples() -> None:
     assert [point.train_loss for point in training.curve] == pytest.approx([whole] * 3)
 
 
-@pytest.mark.parametrize(
-    ("step", "share"),
-    [
-        (0, 1 / 10),
-        (4, 5 / 10),
-        (9, 1),  # the warm-up ends
-        (10, 1),
-        (25, (1 + math.cos(math.pi / 6)) / 2),
-        (55, 1 / 2),  # half-way down
-        (85, (1 + math.cos(5 * math.pi / 6)) / 2),
-        (99, (1 + math.cos(math.pi * 89 / 90)) / 2),  # 0.0003; the step after the last would be at 0
-    ],
-)
-def test_the_learning_rate_rises_for_a_tenth_and_falls_by_a_cosine(step: int, share: float) -> None:
-    recipe = Recipe(batch_size=16, learning_rate=0.02, warmup=0.1)
-    optimizer = make_optimizer(network(), recipe)
-    set_rate(optimizer, recipe, step, 100)
-    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.02 * share] * 2)
-
-
-@pytest.mark.parametrize(("warmup", "shares"), [(0.0, [1, 1, 0.75, 0.25]), (1.0, [0.25, 0.5, 0.75, 1]), (0.5, [0.5, 1, 1, 0.5])])
-def test_a_schedule_of_four_steps_by_hand(warmup: float, shares: list[float]) -> None:
-    recipe = Recipe(batch_size=16, learning_rate=1.0, warmup=warmup)
-    optimizer = make_optimizer(network(), recipe)
-    rates = []
-    for step in range(4):
-        set_rate(optimizer, recipe, step, 4)
-        rates.append(optimizer.param_groups[0]["lr"])
-    assert rates == pytest.approx(shares)
-
-
-@pytest.mark.parametrize("warmup", [0.0, 0.1, 1.0])
-def test_a_schedule_of_one_step_trains_at_the_full_rate(warmup: float) -> None:
-    recipe = Recipe(batch_size=16, learning_rate=0.5, warmup=warmup)
-    optimizer = make_optimizer(network(), recipe)
-    set_rate(optimizer, recipe, 0, 1)
-    assert optimizer.param_groups[0]["lr"] == 0.5
-
-
-class Offset(nn.Module):
-    """One number, whose every value in training is kept."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.offset = nn.Parameter(torch.zeros(1))
-        self.seen: list[float] = []
-
-    def forward(self, images_NCHW: Tensor) -> Tensor:
-        if self.training:
-            self.seen.append(self.offset.item())
-        return self.offset.expand(len(images_NCHW))
-
-
-class Downhill:
-    """A loss whose slope is always 1, so that AdamW moves by exactly the learning rate."""
-
-    def examples(self, split: Split) -> Examples:
-        raise NotImplementedError(split)
-
-    def loss(self, outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-        return outputs.mean()
-
-    def figures(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
-        return {"offset": outputs[0].item()}
-
-
 def test_training_takes_every_step_at_the_scheduled_rate() -> None:
     """Two epochs of four batches; one step of eight is warm-up."""
     model = Offset()
@@ -194,57 +93,21 @@ def test_training_takes_every_step_at_the_scheduled_rate() -> None:
     assert moved.tolist() == pytest.approx(expected, abs=1e-6)
 
 
-def test_weights_are_decayed_and_biases_and_normalisation_are_not() -> None:
-    """Without a gradient, AdamW multiplies what it decays by 1 − rate × decay, and leaves the rest."""
-    model = network()
-    recipe = Recipe(batch_size=16, learning_rate=0.1, weight_decay=0.5)
-    before = {name: value.detach().clone() for name, value in model.named_parameters()}
-    optimizer = make_optimizer(model, recipe)
-    for parameter in model.parameters():
-        parameter.grad = torch.zeros_like(parameter)
-    optimizer.step()
-    shrunk = {name: not torch.equal(value, before[name]) for name, value in model.named_parameters() if before[name].any()}
-    assert shrunk == {"0.weight": True, "0.bias": False, "1.weight": False, "4.weight": True, "4.bias": False}
-    assert torch.allclose(model[0].weight, before["0.weight"] * 0.95)
-
-
-def test_every_parameter_is_trained() -> None:
-    model = network()
-    optimizer = make_optimizer(model, RECIPE)
-    trained_ones = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
-    assert trained_ones == {id(parameter) for parameter in model.parameters()}
-
-
-def test_a_step_forgets_the_gradients_of_the_last() -> None:
-    model, data = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)), examples()
-    optimizer = make_optimizer(model, Recipe(batch_size=16, learning_rate=0.0, weight_decay=0.0))
-    gradients = []
-    for _ in range(2):
-        take_step(model, TASK, optimizer, data.inputs, data.targets, RECIPE)
-        assert model[1].weight.grad is not None
-        gradients.append(model[1].weight.grad.clone())
-    assert torch.equal(*gradients)
-
-
-@pytest.mark.parametrize("share", [0.5, 2.0])
-def test_gradients_are_cut_to_the_length_that_the_recipe_allows(share: float) -> None:
-    model, data = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)), examples()
-    optimizer = make_optimizer(model, Recipe(batch_size=16, learning_rate=0.0, weight_decay=0.0))
-
-    def step(recipe: Recipe) -> Tensor:
-        take_step(model, TASK, optimizer, data.inputs, data.targets, recipe)
-        return torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
-
-    free = step(RECIPE)
-    cut = step(replace(RECIPE, gradient_norm=share * free.norm().item()))
-    assert torch.allclose(cut, min(share, 1.0) * free, rtol=1e-4)
-
-
 def test_a_huge_learning_rate_diverges() -> None:
     training = trained(network(), recipe=Recipe(batch_size=16, learning_rate=1e38), budget=Budget(epochs=5))
     assert training.ended == "diverged"
     assert len(training.curve) < 5
     assert all(math.isfinite(point.train_loss) for point in training.curve)
+
+
+class Always(First):
+    """A meter that shows one value, whatever it is given."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__("score", value)
+
+    def update(self, outputs: Tensor, targets: Tensor) -> None:
+        pass
 
 
 @dataclass
@@ -260,19 +123,29 @@ class Turning(Downhill):
         self.losses += 1
         return outputs.mean() * (math.nan if self.losses >= self.loss_from else 1)
 
-    def figures(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
+    def meter(self, device: torch.device) -> First:
         self.figured += 1
-        return {"score": math.inf if self.figured >= self.figure_from else 1.0}
+        return Always(math.inf if self.figured >= self.figure_from else 1.0)
 
 
-@pytest.mark.parametrize(("task", "epochs"), [(Turning(loss_from=6), 1), (Turning(loss_from=1), 0), (Turning(figure_from=3), 2)])
-def test_training_ends_in_the_epoch_whose_loss_or_figures_are_no_numbers(task: Turning, epochs: int) -> None:
+@pytest.mark.parametrize(
+    ("task", "epochs", "steps", "problem"),
+    [
+        (Turning(loss_from=6), 1, 6, "the loss was nan at step 6 of 15."),
+        (Turning(loss_from=1), 0, 1, "the loss was nan at step 1 of 15."),
+        (Turning(figure_from=3), 2, 9, "validation_score was inf after epoch 3."),
+    ],
+)
+def test_training_ends_at_the_step_whose_loss_or_figures_are_no_numbers(
+    task: Turning, epochs: int, steps: int, problem: str
+) -> None:
     """Three batches an epoch."""
     told = list[Epoch]()
     given = {"recipe": RECIPE, "budget": Budget(epochs=5), "seed": 0, "report": lambda point: bool(told.append(point))}
     training = train(Offset(), task, examples(), examples(2), **given)
     assert training.ended == "diverged"
     assert len(training.curve) == len(told) == epochs
+    assert (training.steps, training.problem) == (steps, problem)
 
 
 def test_a_report_can_stop_training() -> None:
@@ -346,13 +219,15 @@ def test_every_epoch_sees_each_example_once_in_an_order_of_its_own() -> None:
     assert first != second
 
 
-def test_figures_are_taken_in_evaluation_mode_over_all_examples_at_once() -> None:
+def test_figures_are_taken_in_evaluation_mode_over_all_examples() -> None:
     model, data = network(), examples(3_000)
     model.train()
     figures = evaluate(model, TASK, data, "test")
     assert not model.training
     assert model[1].num_batches_tracked == 0
-    whole = TASK.figures(model(data.inputs), data.targets)
+    meter = TASK.meter(torch.device("cpu"))
+    meter.update(model(data.inputs), data.targets)
+    whole = meter.compute()
     assert figures == {"test_accuracy": whole["accuracy"], "test_loss": pytest.approx(whole["loss"])}
 
 
@@ -367,3 +242,157 @@ def test_training_on_the_gpu_learns_and_leaves_the_random_states() -> None:
     assert training.seconds > 0
     assert torch.equal(torch.get_rng_state(), states[0])
     assert torch.equal(torch.cuda.get_rng_state(device), states[1])
+
+
+@pytest.mark.parametrize(
+    ("budget", "steps"),
+    [
+        (Budget(epochs=3), 30),
+        (Budget(epochs=3, steps=12), 12),
+        (Budget(epochs=3, steps=99), 30),
+        (Budget(epochs=3, flops=3 * 1e6 * 16 * 7), 7),
+        (Budget(epochs=3, flops=3 * 1e6 * 16 * 7.9, steps=9), 7),
+        (Budget(epochs=3, flops=1), 1),
+    ],
+)
+def test_a_budget_in_steps(budget: Budget, steps: int) -> None:
+    assert steps_within(budget, 10, 16, 1e6) == steps
+
+
+def test_a_budget_of_flops_needs_those_of_a_pass() -> None:
+    with pytest.raises(BenchmarkError, match=r"^A budget of 1e\+09 FLOPs needs the FLOPs of a forward pass, got None.$"):
+        trained(network(), budget=Budget(epochs=3, flops=1e9))
+
+
+def test_a_budget_of_steps_ends_in_the_middle_of_an_epoch_at_a_rate_that_has_come_down() -> None:
+    """Three steps an epoch."""
+    rates: list[float] = []
+    training = trained(
+        network(),
+        budget=Budget(epochs=50, steps=7),
+        on_step=lambda loop: rates.append(loop.stepper.optimizer.param_groups[0]["lr"]),
+    )
+    assert (training.ended, training.steps, len(training.curve)) == ("complete", 7, 3)
+    assert rates[-1] == pytest.approx(RECIPE.learning_rate * (1 + math.cos(math.pi * 5 / 6)) / 2)
+
+
+def test_the_loss_of_a_part_of_an_epoch_is_the_mean_over_what_was_seen() -> None:
+    """At rate 0, in one epoch of one step of three."""
+    model, losses = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)), list[float]()
+    training = trained(
+        model,
+        recipe=Recipe(batch_size=16, learning_rate=0.0),
+        budget=Budget(epochs=1, steps=1),
+        on_step=lambda loop: losses.append(loop.loss_sum.item() / loop.at.seen),
+    )
+    assert [point.train_loss for point in training.curve] == losses
+
+
+PATIENT = Recipe(batch_size=16, learning_rate=0.01, patience=2)
+SCORE = Objective("validation_score", "maximize")
+
+
+class Scores(Downhill):
+    """Figures that come one after another."""
+
+    def __init__(self, *scores: float) -> None:
+        self.scores = iter(scores)
+
+    def meter(self, device: torch.device) -> First:
+        return Always(next(self.scores))
+
+
+@pytest.mark.parametrize(
+    ("scores", "direction", "epochs", "best"),
+    [
+        ((1, 3, 2, 3, 9), "maximize", 4, 2),  # a tie is not better
+        ((1, 2, 3, 4, 5), "maximize", 5, 5),
+        ((1, 2, 3, 4, 5), "minimize", 3, 1),
+        ((5, 6, 4, 6, 3), "minimize", 5, 5),
+        ((5, 6, 4, 6, 6), "minimize", 5, 3),
+    ],
+)
+def test_patience_ends_training_and_keeps_the_best_weights(
+    scores: tuple[float, ...], direction: str, epochs: int, best: int
+) -> None:
+    model, after = Offset(), list[float]()
+
+    def report(point: Epoch) -> bool:
+        after.append(model.offset.item())
+        return False
+
+    given = {"recipe": PATIENT, "budget": Budget(epochs=5), "seed": 0, "report": report}
+    objective = Objective("validation_score", direction)  # type: ignore[arg-type]
+    training = train(model, Scores(*scores), examples(), examples(2), objective=objective, **given)
+    assert training.ended == "complete"
+    assert len(training.curve) == epochs
+    assert training.figures == {"validation_score": scores[best - 1]}
+    assert model.offset.item() == after[best - 1]
+    assert training.notes == (() if best == epochs else (f"The weights are those of epoch {best}, the best of {epochs}.",))
+
+
+def test_patience_needs_an_objective_that_validation_gives() -> None:
+    with pytest.raises(BenchmarkError, match=r"^Patience waits for an objective to get better; give one"):
+        trained(network(), recipe=PATIENT)
+    with pytest.raises(
+        BenchmarkError, match=r"^Patience waits for a figure of validation .validation_accuracy, .*got 'latency_ms'"
+    ):
+        trained(network(), recipe=PATIENT, objective=Objective("latency_ms", "minimize"))
+
+
+def test_the_running_mean_is_what_is_validated_and_kept() -> None:
+    model, loops = Offset(), list[Loop]()
+    recipe = Recipe(batch_size=10, learning_rate=0.1, ema=0.5)
+    given = {"recipe": recipe, "budget": Budget(epochs=2), "seed": 0, "on_step": loops.append}
+    training = train(model, Downhill(), examples(40), examples(2), **given)
+    mean = loops[-1].stepper.validated.offset.item()
+    assert model.offset.item() == mean != model.seen[-1]
+    assert training.figures == {"validation_offset": mean}
+
+
+def state_after(steps: int, model: nn.Module, **given: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The state of a training after so many steps, as it would be read from a file."""
+    found: list[tuple[dict[str, Tensor], dict[str, Any]]] = []
+
+    def on_step(loop: Loop) -> None:
+        if loop.at.step == steps:
+            tensors, data = loop.state()
+            found.append(({name: value.clone() for name, value in tensors.items()}, json.loads(json.dumps(data))))
+
+    trained(model, on_step=on_step, **given)
+    return found[0]
+
+
+DETAILS = [
+    AUGMENTED,
+    replace(AUGMENTED, ema=0.9, gradient_norm=1.0, l1=1e-4),
+    replace(AUGMENTED, patience=1, accumulation=2),
+    replace(AUGMENTED, optimizer="lamb", schedule="poly"),
+]
+
+
+@pytest.mark.parametrize("steps", [1, 3, 4, 8, 9])
+@pytest.mark.parametrize("recipe", DETAILS)
+def test_a_training_goes_on_from_any_step_as_if_it_had_not_stopped(recipe: Recipe, steps: int) -> None:
+    """Three steps an epoch, three epochs: in an epoch's midst, at its end, and at the end of all."""
+    given = {"recipe": recipe, "seed": 5, "objective": Objective("validation_loss", "minimize")}
+    whole, stopped, other = network(), network(), network(seed=3)
+    expected = trained(whole, **given)
+    state = state_after(steps, stopped, **given)
+    torch.rand(3)
+    found = trained(other, begin=lambda loop: loop.restore(*state), **given)
+    assert equal(other, whole)
+    assert [replace(point, seconds=0) for point in found.curve] == [replace(point, seconds=0) for point in expected.curve]
+    assert (found.figures, found.notes, found.steps) == (expected.figures, expected.notes, expected.steps)
+
+
+def test_the_state_of_a_training_of_another_length_is_refused() -> None:
+    state = state_after(2, network())
+    with pytest.raises(BenchmarkError, match=r"^A training of 15 steps \(3 an epoch\) cannot go on from one of 9 \(3\).$"):
+        trained(network(), budget=Budget(epochs=5), begin=lambda loop: loop.restore(*state))
+
+
+def test_a_pruner_is_told_again_what_came_before_the_interruption() -> None:
+    state, told = state_after(7, network()), list[int]()
+    trained(network(), begin=lambda loop: loop.restore(*state), report=lambda point: bool(told.append(point.epoch)))
+    assert told == [1, 2, 3]

@@ -1,0 +1,156 @@
+"""One batch moves the weights: forward, loss, backward, clip, step; in parts where memory asks for it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from timm.utils import ModelEmaV3
+from torch import Tensor, nn
+
+from nas.benchmark import Recipe
+from nas.device import Precision, autocast, is_out_of_memory, release, scaler
+from nas.training.optimizing import decayed, make_optimizer, pull_to_zero
+from nas.training.ranks import ranks
+from nas.training.task import Task
+
+MOST_HALVINGS = 6
+"""Times that a batch which does not fit into memory is halved."""
+
+
+class Stepper:
+    """Trains `model` in place, a batch at a time."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        task: Task,
+        recipe: Recipe,
+        precision: Precision = "float32",
+        compiled: Callable[[nn.Module], nn.Module] = lambda model: model,
+    ) -> None:
+        """`compiled` makes of the model what is called in its place.
+
+        Raises:
+            BenchmarkError: the recipe names an optimiser that there is not.
+        """
+        self.model = model
+        self.task = task
+        self.recipe = recipe
+        self.precision = precision
+        self.device = next(model.parameters()).device
+        self.ranks = ranks()
+        self.called = compiled(self.ranks.wrap(model, self.device))
+        self.optimizer = make_optimizer(model, recipe)
+        self.scaler = scaler(self.device, precision)
+        self.average = ModelEmaV3(model, decay=recipe.ema, use_warmup=True) if recipe.ema is not None else None
+        self.pulled = list(decayed(model)) if recipe.l1 or recipe.l2 else []
+        self.steps = 0
+        """That were taken."""
+        self.parts = recipe.accumulation
+        """That each batch is trained in, one after another."""
+        self.notes: list[str] = []
+        """When batches were halved."""
+
+    @property
+    def validated(self) -> nn.Module:
+        """What is validated, and kept in the end: the model, or the running mean of its weights."""
+        return self.average.module if self.average is not None else self.model
+
+    def __call__(self, inputs: Tensor, targets: Tensor, of: int | None = None) -> Tensor:
+        """One step on a batch, or on this process's part of a batch `of` so many; returns the part's mean loss, detached.
+
+        A batch that does not fit into memory is trained in halves, their gradients summed; MOST_HALVINGS times at most.
+        """
+        loss = self._fit_in(inputs, targets, len(targets) * self.ranks.size / (of or len(targets)))
+        if self.pulled or self.recipe.gradient_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+        if self.pulled:
+            pull_to_zero(self.pulled, self.recipe)
+        if self.recipe.gradient_norm is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.gradient_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.steps += 1
+        if self.average is not None:
+            self.average.update(self.model, step=self.steps)
+        return loss
+
+    def _fit_in(self, inputs: Tensor, targets: Tensor, weight: float) -> Tensor:
+        while True:
+            try:
+                return self._gradients(inputs, targets, weight)
+            except Exception as error:
+                if not is_out_of_memory(error) or not self._may_halve(len(targets)):
+                    raise
+            # Out of the handler, so that nothing holds the frames of the failed pass, and what they hold.
+            self.optimizer.zero_grad(set_to_none=True)
+            release(self.device)
+            self.parts *= 2
+            self.notes.append(f"Out of memory at step {self.steps + 1}: batches are trained in {self.parts} parts.")
+
+    def _may_halve(self, count: int) -> bool:
+        """Whether a batch of `count` can be trained in twice the parts, of two examples at least.
+
+        Of several processes one alone must not: the others wait for its gradients.
+        """
+        return self.parts * 2 <= min(count // 2, self.recipe.accumulation * 2**MOST_HALVINGS) and self.ranks.alone
+
+    def _gradients(self, inputs: Tensor, targets: Tensor, weight: float) -> Tensor:
+        """Set the gradients to those of `weight` times the mean loss of a batch; returns the mean loss."""
+        self.optimizer.zero_grad(set_to_none=True)  # first, so that old gradients do not stand beside activations
+        if self.parts == 1:
+            return self._backward(inputs, targets, weight)
+        loss = torch.zeros((), device=self.device)
+        for some, wanted in zip(inputs.tensor_split(self.parts), targets.tensor_split(self.parts), strict=True):
+            if share := len(wanted) / len(targets):
+                loss += share * self._backward(some, wanted, weight * share)
+        return loss
+
+    def _backward(self, inputs: Tensor, targets: Tensor, weight: float) -> Tensor:
+        with autocast(self.device, self.precision):
+            loss = self.task.loss(self.called(inputs), targets, self.recipe.label_smoothing)
+        self.scaler.scale(loss if weight == 1 else loss * weight).backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that decides about the next step, as named tensors (the stepper's own) and as plain data."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        if self.average is not None:
+            tensors |= {f"average.{name}": value for name, value in self.average.module.state_dict().items()}
+        plain: dict[str, dict[str, Any]] = {}
+        for number, held in self.optimizer.state_dict()["state"].items():
+            for name, value in held.items():
+                if isinstance(value, Tensor):
+                    tensors[f"optimizer.{number}.{name}"] = value
+                else:
+                    plain.setdefault(str(number), {})[name] = value
+        groups = [dict(_numbers(group)) for group in self.optimizer.param_groups]  # some of timm's optimisers count steps there
+        data = {"optimizer": plain, "groups": groups, "scaler": self.scaler.state_dict()}
+        return tensors, {**data, "steps": self.steps, "parts": self.parts, "notes": list(self.notes)}
+
+    def restore(self, tensors: Mapping[str, Tensor], data: Mapping[str, Any]) -> None:
+        """Go on from where `state` was taken."""
+        self.model.load_state_dict(group_of(tensors, "model"))
+        if self.average is not None:
+            self.average.module.load_state_dict(group_of(tensors, "average"))
+        held: dict[int, dict[str, Any]] = {int(number): dict(values) for number, values in data["optimizer"].items()}
+        for name, value in group_of(tensors, "optimizer").items():
+            number, _, key = name.partition(".")
+            held.setdefault(int(number), {})[key] = value
+        groups = [group | saved for group, saved in zip(self.optimizer.state_dict()["param_groups"], data["groups"], strict=True)]
+        self.optimizer.load_state_dict({"state": held, "param_groups": groups})
+        self.scaler.load_state_dict(data["scaler"])
+        self.steps, self.parts, self.notes = data["steps"], data["parts"], list(data["notes"])
+
+
+def _numbers(group: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for name, value in group.items():
+        if isinstance(value, int | float):
+            yield name, value
+        elif isinstance(value, Tensor) and value.ndim == 0:
+            yield name, value.item()
+
+
+def group_of(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `group` and a point, by what follows it."""
+    return {name.removeprefix(f"{group}."): value for name, value in tensors.items() if name.startswith(f"{group}.")}
