@@ -1,12 +1,11 @@
-"""What a benchmark's `task.py` gives: examples by split, a loss, and figures.
+"""What a benchmark's `task.py` gives: examples by split, a loss, and a meter of figures.
 
-Axes: N examples, L positions of a sequence, K classes, V tokens of a vocabulary, F features.
+Axes: N examples, L positions of a sequence, K classes, F numbers.
 """
 
 import importlib
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, Self, cast
 
@@ -14,10 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from nas.benchmark import Benchmark
 from nas.errors import BenchmarkError
+from nas.training.meters import Meter
 
 Split = Literal["train", "validation", "test"]
 
@@ -29,7 +28,7 @@ class Examples:
     inputs: Tensor
     """(N, …), the axes of the signature's input after N."""
     targets: Tensor
-    """(N,) classes, (N, L) classes or tokens, (N, F) numbers."""
+    """(N,) classes, (N, L) classes or tokens, of which IGNORED ones do not count, (N, F) numbers."""
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -59,10 +58,10 @@ class Task(Protocol):
         """
 
     def loss(self, outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-        """Mean loss of a batch, a scalar."""
+        """Mean loss of a batch, a scalar. Where examples are mixed, targets of one class are shares of all, (N, K)."""
 
-    def figures(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
-        """Figures of a whole split by name ("accuracy", "loss"), without a prefix for the split."""
+    def meter(self, device: torch.device) -> Meter:
+        """What takes outputs and targets on `device` a batch at a time, and tells a split's figures by name ("accuracy")."""
 
 
 def load_task(benchmark: Benchmark, data: Path | None) -> Task:
@@ -78,54 +77,6 @@ def load_task(benchmark: Benchmark, data: Path | None) -> Task:
     except (ImportError, AttributeError) as error:
         raise BenchmarkError(f"The task {benchmark.task!r} of {benchmark.name} cannot be loaded: {error}.") from error
     return cast(Task, load(data))
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """Examples that are loaded when first asked for."""
-
-    load: Callable[[Split], Examples]
-    _loaded: dict[Split, Examples] = field(default_factory=dict)
-
-    def examples(self, split: Split) -> Examples:
-        """The examples of `split`."""
-        if split not in self._loaded:
-            self._loaded[split] = self.load(split)
-        return self._loaded[split]
-
-
-@dataclass(frozen=True)
-class Classification(_Loaded):
-    """One class of K for each example: cross-entropy and accuracy."""
-
-    def loss(self, outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-        """Cross-entropy of logits (N, K) and classes (N,), with label smoothing (Szegedy et al. 2016, arXiv:1512.00567)."""
-        return functional.cross_entropy(outputs, targets, label_smoothing=smoothing)
-
-    def figures(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
-        """`accuracy`: share of examples whose largest logit is the right one; `loss`: mean cross-entropy in nats."""
-        right = (outputs.argmax(dim=1) == targets).sum().item()
-        return {"accuracy": right / len(targets), "loss": functional.cross_entropy(outputs, targets).item()}
-
-
-@dataclass(frozen=True)
-class NextToken(_Loaded):
-    """The token after each position of a text: cross-entropy, and bits a token."""
-
-    unit: str = "token"
-    """What a token is, for the name of the figure; "character" or "byte" where the field says bits per character or byte."""
-
-    def loss(self, outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-        """Mean cross-entropy over all positions of logits (N, L, V) and tokens (N, L), with label smoothing."""
-        return functional.cross_entropy(outputs.flatten(0, 1), targets.flatten(), label_smoothing=smoothing)
-
-    def figures(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
-        """`bits_per_token` (or whatever `unit` says): mean cross-entropy in bits; `accuracy`: share of positions whose
-        likeliest token is the right one.
-        """
-        nats = functional.cross_entropy(outputs.flatten(0, 1), targets.flatten()).item()
-        right = (outputs.argmax(dim=-1) == targets).float().mean().item()
-        return {f"bits_per_{self.unit}": nats / math.log(2), "accuracy": right}
 
 
 def stratified_order(labels: NDArray[np.integer], seed: int = 0) -> NDArray[np.intp]:

@@ -190,7 +190,7 @@ def test_torchmetrics_takes_small_errors_for_none() -> None:
 
 
 def test_errors_by_hand() -> None:
-    """Off by 1, −1, 3 and 1: squares of 12 and sizes of 6 over 4; 10 and 2 of spreads 2 and 8 are unexplained, 1 − (5 + 1/4) / 2."""
+    """Off by 1, −1, 3 and 1: squares of 12 and sizes of 6 over 4; of spreads 2 and 8, 10 and 2 are unexplained."""
     outputs_NF, targets_NF = torch.tensor([[2.0, -1.0], [6.0, 5.0]]), torch.tensor([[1.0, 0.0], [3.0, 4.0]])
     found = figures(["rmse", "mae", "r2"], outputs_NF, targets_NF)
     assert found == {"rmse": pytest.approx(math.sqrt(3)), "mae": pytest.approx(1.5), "r2": pytest.approx(1 - 5.25 / 2)}

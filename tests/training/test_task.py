@@ -1,5 +1,4 @@
 import hashlib
-import math
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from sklearn.datasets import load_digits
 from benchmarks.digits import BENCHMARK
 from benchmarks.digits.task import load
 from nas.errors import BenchmarkError
-from nas.training import Classification, Examples, Split, stratified_order
+from nas.training import Examples, Split, stratified_order
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -140,31 +139,3 @@ def test_batches_hold_all_examples_in_their_order() -> None:
     batches = list(numbered(7).batches(3))
     assert [batch.targets.tolist() for batch in batches] == [[0, 1, 2], [3, 4, 5], [6]]
     assert [batch.inputs.flatten().tolist() for batch in batches] == [[0, 1, 2], [3, 4, 5], [6]]
-
-
-def test_a_split_is_loaded_once_and_only_when_asked_for() -> None:
-    loaded: list[Split] = []
-
-    def one(split: Split) -> Examples:
-        loaded.append(split)
-        return numbered(1)
-
-    task = Classification(one)
-    assert loaded == []
-    assert task.examples("train") is task.examples("train")
-    assert loaded == ["train"]
-
-
-def test_the_loss_is_cross_entropy_and_label_smoothing_spreads_the_target() -> None:
-    """Logits ln 3 and 0 are probabilities 3/4 and 1/4; smoothing by 0.2 asks for 0.9 and 0.1."""
-    task = Classification(lambda _: numbered(1))
-    logits, targets = torch.tensor([[math.log(3), 0.0]]), torch.tensor([0])
-    assert task.loss(logits, targets, 0.0).item() == pytest.approx(-math.log(0.75))
-    assert task.loss(logits, targets, 0.2).item() == pytest.approx(-0.9 * math.log(0.75) - 0.1 * math.log(0.25))
-
-
-def test_accuracy_is_the_share_of_right_answers() -> None:
-    logits = torch.tensor([[3.0, 0, 0], [0, 3, 0], [0, 3, 0], [0, 0, 3]])
-    figures = Classification(lambda _: numbered(1)).figures(logits, torch.tensor([0, 1, 2, 2]))
-    right, wrong = math.log(1 + 2 * math.exp(-3)), math.log(2 + math.exp(3))
-    assert figures == {"accuracy": 0.75, "loss": pytest.approx((3 * right + wrong) / 4)}

@@ -1,0 +1,132 @@
+"""Kinds of task: one class for each example, the next token, numbers, or a class for each position.
+
+A kind has a loss, figures that it always measures, and others that a benchmark may ask for beside them.
+
+Axes: N examples, L positions of a sequence, K classes, V tokens of a vocabulary, F numbers.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nas.errors import BenchmarkError, quote
+from nas.training.meters import IGNORED, Meter, difference, make_meter
+from nas.training.metrics import UNITS, choose
+from nas.training.task import Examples, Split
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Examples that are loaded when first asked for."""
+
+    load: Callable[[Split], Examples]
+    metrics: tuple[str, ...] = ()
+    """Measured beside those that this kind of task always measures."""
+    _loaded: dict[Split, Examples] = field(default_factory=dict, init=False, repr=False)
+
+    def examples(self, split: Split) -> Examples:
+        """The examples of `split`."""
+        if split not in self._loaded:
+            self._loaded[split] = self.load(split)
+        return self._loaded[split]
+
+
+@dataclass(frozen=True)
+class Classification(Loaded):
+    """One class of K for each example: cross-entropy and accuracy; on request balanced accuracy, F1 and AUROC."""
+
+    def __post_init__(self) -> None:
+        self.measured()
+
+    def measured(self) -> tuple[str, ...]:
+        """The names of its figures."""
+        return choose("Classification", ("accuracy", "loss"), ("balanced_accuracy", "f1", "auroc"), self.metrics)
+
+    def loss(self, outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+        """Cross-entropy of logits (N, K) and classes (N,), or shares of classes (N, K), with label smoothing (Szegedy et al.
+        2016, arXiv:1512.00567).
+        """
+        return functional.cross_entropy(outputs, targets, label_smoothing=smoothing)
+
+    def meter(self, device: torch.device) -> Meter:
+        """Of logits (N, K) and classes (N,)."""
+        return make_meter(self.measured(), device)
+
+
+@dataclass(frozen=True)
+class NextToken(Loaded):
+    """The token after each position of a text: cross-entropy in bits a token, and accuracy; on request perplexity."""
+
+    unit: str = "token"
+    """What a token is, for the name of the figure; "character", "byte" or "word" where the field says so."""
+
+    def __post_init__(self) -> None:
+        if self.unit not in UNITS:
+            raise BenchmarkError(f"A text's unit is one of {', '.join(UNITS)}, got {quote(self.unit)}.")
+        self.measured()
+
+    def measured(self) -> tuple[str, ...]:
+        """The names of its figures."""
+        return choose("NextToken", (f"bits_per_{self.unit}", "accuracy"), ("loss", "perplexity"), self.metrics)
+
+    def loss(self, outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+        """Mean cross-entropy over all positions of logits (N, L, V) and tokens (N, L), with label smoothing."""
+        return functional.cross_entropy(outputs.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, label_smoothing=smoothing)
+
+    def meter(self, device: torch.device) -> Meter:
+        """Of logits (N, L, V) and tokens (N, L)."""
+        return make_meter(self.measured(), device)
+
+
+@dataclass(frozen=True)
+class Tagging(Loaded):
+    """One class of K for each position: cross-entropy and accuracy over positions; on request balanced accuracy and F1.
+
+    Positions whose target is IGNORED, such as padding, count neither in the loss nor in a figure.
+    """
+
+    def __post_init__(self) -> None:
+        self.measured()
+
+    def measured(self) -> tuple[str, ...]:
+        """The names of its figures."""
+        return choose("Tagging", ("accuracy", "loss"), ("balanced_accuracy", "f1"), self.metrics)
+
+    def loss(self, outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+        """Mean cross-entropy of logits (N, L, K) and classes (N, L) over the positions that count, 0 where none does."""
+        logits, classes = outputs.flatten(0, 1), targets.flatten()
+        nats = functional.cross_entropy(logits, classes, ignore_index=IGNORED, label_smoothing=smoothing, reduction="sum")
+        return nats / (classes != IGNORED).sum().clamp(min=1)
+
+    def meter(self, device: torch.device) -> Meter:
+        """Of logits (N, L, K) and classes (N, L)."""
+        return make_meter(self.measured(), device)
+
+
+@dataclass(frozen=True)
+class Regression(Loaded):
+    """F numbers for each example: the mean square of their errors, and its root; on request mean error and R²."""
+
+    def __post_init__(self) -> None:
+        self.measured()
+
+    def measured(self) -> tuple[str, ...]:
+        """The names of its figures."""
+        return choose("Regression", ("rmse",), ("mae", "r2"), self.metrics)
+
+    def loss(self, outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+        """Mean square of outputs − targets, both (N, F).
+
+        Raises:
+            BenchmarkError: labels are to be smoothed, where there are none, or shapes differ.
+        """
+        if smoothing:
+            raise BenchmarkError(f"Regression has no labels to smooth, got label_smoothing {smoothing:g}; leave it out.")
+        return difference(outputs, targets).square().mean()
+
+    def meter(self, device: torch.device) -> Meter:
+        """Of numbers (N, F), in the targets' own unit."""
+        return make_meter(self.measured(), device)
