@@ -1,4 +1,9 @@
-"""Changes to training images and sounds that leave their class as it is, made on the device, a batch at a time."""
+"""Changes to training images and sounds that leave their class as it is, made on the device, a batch at a time.
+
+Axes: N examples, C channels, H height, W width, L positions.
+"""
+
+import math
 
 import torch
 from torch import Tensor
@@ -8,7 +13,8 @@ from nas.benchmark import Recipe
 
 
 def augment(inputs: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """The batch, each image (N, C, H, W) moved and mirrored by chance as `recipe` says, or each sequence (N, L, C) moved.
+    """The batch, each image (N, C, H, W) moved, mirrored and, some of them, in a part erased by chance as `recipe` says, or each
+    sequence (N, L, C) moved.
 
     `generator` lives on the CPU.
     """
@@ -20,6 +26,8 @@ def augment(inputs: Tensor, recipe: Recipe, generator: torch.Generator) -> Tenso
     if recipe.flip:
         mirrored_N = torch.rand(len(images_NCHW), generator=generator).lt(0.5).to(images_NCHW.device)
         images_NCHW = torch.where(mirrored_N[:, None, None, None], images_NCHW.flip(-1), images_NCHW)
+    if recipe.erase and inputs.ndim == 4:
+        images_NCHW = _erase(images_NCHW, recipe.erase, generator)
     return images_NCHW
 
 
@@ -35,6 +43,36 @@ def _shift(images_NCHW: Tensor, most: int, generator: torch.Generator) -> Tensor
     picked_NHWC = padded[examples_N[:, None, None], :, rows_NH[:, :, None], columns_NW[:, None, :]]
     # `contiguous()` would leave pictures of one channel with strides that torch takes for channels-last.
     return picked_NHWC.permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
+
+
+_AREA = (0.02, 0.4)
+"""The least and the largest share of a picture that is erased, as Zhong et al. 2020 choose for CIFAR."""
+
+_TALL = 0.3
+"""The least height by width of what is erased; the largest is its inverse."""
+
+
+def _erase(images_NCHW: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """About `share` of the images with a rectangle of zeros, the mean of normalised pixels (Zhong et al. 2020, alg. 1).
+
+    Unlike there, tall and wide rectangles are equally likely; what is longer than the picture is cut to it rather than drawn
+    again; and the place is drawn among those where it fits.
+    """
+    count, _, height, width = images_NCHW.shape
+    drawn_N, area_N, tall_N, down_N, right_N = torch.rand((5, count), generator=generator).to(images_NCHW.device)
+    low, high = _AREA
+    pixels_N = (low + (high - low) * area_N) * height * width
+    ratio_N = torch.exp((1 - 2 * tall_N) * math.log(_TALL))
+    erased_N = drawn_N < share
+    spans = []
+    for size, length_N, place_N in ((height, pixels_N * ratio_N, down_N), (width, pixels_N / ratio_N, right_N)):
+        whole_N = length_N.sqrt().round().clamp(1, size)
+        begin_N = torch.floor(place_N * (size - whole_N + 1))
+        along = torch.arange(size, device=images_NCHW.device)
+        spans.append((along >= begin_N[:, None]) & (along < (begin_N + whole_N)[:, None]))
+    rows_NH, columns_NW = spans
+    covered_NHW = erased_N[:, None, None] & rows_NH[:, :, None] & columns_NW[:, None, :]
+    return images_NCHW.masked_fill(covered_NHW[:, None], 0)
 
 
 def _shift_along(inputs_NLC: Tensor, most: int, generator: torch.Generator) -> Tensor:

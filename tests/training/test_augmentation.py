@@ -109,3 +109,64 @@ def test_shifts_of_sequences_are_drawn_evenly_and_may_be_longer_than_they_are() 
     for first, share in ((0, 2 / 3), (1, 1 / 3)):
         assert (outputs[:, 0, 0] == first).float().mean().item() == pytest.approx(share, abs=0.02)
     assert seen(augmented(torch.arange(2.0).reshape(1, 2, 1).repeat(400, 1, 1), shift=5)) == {(0, 0), (0, 1), (1, 1)}
+
+
+def erased(images_NCHW: Tensor, share: float, *, seed: int = 0) -> Tensor:
+    recipe = Recipe(batch_size=8, learning_rate=1.0, erase=share)
+    return augment(images_NCHW, recipe, torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(("share", "size"), [(0.3, (1, 16, 16)), (1.0, (3, 9, 20)), (1.0, (1, 2, 2))])
+def test_a_share_of_the_images_has_one_rectangle_of_zeros_in_all_channels(share: float, size: tuple[int, int, int]) -> None:
+    images_NCHW = torch.ones(2_000, *size)
+    outputs = erased(images_NCHW, share)
+    gone_NHW = outputs[:, 0] == 0
+    assert torch.equal(outputs == 0, gone_NHW[:, None].expand_as(outputs))
+    assert gone_NHW.any((1, 2)).float().mean().item() == pytest.approx(share, abs=0.03)
+    rows_NH, columns_NW = gone_NHW.any(2), gone_NHW.any(1)
+    assert torch.equal(gone_NHW, rows_NH[:, :, None] & columns_NW[:, None, :])
+    for spans in (rows_NH, columns_NW):
+        assert int(spans.int().diff(dim=1).abs().sum(1).max()) <= 2  # without a gap
+
+
+def test_what_is_erased_is_2_to_40_percent_and_as_often_tall_as_wide() -> None:
+    gone_NHW = erased(torch.ones(4_000, 1, 100, 100), 1.0)[:, 0] == 0
+    areas = gone_NHW.float().mean((1, 2))
+    assert 0.018 < areas.min().item() < 0.03
+    assert 0.37 < areas.max().item() < 0.41
+    assert areas.mean().item() == pytest.approx(0.21, abs=0.01)
+    heights, widths = gone_NHW.any(2).sum(1), gone_NHW.any(1).sum(1)
+    assert (heights > widths).float().mean().item() == pytest.approx(0.5, abs=0.04)
+    assert (heights / widths).max().item() == pytest.approx(1 / 0.3, rel=0.1)
+
+
+def test_no_place_is_spared() -> None:
+    """Corners too, though the middle is covered more often."""
+    gone_HW = (erased(torch.ones(4_000, 1, 8, 8), 1.0)[:, 0] == 0).float().mean(0)
+    assert gone_HW.min().item() > 0.01
+    assert gone_HW.max().item() < 0.5
+
+
+def test_erasing_leaves_sequences_the_given_images_and_their_layout_as_they_are() -> None:
+    images_NCHW = torch.ones(5, 1, 8, 8)
+    outputs = erased(images_NCHW, 1.0)
+    assert torch.equal(images_NCHW, torch.ones(5, 1, 8, 8))
+    assert (outputs.dtype, outputs.stride()) == (images_NCHW.dtype, images_NCHW.stride())
+    assert torch.equal(outputs, erased(images_NCHW, 1.0))
+    sequences_NLC = torch.ones(5, 8, 2)
+    assert erased(sequences_NLC, 1.0) is sequences_NLC
+
+
+def test_erasing_nothing_draws_nothing_so_that_what_is_drawn_after_it_stays() -> None:
+    generator, untouched = torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
+    augment(copies(3), recipe(), generator)
+    assert torch.equal(generator.get_state(), untouched.get_state())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_images_are_changed_on_the_gpu_as_on_the_cpu() -> None:
+    images_NCHW = torch.rand(50, 3, 8, 8)
+    changes = Recipe(batch_size=8, learning_rate=1.0, shift=1, flip=True, erase=0.5)
+    there, here = (augment(images, changes, torch.Generator().manual_seed(0)) for images in (images_NCHW.cuda(), images_NCHW))
+    assert torch.equal(there.cpu(), here)
