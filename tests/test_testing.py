@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -13,7 +14,7 @@ import nas.testing
 from benchmarks.digits import BENCHMARK as DIGITS
 from benchmarks.digits.task import load as load_digits
 from nas import registry
-from nas.benchmark import Benchmark, Features, Image, NextTokens, Objective, Sequence, Shape, Signature, Tokens
+from nas.benchmark import Benchmark, Features, Image, NextTokens, Objective, Recipe, Sequence, Shape, Signature, Tokens
 from nas.errors import BenchmarkError, ModelError
 from nas.models import Cost, LayerKind, plan
 from nas.models.layers.convolution import Conv
@@ -31,7 +32,7 @@ from nas.testing import (
     default_signatures,
 )
 from nas.testing.covering import covering, values_of
-from nas.training import Classification, Examples
+from nas.training import IGNORED, Classification, Examples, Split, Tagging
 
 NEXT = Signature(Tokens(16, 65), NextTokens(16, 65))
 
@@ -597,6 +598,44 @@ def test_an_objective_that_is_not_measured_and_an_empty_licence_are_found() -> N
         "what it steers by is measured": "its objective 'validation_beauty' is not measured; the task gives validation_accuracy, "
         "validation_loss.",
     }
+
+
+def test_an_objective_that_runs_the_wrong_way_is_found() -> None:
+    wrong = replace(DIGITS, objectives=(Objective("validation_loss", "maximize"),))
+    assert problems(check_benchmark(wrong)) == {
+        "what it steers by is measured": "it would maximize 'validation_loss'; better is to minimize it."
+    }
+
+
+def tagging(monkeypatch: pytest.MonkeyPatch, tags: Callable[[Tensor], Tensor]) -> Benchmark:
+    """A tag for each of 6 positions, `tags` of the positions' first channel."""
+
+    def examples(split: Split) -> Examples:
+        generator = torch.Generator().manual_seed(("train", "validation", "test").index(split))
+        inputs_NLC = torch.randn(40, 6, 2, generator=generator)
+        return Examples(inputs_NLC, tags(inputs_NLC[:, :, 0]))
+
+    monkeypatch.setattr("benchmarks.digits.task.load", lambda _: Tagging(examples, metrics=("f1",)))
+    signature = Signature(Sequence(6, 2), Sequence(6, 2))
+    return replace(
+        DIGITS,
+        signature=signature,
+        objectives=(Objective("validation_f1", "maximize"),),
+        recipe=Recipe(batch_size=8, learning_rate=0.01),
+    )
+
+
+def test_a_benchmark_of_tags_may_leave_positions_out(monkeypatch) -> None:
+    benchmark = tagging(monkeypatch, lambda first_NL: (first_NL > 0).long().where(first_NL > -1, IGNORED))
+    assert problems(check_benchmark(benchmark)) == {}
+
+
+@pytest.mark.parametrize(
+    ("tag", "problem"), [(IGNORED, "train has no class that counts"), (-1, "train has classes from -1 to -1")]
+)
+def test_a_benchmark_of_tags_without_a_class_that_counts_is_found(monkeypatch, tag: int, problem: str) -> None:
+    found = problems(check_benchmark(tagging(monkeypatch, lambda first_NL: torch.full_like(first_NL, tag).long())))
+    assert found["targets are as the signature says"].startswith(problem)
 
 
 def test_a_task_that_is_nowhere_is_told_in_one_line() -> None:

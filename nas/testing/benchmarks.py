@@ -14,7 +14,7 @@ from nas.models import build
 from nas.space import Layer, Space
 from nas.testing import rules
 from nas.testing.rules import Rule, unwritten
-from nas.training import Examples, Split, Task, load_task, train
+from nas.training import IGNORED, METRICS, Examples, Split, Task, evaluate, load_task, train
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -97,7 +97,10 @@ def _classes(targets: Tensor, wanted: Shape) -> str | None:
     if tuple(targets.shape[1:]) != axes:
         return f"has targets of {tuple(targets.shape[1:])}"
     classes = wanted.axes[-1]
-    low, high = int(targets.min()), int(targets.max())
+    counted = targets[targets != IGNORED] if axes else targets  # only a position can be left out
+    if not len(counted):
+        return "has no class that counts"
+    low, high = int(counted.min()), int(counted.max())
     return None if 0 <= low <= high < classes else f"has classes from {low} to {high}"
 
 
@@ -155,11 +158,13 @@ def _test_unread(trial: BenchmarkTrial) -> str | None:
 
 def _figures(trial: BenchmarkTrial) -> str | None:
     validation = trial.examples["validation"].first(min(1.0, TRAINED / len(trial.examples["validation"])))
-    outputs = _linear(trial.benchmark).eval()(validation.inputs).detach()
-    figures = {f"validation_{name}": value for name, value in trial.task.figures(outputs, validation.targets).items()}
+    figures = evaluate(_linear(trial.benchmark), trial.task, validation, "validation")
     for objective in trial.benchmark.objectives:
-        if objective.figure.startswith("validation_") and objective.figure not in figures:
+        split, _, name = objective.figure.partition("_")
+        if split == "validation" and objective.figure not in figures:
             return f"its objective {objective.figure!r} is not measured; the task gives {', '.join(figures)}."
+        if split == "validation" and name in METRICS and objective.direction != METRICS[name].direction:
+            return f"it would {objective.direction} {objective.figure!r}; better is to {METRICS[name].direction} it."
     return None
 
 
