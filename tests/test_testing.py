@@ -32,7 +32,7 @@ from nas.testing import (
     default_signatures,
 )
 from nas.testing.covering import covering, values_of
-from nas.training import IGNORED, Classification, Examples, Split, Tagging
+from nas.training import IGNORED, Classification, Examples, Split, Tagging, Transcription
 
 NEXT = Signature(Tokens(16, 65), NextTokens(16, 65))
 
@@ -636,6 +636,27 @@ def test_a_benchmark_of_tags_may_leave_positions_out(monkeypatch) -> None:
 def test_a_benchmark_of_tags_without_a_class_that_counts_is_found(monkeypatch, tag: int, problem: str) -> None:
     found = problems(check_benchmark(tagging(monkeypatch, lambda first_NL: torch.full_like(first_NL, tag).long())))
     assert found["targets are as the signature says"].startswith(problem)
+
+
+@pytest.mark.parametrize("given", [Sequence(24, 2), Image(2, 4, 9)])
+def test_a_benchmark_of_texts_is_held_to_the_rules(monkeypatch, given: Shape) -> None:
+    """Of one to three letters, read from more positions, or pixels, than the output has."""
+
+    def examples(split: Split) -> Examples:
+        generator = torch.Generator().manual_seed(("train", "validation", "test").index(split))
+        inputs = torch.randn(40, *given.axes, generator=generator)
+        texts_NL = torch.randint(1, 4, (40, 6), generator=generator)
+        lengths_N1 = torch.randint(1, 4, (40, 1), generator=generator)
+        return Examples(inputs, texts_NL.where(torch.arange(6) < lengths_N1, IGNORED))
+
+    monkeypatch.setattr("benchmarks.digits.task.load", lambda _: Transcription(examples, alphabet="abc"))
+    benchmark = replace(
+        DIGITS,
+        signature=Signature(given, Sequence(6, 4)),
+        objectives=(Objective("validation_character_error_rate", "minimize"),),
+        recipe=Recipe(batch_size=8, learning_rate=0.01),
+    )
+    assert problems(check_benchmark(benchmark)) == {}
 
 
 def test_a_task_that_is_nowhere_is_told_in_one_line() -> None:

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from nas.benchmark import Benchmark, Shape, Tokens
+from nas.benchmark import Benchmark, Image, Sequence, Shape, Tokens
 from nas.models import build
 from nas.space import Layer, Space
 from nas.testing import rules
@@ -171,9 +172,25 @@ def _figures(trial: BenchmarkTrial) -> str | None:
 def _linear(benchmark: Benchmark) -> torch.nn.Module:
     """The smallest network that answers `benchmark`."""
     signature = benchmark.signature
+    given, wanted = signature.input, signature.output
+    if isinstance(wanted, Sequence) and wanted.length != given.axes[0] and isinstance(given, Image | Sequence):
+        return _Resized(given.channels, wanted)
     layers = (Layer("embedding", {"features": 8}), Layer("head")) if isinstance(signature.input, Tokens) else (Layer("head"),)
     space = Space(name="linear", version=1, accepts=signature.kinds, layers=layers)
     return build(space, space.architecture({}), signature, seed=0)
+
+
+class _Resized(torch.nn.Module):
+    """A linear layer at each of the positions that are wanted, which those of the input, or its pixels, are averaged to."""
+
+    def __init__(self, channels: int, wanted: Sequence) -> None:
+        super().__init__()
+        self.positions = torch.nn.AdaptiveAvgPool1d(wanted.length)
+        self.linear = torch.nn.Linear(channels, wanted.channels)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        channels_NCL = inputs.flatten(2) if inputs.ndim == 4 else inputs.transpose(1, 2)
+        return cast(Tensor, self.linear(self.positions(channels_NCL).transpose(1, 2)))
 
 
 def _readme(trial: BenchmarkTrial) -> str | None:

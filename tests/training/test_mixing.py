@@ -125,6 +125,17 @@ def test_half_of_the_batches_are_cut_where_a_recipe_asks_for_both() -> None:
     assert np.mean(whole) == pytest.approx(0.5, abs=0.05)
 
 
+def test_each_of_both_draws_its_shares_as_the_recipe_says_for_it() -> None:
+    """Mixed in halves, and cut in all sizes."""
+    generator, recipe = torch.Generator().manual_seed(0), replace(RECIPE, mixup=1e6, cutmix=1.0)
+    shares: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(200):
+        inputs, shares_NK = mix(numbered(2, 1, 30, 30), torch.arange(2), 2, recipe, generator)
+        shares[torch.equal(inputs, inputs.round())].append(shares_NK[0, 0].item())
+    assert np.abs(np.array(shares[False]) - 0.5).max() < 0.01
+    assert min(shares[True]) < 0.4  # a cut of a half would leave more, at the rim much more
+
+
 @pytest.mark.parametrize("recipe", [MIXUP, CUTMIX, BOTH], ids=["mixup", "cutmix", "both"])
 def test_equal_generators_give_equal_batches_and_nothing_else_is_touched(recipe: Recipe) -> None:
     inputs, targets = torch.rand(6, 3, 8, 8), torch.arange(6) % 5

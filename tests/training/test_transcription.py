@@ -6,8 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from nas.benchmark import Budget, Recipe, Sequence, Signature, Waveform
 from nas.errors import BenchmarkError
-from nas.training import IGNORED, Examples, Split, Transcription
+from nas.models import build
+from nas.space import Layer, Space
+from nas.training import IGNORED, Examples, Split, Transcription, train
 from nas.training.transcription import BLANK
 
 CPU = torch.device("cpu")
@@ -149,35 +152,34 @@ def tones(split: Split) -> Examples:
     return Examples(inputs_NLC, target(*texts, length=POSITIONS, alphabet="abc "))
 
 
-class Listener(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.filters = nn.Conv1d(1, 24, SAMPLES, stride=SAMPLES // 2)
-        self.around = nn.Conv1d(24, 24, 5, stride=2, padding=2)
-        self.head = nn.Conv1d(24, 5, 3, padding=1)
-
-    def forward(self, sounds_NLC: Tensor) -> Tensor:
-        pitches = self.filters(sounds_NLC.transpose(1, 2)).square().add(1e-3).log()
-        return self.head(self.around(pitches).relu()).transpose(1, 2)
+LISTENER = Space(
+    name="listener",
+    version=1,
+    accepts=("sequence",),
+    layers=(
+        Layer("conv1d", {"features": 32, "kernel": 15, "stride": 4}, name="near"),
+        Layer("conv1d", {"features": 32, "kernel": 9, "stride": 4}, name="wide"),
+        Layer("conv1d", {"features": 32, "kernel": 5}, name="far"),
+        Layer("head"),
+    ),
+)
 
 
 def test_tones_are_read_as_the_letters_that_they_spell() -> None:
     """No one says when a tone begins; texts that the network has not heard are read with few errors."""
     reading = Transcription(tones, alphabet="abc ")
-    train, validation = reading.examples("train"), reading.examples("validation")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = Listener()
-        optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
-        before = reading.loss(model(validation.inputs), validation.targets, 0.0).item()
-        for _ in range(200):
-            optimizer.zero_grad()
-            reading.loss(model(train.inputs), train.targets, 0.0).backward()
-            optimizer.step()
-    meter = reading.meter(CPU)
-    with torch.inference_mode():
-        meter.update(model(validation.inputs), validation.targets)
-    figures = meter.compute()
-    assert figures["loss"] < before / 5
-    assert figures["character_error_rate"] < 0.1
-    assert figures["character_error_rate"] <= figures["word_error_rate"] < 0.3
+    signature = Signature(Waveform(POSITIONS * SAMPLES, 1, 8_000), Sequence(POSITIONS, 5))
+    model = build(LISTENER, LISTENER.architecture({}), signature, seed=0)
+    training = train(
+        model,
+        reading,
+        reading.examples("train"),
+        reading.examples("validation"),
+        recipe=Recipe(batch_size=16, learning_rate=0.01),
+        budget=Budget(epochs=20),
+        seed=0,
+    )
+    first, last = training.curve[0].figures, training.curve[-1].figures
+    assert last["validation_loss"] < first["validation_loss"] / 5
+    assert last["validation_character_error_rate"] < 0.1 < first["validation_character_error_rate"]
+    assert last["validation_character_error_rate"] <= last["validation_word_error_rate"] < 0.3
