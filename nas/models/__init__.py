@@ -2,25 +2,30 @@
 
 from nas.models.builder import build
 from nas.models.costing import CostFold, cost
-from nas.models.counting import count, example, parameters
+from nas.models.costless import COSTLESS
+from nas.models.counting import MultiplyAdds, count, example, parameters
 from nas.models.feasibility import Idle, Survey, survey
 from nas.models.layers import Cost, LayerKind
 from nas.models.limiting import Within
+from nas.models.meta import Remembering, weightless
 from nas.models.planning import Fork, Graph, Part, Placed, Step, plan
 from nas.models.sameness import network_id
 from nas.models.shares import Quartiles, Share
 from nas.models.vocabulary import check_layers, layer_kind
 
 __all__ = [
+    "COSTLESS",
     "Cost",
     "CostFold",
     "Fork",
     "Graph",
     "Idle",
     "LayerKind",
+    "MultiplyAdds",
     "Part",
     "Placed",
     "Quartiles",
+    "Remembering",
     "Share",
     "Step",
     "Survey",
@@ -35,4 +40,5 @@ __all__ = [
     "parameters",
     "plan",
     "survey",
+    "weightless",
 ]

@@ -1,40 +1,172 @@
 """A second opinion on the multiply-adds of a network, by fvcore on a traced pass; the first is `nas.models.counting`.
 
-Where the two differ the record says so, and it lists the operators that fvcore met and could not count.
+fvcore sees the operators that a forward pass calls, before torch takes them apart, and knows a few by itself. The others are
+told here by name: those that cost multiply-adds, with a formula of their shapes, and those that by our convention cost none
+(`nas.models.costless`). What is in neither list is told with the figure. Where the two opinions differ the record
+says so.
 """
 
 import warnings
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import prod
+from typing import Any
 
 import torch
 from torch import nn
 
-from nas.benchmark import Shape
-from nas.models import example
+from nas.models import COSTLESS
+from nas.profiling.contraction import contraction
+from nas.profiling.inputs import Inputs, batch_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # fvcore scripts a loss at import, which torch has deprecated
     from fvcore.nn import FlopCountAnalysis
 
+Value = Any
+"""A tensor, number or list in the trace (torch._C.Value)."""
 
-_MATRIX_OPERATORS = {"conv", "linear", "matmul", "addmm", "bmm", "einsum"}
-"""fvcore's names of the operators that `macs` are of; it counts one FLOP a multiply-add."""
 
+def second_opinion(model: nn.Module, inputs: Inputs) -> tuple[int, dict[str, int]]:
+    """Multiply-adds of `model` by fvcore, which traces a real pass where the model is, and the operators that it cannot count.
 
-def second_opinion(model: nn.Module, shape: Shape) -> tuple[int, dict[str, int]]:
-    """Multiply-adds of `model` by fvcore, which traces a real pass on the CPU, and the operators that it cannot count.
-
-    The model is traced in evaluation mode, so that its running statistics stay as they are.
+    The model is traced in evaluation mode, so that its running statistics stay as they are, and without the fused path of
+    torch's attention, which would hide what it is made of.
 
     Returns:
         The multiply-adds that compare with `Cost.macs`, and operator → how often it ran uncounted.
+
+    Raises:
+        ModelError: `inputs` are of no kind that is known.
     """
-    was_training = model.training
-    analysis = FlopCountAnalysis(model.eval(), example(shape, "cpu"))
+    modes = {module: module.training for module in model.modules()}
+    device = next(model.parameters(), torch.empty(0)).device
+    analysis = FlopCountAnalysis(model.eval(), batch_of(inputs, device))
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-    with torch.no_grad():
-        by_operator: Counter[str] = analysis.by_operator()
-        unsupported: Counter[str] = analysis.unsupported_ops()
-    model.train(was_training)
-    macs = sum(number for name, number in by_operator.items() if name in _MATRIX_OPERATORS)
-    return int(macs), {name.removeprefix("aten::"): times for name, times in sorted(unsupported.items())}
+    analysis.clear_op_handles().set_op_handle(**dict.fromkeys(_costless_names()), **_HANDLES)
+    try:
+        with torch.no_grad(), _unfused():
+            by_operator: Counter[str] = analysis.by_operator()
+            unknown: Counter[str] = analysis.unsupported_ops()
+    finally:
+        for module, training in modes.items():
+            module.training = training
+    return sum(map(int, by_operator.values())), {name.removeprefix("aten::"): times for name, times in sorted(unknown.items())}
+
+
+@contextmanager
+def _unfused() -> Iterator[None]:
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+def _costless_names() -> Iterator[str]:
+    for name in COSTLESS:
+        yield f"aten::{name}"
+        yield f"aten::{name}_"
+
+
+def _shape(value: Value) -> list[int]:
+    sizes: list[int] = value.type().sizes()
+    return sizes
+
+
+def _shapes(value: Value) -> list[list[int]]:
+    """Of a list of tensors."""
+    return [_shape(part) for part in value.node().inputs()]
+
+
+def _numbers(value: Value) -> list[int]:
+    """Of a list of numbers; of None none."""
+    return [part.toIValue() for part in value.node().inputs()]
+
+
+def _convolution(inputs: list[Value], outputs: list[Value]) -> int:
+    """Each weight is used once for every pixel that comes out, or, where the convolution is transposed, that goes in."""
+    given, weight, transposed = inputs[0], inputs[1], inputs[6].toIValue()
+    pixels = _shape(given if transposed else outputs[0])
+    return pixels[0] * prod(pixels[2:]) * prod(_shape(weight))
+
+
+def _linear(inputs: list[Value], outputs: list[Value]) -> int:  # noqa: ARG001 - one signature for all handles
+    return prod(_shape(inputs[0])) * (_shape(inputs[1])[0] if len(_shape(inputs[1])) == 2 else 1)
+
+
+def _product(first: int, outputs_each: int | None = None) -> Callable[[list[Value], list[Value]], int]:
+    """Of a product of tensors: the `first` operand's last axis is summed over for each number that comes out.
+
+    Where the operator adds products to one another, `outputs_each` is the axis of the first operand over which it does.
+    """
+
+    def macs(inputs: list[Value], outputs: list[Value]) -> int:
+        left = _shape(inputs[first])
+        return prod(_shape(outputs[0])) * left[-1] * (1 if outputs_each is None else left[outputs_each])
+
+    return macs
+
+
+def _tensordot(inputs: list[Value], outputs: list[Value]) -> int:
+    left, axes = _shape(inputs[0]), _numbers(inputs[2])
+    return prod(_shape(outputs[0])) * prod(left[axis] for axis in axes)
+
+
+def _einsum(inputs: list[Value], outputs: list[Value]) -> int:  # noqa: ARG001
+    return contraction(inputs[0].toIValue(), _shapes(inputs[1]), _numbers(inputs[2]))
+
+
+def _attention(inputs: list[Value], outputs: list[Value]) -> int:
+    """Scores of all pairs of queries and keys, and sums of values that are weighed by them; what a mask leaves out counts too."""
+    keys, size = _shape(inputs[1])[-2], _shape(inputs[0])[-1]
+    *queries, values = _shape(outputs[0])
+    return prod(queries) * keys * (size + values)
+
+
+def _recurrent(inputs: list[Value], outputs: list[Value]) -> int:  # noqa: ARG001
+    """Each matrix of each layer and direction is used once a position; biases, which are vectors, are not counted.
+
+    Inputs are numbers, state, weights; or, of packed sequences, numbers of all positions in one axis, how many examples each
+    position has, state, weights.
+    """
+    packed = inputs[3].type().kind() == "ListType"
+    positions = prod(_shape(inputs[0])[:-1])
+    return positions * sum(prod(shape) for shape in _shapes(inputs[3 if packed else 2]) if len(shape) == 2)
+
+
+def _cell(inputs: list[Value], outputs: list[Value]) -> int:  # noqa: ARG001
+    """One step of a recurrent cell: input, state, and the two matrices."""
+    given = _shape(inputs[0])
+    return prod(given[:-1]) * sum(prod(_shape(matrix)) for matrix in inputs[2:4])
+
+
+_HANDLES = {
+    "aten::_convolution": _convolution,
+    "aten::linear": _linear,
+    "aten::matmul": _product(0),
+    "aten::mm": _product(0),
+    "aten::bmm": _product(0),
+    "aten::mv": _product(0),
+    "aten::dot": _product(0),
+    "aten::vdot": _product(0),
+    "aten::inner": _product(0),
+    "aten::addmm": _product(1),
+    "aten::addmv": _product(1),
+    "aten::baddbmm": _product(1),
+    "aten::addbmm": _product(1, outputs_each=0),
+    "aten::tensordot": _tensordot,
+    "aten::einsum": _einsum,
+    "aten::scaled_dot_product_attention": _attention,
+    "aten::lstm": _recurrent,
+    "aten::gru": _recurrent,
+    "aten::rnn_tanh": _recurrent,
+    "aten::rnn_relu": _recurrent,
+    "aten::lstm_cell": _cell,
+    "aten::gru_cell": _cell,
+    "aten::rnn_tanh_cell": _cell,
+    "aten::rnn_relu_cell": _cell,
+}
+"""Operator → multiply-adds of a call, of the values that go in and come out."""

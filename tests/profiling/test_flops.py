@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nas.benchmark import Features, Image, Signature
+from nas import registry
+from nas.benchmark import Features, Image, NextTokens, Sequence, Signature, Tokens, Waveform
 from nas.models import Cost, build, count, example, layer_kind, parameters
-from nas.profiling.flops import second_opinion
+from nas.profiling import count_layers, second_opinion
+from nas.searching import resolve_space
 from search_spaces.residual_cnn import SPACE
 
 
@@ -169,13 +171,70 @@ def test_the_second_counter_agrees_on_grouped_convolutions() -> None:
     assert second_opinion(grouped, Image(8, 7, 5))[0] == 12 * 9 * 2 * 12
 
 
-def test_operators_that_are_not_counted_are_listed() -> None:
-    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.AvgPool2d(2), nn.Sigmoid(), nn.Hardswish(), nn.Sigmoid())
-    assert second_opinion(model, Image(1, 8, 8)) == (36 * 9 * 2, {"avg_pool2d": 1, "hardswish": 1, "sigmoid": 2})
+class Unknown(nn.Module):
+    """A product, and operators of whose cost neither counter knows."""
+
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        squares_NCHW: Tensor = Squares.apply(images_NCHW)  # type: ignore[no-untyped-call]
+        return torch.fft.rfft(torch.fft.rfft(squares_NCHW @ images_NCHW).abs()).abs().sigmoid()
 
 
-def test_a_recurrent_cell_that_the_second_counter_does_not_know_is_listed() -> None:
-    assert second_opinion(Rows(nn.LSTM(8, 16, batch_first=True)), Image(1, 7, 8)) == (0, {"lstm": 1})
+class Squares(torch.autograd.Function):
+    @staticmethod
+    def forward(_: object, given: Tensor) -> Tensor:
+        return given * given
+
+
+def test_operators_of_unknown_cost_are_listed_and_those_that_cost_nothing_are_not() -> None:
+    assert second_opinion(Unknown(), Image(1, 8, 8)) == (8 * 8 * 8, {"fft_rfft": 2, "prim::PythonOp.Squares": 1})
+
+
+def test_the_fused_path_of_attention_is_off_while_it_is_traced_and_on_again_afterwards() -> None:
+    seen = []
+    layer = nn.TransformerEncoderLayer(8, 2, dim_feedforward=16, batch_first=True)
+    layer.register_forward_hook(lambda *_: seen.append(torch.backends.mha.get_fastpath_enabled()))
+    second_opinion(Rows(layer), Image(1, 7, 8))
+    assert seen == [False]
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_a_pass_that_fails_leaves_mode_and_fast_path_as_they_were() -> None:
+    layer = nn.TransformerEncoderLayer(8, 2, dim_feedforward=16, batch_first=True).train()
+    with pytest.raises(AssertionError, match="embedding dimension"):
+        second_opinion(layer, (7, 9))
+    assert layer.training
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_a_part_in_another_mode_than_the_network_stays_in_it() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)).train()
+    network[1].eval()
+    second_opinion(network, Image(1, 8, 8))
+    assert [module.training for module in network] == [True, False]
+
+
+SPACES = sorted(registry.owners(registry.SEARCH_SPACES))
+
+SIGNATURES = {
+    "image": [Signature(Image(1, 8, 8), Features(10)), Signature(Image(3, 33, 29), Features(7))],
+    "sequence": [Signature(Sequence(29, 12), Features(9))],
+    "tokens": [Signature(Tokens(24, 100), Features(2)), Signature(Tokens(16, 65), NextTokens(16, 65))],
+    "waveform": [Signature(Waveform(length=4_000, channels=1, rate=8_000), Features(10))],
+}
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_both_counters_agree_on_every_space_and_know_every_operator(name: str) -> None:
+    """But for the Fourier transform of log_mel, which no count is of, and which is told."""
+    space, rng = resolve_space(name), random.Random(5)
+    signatures = [signature for kind in space.accepts for signature in SIGNATURES[kind]]
+    for n in range(8):
+        architecture, signature = space.sample(rng), signatures[n % len(signatures)]
+        counts = count_layers(lambda a=architecture, s=signature: build(space, a, s), signature.input)
+        macs, unknown = second_opinion(build(space, architecture, signature, seed=0), signature.input)
+        assert macs == counts.macs, architecture.choices
+        fourier = "log_mel" in architecture.choices.values()
+        assert (unknown, counts.uncounted) == (({"fft_rfft": 1}, {"_fft_r2c": 1}) if fourier else ({}, {}))
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -1,0 +1,33 @@
+"""What a network is fed while it is counted or measured: a shape of a benchmark, the size of one example, or tensors."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from nas.benchmark import Features, Image, Tokens
+from nas.benchmark import Sequence as Positions
+from nas.errors import ModelError, quote
+from nas.models import example
+
+Inputs = Image | Positions | Tokens | Features | Tensor | Sequence[int] | Sequence[Tensor]
+"""A `nas.benchmark.Shape`; the axes of one example, such as (3, 224, 224); or what forward takes, the batch's axis first."""
+
+
+def batch_of(inputs: Inputs, device: torch.device | str, batch_size: int = 1) -> tuple[Tensor, ...]:
+    """What to call a network with: zeros of a shape or a size in a batch of `batch_size`, or the tensors, taken to `device`.
+
+    Raises:
+        ModelError: `inputs` are none of these.
+    """
+    if isinstance(inputs, Image | Positions | Tokens | Features):
+        return (example(inputs, device, batch_size),)
+    if isinstance(inputs, Tensor):
+        return (inputs.to(device),)
+    tensors = [part.to(device) for part in inputs if isinstance(part, Tensor)]
+    if tensors and len(tensors) == len(inputs):
+        return tuple(tensors)
+    sizes = [part for part in inputs if isinstance(part, int) and not isinstance(part, bool) and part > 0]
+    if sizes and len(sizes) == len(inputs):
+        return (torch.zeros(batch_size, *sizes, device=device),)
+    raise ModelError(f"Inputs are a shape, the size of one example such as (3, 224, 224), or tensors, got {quote(inputs)}.")
