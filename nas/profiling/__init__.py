@@ -2,6 +2,17 @@
 
 from nas.profiling.flops import second_opinion
 from nas.profiling.latency import measure_latency
+from nas.profiling.layers import Counts, Layer, count_layers
 from nas.profiling.memory import peak_memory_bytes
+from nas.profiling.training_memory import TrainingMemory, predict_training_memory
 
-__all__ = ["measure_latency", "peak_memory_bytes", "second_opinion"]
+__all__ = [
+    "Counts",
+    "Layer",
+    "TrainingMemory",
+    "count_layers",
+    "measure_latency",
+    "peak_memory_bytes",
+    "predict_training_memory",
+    "second_opinion",
+]
