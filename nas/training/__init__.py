@@ -2,6 +2,7 @@
 
 from nas.training.augmentation import augment
 from nas.training.feeding import Feed, Loading, feed
+from nas.training.joining import joined
 from nas.training.kinds import Classification, NextToken, Regression, Tagging
 from nas.training.loop import Loop, Report, Training, train
 from nas.training.meters import IGNORED, Meter
@@ -9,6 +10,7 @@ from nas.training.metrics import METRICS, Metric
 from nas.training.mixing import mix
 from nas.training.optimizing import make_optimizer
 from nas.training.places import find_data
+from nas.training.ranks import OtherFailed, Ranks
 from nas.training.stepping import Stepper
 from nas.training.task import Examples, Split, Task, load_task, stratified_order
 from nas.training.transcription import Transcription
@@ -25,6 +27,8 @@ __all__ = [
     "Meter",
     "Metric",
     "NextToken",
+    "OtherFailed",
+    "Ranks",
     "Regression",
     "Report",
     "Split",
@@ -37,6 +41,7 @@ __all__ = [
     "evaluate",
     "feed",
     "find_data",
+    "joined",
     "load_task",
     "make_optimizer",
     "mix",

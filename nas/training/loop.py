@@ -22,7 +22,7 @@ from nas.records import Epoch
 from nas.training.augmentation import augment
 from nas.training.feeding import Feed, as_feed
 from nas.training.optimizing import Schedule
-from nas.training.ranks import ranks
+from nas.training.ranks import Ranks
 from nas.training.stepping import Stepper, group_of
 from nas.training.task import Examples, Task
 from nas.training.validating import evaluate
@@ -91,10 +91,13 @@ def train(
     forward_flops: float | None = None,
     precision: Precision = "float32",
     compiled: Callable[[nn.Module], nn.Module] = lambda model: model,
+    ranks: Ranks | None = None,
     begin: Callable[["Loop"], None] = lambda _: None,
     on_step: OnStep = lambda _: None,
 ) -> Training:
     """Train `model` in place on examples that lie on its device or stream to it.
+
+    Of several `ranks` each calls this with the same, trains its share of every batch, and goes by what rank 0 finds.
 
     `report` is told every epoch. `objective` is what patience waits for; `forward_flops` of one example turn a budget of FLOPs
     into steps. `compiled` makes of the model what is called in its place while it trains. `begin` is handed the loop before its
@@ -109,8 +112,10 @@ def train(
             budget of FLOPs without `forward_flops`.
     """
     device = next(model.parameters()).device
-    with seeded(seed, device):  # for dropout; order and augmentation have a generator of their own
-        stepper = Stepper(model, task, recipe, precision, compiled)
+    ranks = ranks or Ranks()
+    with seeded(ranks.seed(seed), device):  # for dropout; order and augmentation have a generator of their own
+        ranks.level(model)
+        stepper = Stepper(model, task, recipe, precision, compiled, ranks)
         data = as_feed(training, device).first(budget.fraction), as_feed(validation, device)
         loop = Loop(stepper, *data, budget=budget, seed=seed, objective=objective, forward_flops=forward_flops)
         begin(loop)
@@ -140,7 +145,8 @@ class Loop:
         self.budget = budget
         self.objective = objective
         self.device = stepper.device
-        self.ranks = ranks()
+        self.ranks = stepper.ranks
+        self.seed = seed
         self.per_epoch = math.ceil(len(training) / self.recipe.batch_size)
         self.steps = steps_within(budget, self.per_epoch, len(training) / self.per_epoch, forward_flops)
         self.schedule = Schedule(stepper.optimizer, self.recipe, self.steps)
@@ -168,8 +174,7 @@ class Loop:
                 return self._ended("diverged", str(error))
             at.curve.append(Epoch(epoch=at.epoch, train_loss=self._mean_loss(), figures=figures, seconds=at.seconds))
             self._remember(figures)
-            pruned = self.ranks.agreed(report(at.curve[-1]), self.device)
-            enough = self.ranks.agreed(self._is_enough(), self.device)
+            pruned, enough = self.ranks.agreed([report(at.curve[-1]), self._is_enough()])
             at.epoch, at.batch, at.seen = at.epoch + 1, 0, 0
             self.loss_sum.zero_()
             if pruned and at.step < self.steps:
@@ -188,7 +193,7 @@ class Loop:
         batches = self.training.batches([self.ranks.share(whole) for whole in picked])
         for whole, (inputs, targets) in zip(picked, batches, strict=True):
             self.schedule.set(at.step)
-            loss = self.stepper(augment(inputs, self.recipe, self.generator), targets, of=len(whole))
+            loss = self.stepper(augment(inputs, self.recipe, self._chance()), targets, of=len(whole))
             self.loss_sum += loss * len(targets)
             self.losses.append(loss)
             at.seen += len(whole)
@@ -201,11 +206,20 @@ class Loop:
         self._look()
         synchronize(self.device)
         at.seconds = time.perf_counter() - begin
-        figures = evaluate(self.stepper.validated, self.stepper.task, self.validation, "validation", self.stepper.precision)
+        figures = self.ranks.from_first(self._validate)
         for name, value in figures.items():
             if not math.isfinite(value):
                 raise Diverged(f"{name} was {value} after epoch {at.epoch}.")
         return figures
+
+    def _validate(self) -> dict[str, float]:
+        return evaluate(self.stepper.validated, self.stepper.task, self.validation, "validation", self.stepper.precision)
+
+    def _chance(self) -> torch.Generator:
+        """What augmentation is drawn from; of several processes each has its own, so that the order stays the same in all."""
+        if self.ranks.alone:
+            return self.generator
+        return torch.Generator().manual_seed(self.ranks.seed(self.seed, self.at.step))
 
     def _order(self) -> Tensor:
         """The epoch's order; in the middle of an epoch it is drawn again, and the generator stays where it is."""
@@ -257,6 +271,7 @@ class Loop:
             model.load_state_dict(self.best)
             if at.best_epoch < len(at.curve):
                 notes.append(f"The weights are those of epoch {at.best_epoch}, the best of {len(at.curve)}.")
+        self.ranks.level(model)  # running means of batch normalisation are of each process's share
         return Training(
             curve=tuple(at.curve),
             ended=how,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from nas.benchmark import Recipe
 from nas.device import Precision, autocast, is_out_of_memory, release, scaler
 from nas.training.optimizing import decayed, make_optimizer, pull_to_zero
-from nas.training.ranks import ranks
+from nas.training.ranks import Ranks
 from nas.training.task import Task
 
 MOST_HALVINGS = 6
@@ -27,6 +27,7 @@ class Stepper:
         recipe: Recipe,
         precision: Precision = "float32",
         compiled: Callable[[nn.Module], nn.Module] = lambda model: model,
+        ranks: Ranks | None = None,
     ) -> None:
         """`compiled` makes of the model what is called in its place.
 
@@ -38,8 +39,8 @@ class Stepper:
         self.recipe = recipe
         self.precision = precision
         self.device = next(model.parameters()).device
-        self.ranks = ranks()
-        self.called = compiled(self.ranks.wrap(model, self.device))
+        self.ranks = ranks or Ranks()
+        self.called = compiled(model)
         self.optimizer = make_optimizer(model, recipe)
         self.scaler = scaler(self.device, precision)
         self.average = ModelEmaV3(model, decay=recipe.ema, use_warmup=True) if recipe.ema is not None else None
@@ -59,9 +60,11 @@ class Stepper:
     def __call__(self, inputs: Tensor, targets: Tensor, of: int | None = None) -> Tensor:
         """One step on a batch, or on this process's part of a batch `of` so many; returns the part's mean loss, detached.
 
+        Gradients are those of the mean over all examples of the batch, wherever they are. Batch normalisation sees the part.
+
         A batch that does not fit into memory is trained in halves, their gradients summed; MOST_HALVINGS times at most.
         """
-        loss = self._fit_in(inputs, targets, len(targets) * self.ranks.size / (of or len(targets)))
+        loss = self._fit_in(inputs, targets, of or len(targets))
         if self.pulled or self.recipe.gradient_norm is not None:
             self.scaler.unscale_(self.optimizer)
         if self.pulled:
@@ -75,13 +78,18 @@ class Stepper:
             self.average.update(self.model, step=self.steps)
         return loss
 
-    def _fit_in(self, inputs: Tensor, targets: Tensor, weight: float) -> Tensor:
+    def _fit_in(self, inputs: Tensor, targets: Tensor, of: int) -> Tensor:
+        loss = torch.zeros((), device=self.device)
         while True:
+            well = True
             try:
-                return self._gradients(inputs, targets, weight)
+                loss = self._gradients(inputs, targets, len(targets) / of)
             except Exception as error:
-                if not is_out_of_memory(error) or not self._may_halve(len(targets)):
+                if not is_out_of_memory(error) or not self._may_halve(of // self.ranks.size):
                     raise
+                well = False
+            if self.ranks.add_up(self.model, well=well):
+                return loss
             # Out of the handler, so that nothing holds the frames of the failed pass, and what they hold.
             self.optimizer.zero_grad(set_to_none=True)
             release(self.device)
@@ -89,18 +97,17 @@ class Stepper:
             self.notes.append(f"Out of memory at step {self.steps + 1}: batches are trained in {self.parts} parts.")
 
     def _may_halve(self, count: int) -> bool:
-        """Whether a batch of `count` can be trained in twice the parts, of two examples at least.
-
-        Of several processes one alone must not: the others wait for its gradients.
-        """
-        return self.parts * 2 <= min(count // 2, self.recipe.accumulation * 2**MOST_HALVINGS) and self.ranks.alone
+        """Whether `count` examples, the least that a process has, can be trained in twice the parts, of two at least."""
+        return self.parts * 2 <= min(count // 2, self.recipe.accumulation << MOST_HALVINGS)
 
     def _gradients(self, inputs: Tensor, targets: Tensor, weight: float) -> Tensor:
         """Set the gradients to those of `weight` times the mean loss of a batch; returns the mean loss."""
         self.optimizer.zero_grad(set_to_none=True)  # first, so that old gradients do not stand beside activations
+        loss = torch.zeros((), device=self.device)
+        if not len(targets):  # of a batch smaller than there are processes
+            return loss
         if self.parts == 1:
             return self._backward(inputs, targets, weight)
-        loss = torch.zeros((), device=self.device)
         for some, wanted in zip(inputs.tensor_split(self.parts), targets.tensor_split(self.parts), strict=True):
             if share := len(wanted) / len(targets):
                 loss += share * self._backward(some, wanted, weight * share)

@@ -1,0 +1,87 @@
+"""Two processes that torchrun starts train one network; what each tells is compared."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torchrun import torchrun
+
+from nas.errors import SearchError
+from nas.training import Ranks
+
+Told = dict[str, Any]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Told, Told]:
+    """What two processes told of their trainings; started once for all tests."""
+    folder = tmp_path_factory.mktemp("ranks")
+    done = torchrun(str(Path(__file__).with_name("ranks_at_work.py")), str(folder))
+    assert done.returncode == 0, done.stderr
+    return json.loads((folder / "0.json").read_text()), json.loads((folder / "1.json").read_text())
+
+
+def test_weights_are_equal_in_all_processes_and_repeat_from_the_seed(told: tuple[Told, Told]) -> None:
+    first, second = (one["weights"] for one in told)
+    assert first == second
+    assert first[0] == first[1] != first[2]
+
+
+def test_the_gradient_is_that_of_one_process_on_the_whole_batch(told: tuple[Told, Told]) -> None:
+    assert all(one["gradient"] < 1e-6 for one in told)
+
+
+def test_a_layer_has_a_gradient_where_any_process_uses_it(told: tuple[Told, Told]) -> None:
+    assert [one["unused"] for one in told] == [[True, True, False]] * 2
+
+
+def test_rank_0_decides_alone_who_is_pruned(told: tuple[Told, Told]) -> None:
+    assert [one["pruned"] for one in told] == [["pruned", 2]] * 2
+
+
+def test_batches_smaller_than_there_are_processes_are_trained(told: tuple[Told, Told]) -> None:
+    assert told[0]["small"] == told[1]["small"]
+
+
+def test_a_loss_that_is_not_finite_in_one_process_ends_all(told: tuple[Told, Told]) -> None:
+    assert [one["diverged"] for one in told] == [["diverged", "the loss was nan at step 5 of 9."]] * 2
+
+
+def test_what_one_process_raises_ends_the_training_in_all_and_the_next_one_goes_well(told: tuple[Told, Told]) -> None:
+    assert told[0]["raised"] == "OtherFailed: process 1: ValueError: not today"
+    assert told[1]["raised"] == "ValueError: not today"
+
+
+def test_memory_that_ends_in_one_process_halves_the_batches_of_all(told: tuple[Told, Told]) -> None:
+    assert [one["halved"] for one in told] == [["Out of memory at step 1: batches are trained in 2 parts."]] * 2
+
+
+def test_memory_that_is_never_enough_in_one_process_is_told_as_such(told: tuple[Told, Told]) -> None:
+    assert told[0]["exhausted"] == "MemoryError: process 1: OutOfMemoryError: CUDA out of memory."
+
+
+def test_only_rank_0_validates_and_its_failure_is_known_to_all(told: tuple[Told, Told]) -> None:
+    assert told[0]["unvalidated"] == "ValueError: no figures on cpu"
+    assert told[1]["unvalidated"] == "OtherFailed: process 0: ValueError: no figures on cpu"
+
+
+def test_a_signal_to_one_process_stops_all_where_they_meet(told: tuple[Told, Told]) -> None:
+    assert [one["interrupted"] for one in told] == ["KeyboardInterrupt: "] * 2
+
+
+def test_a_process_alone_has_the_whole_batch_and_the_device_that_is_asked_for() -> None:
+    alone = Ranks()
+    assert alone.share(torch.arange(7)).tolist() == list(range(7))
+    assert alone.device("cuda:1") == "cuda:1"
+
+
+def test_one_of_several_processes_cannot_have_a_gpu_by_number() -> None:
+    store = torch.distributed.HashStore()
+    message = "Each of 2 processes takes a GPU of its own: give the device 'cuda', got 'cuda:0'."
+    with pytest.raises(SearchError, match=message):
+        Ranks(0, 2, 0, store).device("cuda:0")
+    assert Ranks(1, 2, 1, store).device("cuda") == "cuda:1"
