@@ -8,7 +8,7 @@ that was stopped anywhere goes on as if it had not been.
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -32,6 +32,9 @@ LOOK_EVERY = 16
 
 Report = Callable[[Epoch], bool]
 """Told every epoch; answers whether training shall stop here."""
+
+Batch = tuple[Tensor, Tensor, int]
+"""Inputs and targets on the device, and of how many examples the batch is in all processes."""
 
 OnStep = Callable[["Loop"], None]
 """Called after every step; may write the loop's state down."""
@@ -161,15 +164,28 @@ class Loop:
         self.best: dict[str, Tensor] = {}
         """The weights of the best epoch, where the recipe has patience."""
         self.at = Position()
+        self.clock: Callable[[], float] = time.perf_counter
+        """Seconds, of which the difference between two readings counts."""
 
     def run(self, report: Report = lambda _: False, on_step: OnStep = lambda _: None) -> Training:
         """Train from where the loop stands to the end."""
+        walk = self.walk(report, on_step)
+        try:
+            batch = next(walk)
+            while True:
+                batch = walk.send(self.stepper(*batch))
+        except StopIteration as end:
+            training: Training = end.value
+            return training
+
+    def walk(self, report: Report = lambda _: False, on_step: OnStep = lambda _: None) -> Generator[Batch, Tensor, Training]:
+        """The batches from where the loop stands to the end; of each it is sent the loss, once the step has been taken."""
         at = self.at
         for point in at.curve:  # a pruner knows nothing of what came before an interruption
             report(point)
         while at.step < self.steps or at.batch:
             try:
-                figures = self._epoch(on_step)
+                figures = yield from self._epoch(on_step)
             except Diverged as error:
                 return self._ended("diverged", str(error))
             at.curve.append(Epoch(epoch=at.epoch, train_loss=self._mean_loss(), figures=figures, seconds=at.seconds))
@@ -183,17 +199,17 @@ class Loop:
                 break
         return self._ended("complete")
 
-    def _epoch(self, on_step: OnStep) -> dict[str, float]:
+    def _epoch(self, on_step: OnStep) -> Generator[Batch, Tensor, dict[str, float]]:
         """The batches that are left of the epoch, or of the budget; returns the figures after it."""
         at = self.at
-        begin = time.perf_counter() - at.seconds
+        begin = self.clock() - at.seconds
         self.stepper.model.train()
         # Batches of equal size but for one: a last batch of a single example would stop batch normalisation.
         picked = self._order().tensor_split(self.per_epoch)[at.batch : at.batch + self.steps - at.step]
         batches = self.training.batches([self.ranks.share(whole) for whole in picked])
         for whole, (inputs, targets) in zip(picked, batches, strict=True):
             self.schedule.set(at.step)
-            loss = self.stepper(augment(inputs, self.recipe, self._chance()), targets, of=len(whole))
+            loss = yield augment(inputs, self.recipe, self._chance()), targets, len(whole)
             self.loss_sum += loss * len(targets)
             self.losses.append(loss)
             at.seen += len(whole)
@@ -201,11 +217,11 @@ class Loop:
             at.batch += 1
             if len(self.losses) >= self.look_every:
                 self._look()
-            at.seconds = time.perf_counter() - begin
+            at.seconds = self.clock() - begin
             on_step(self)
         self._look()
         synchronize(self.device)
-        at.seconds = time.perf_counter() - begin
+        at.seconds = self.clock() - begin
         figures = self.ranks.from_first(self._validate)
         for name, value in figures.items():
             if not math.isfinite(value):

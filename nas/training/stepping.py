@@ -65,18 +65,26 @@ class Stepper:
         A batch that does not fit into memory is trained in halves, their gradients summed; MOST_HALVINGS times at most.
         """
         loss = self._fit_in(inputs, targets, of or len(targets))
+        self.curb()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.follow()
+        return loss
+
+    def curb(self) -> None:
+        """Make of the loss's gradients those that the optimiser is given."""
         if self.pulled or self.recipe.gradient_norm is not None:
             self.scaler.unscale_(self.optimizer)
         if self.pulled:
             pull_to_zero(self.pulled, self.recipe)
         if self.recipe.gradient_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.gradient_norm)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+
+    def follow(self) -> None:
+        """Note that the optimiser has taken its step, and take the weights' running mean along."""
         self.steps += 1
         if self.average is not None:
             self.average.update(self.model, step=self.steps)
-        return loss
 
     def _fit_in(self, inputs: Tensor, targets: Tensor, of: int) -> Tensor:
         loss = torch.zeros((), device=self.device)
