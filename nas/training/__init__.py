@@ -4,7 +4,7 @@ from nas.training.augmentation import augment
 from nas.training.feeding import Feed, Loading, feed
 from nas.training.joining import joined
 from nas.training.kinds import Classification, NextToken, Regression, Tagging
-from nas.training.loop import Loop, Report, Training, train
+from nas.training.loop import Loop, OnStep, Report, Training, train
 from nas.training.meters import IGNORED, Meter
 from nas.training.metrics import METRICS, Metric
 from nas.training.mixing import mix
@@ -13,6 +13,7 @@ from nas.training.places import find_data
 from nas.training.ranks import OtherFailed, Ranks
 from nas.training.stepping import Stepper
 from nas.training.task import Examples, Split, Task, load_task, stratified_order
+from nas.training.tracing import Operator, Tracing
 from nas.training.transcription import Transcription
 from nas.training.validating import evaluate
 
@@ -27,6 +28,8 @@ __all__ = [
     "Meter",
     "Metric",
     "NextToken",
+    "OnStep",
+    "Operator",
     "OtherFailed",
     "Ranks",
     "Regression",
@@ -35,6 +38,7 @@ __all__ = [
     "Stepper",
     "Tagging",
     "Task",
+    "Tracing",
     "Training",
     "Transcription",
     "augment",

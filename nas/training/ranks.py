@@ -113,7 +113,7 @@ class Ranks:
             MemoryError: another had no memory left.
             SearchError: another has gone, or does not answer in time.
         """
-        if self.alone:
+        if self.alone or not self.apart:  # within another
             yield
             return
         if self.leads:
