@@ -16,6 +16,7 @@ from nas.training.task import Examples, Split, Task, load_task, stratified_order
 from nas.training.tracing import Operator, Tracing
 from nas.training.transcription import Transcription
 from nas.training.validating import evaluate
+from nas.training.weights import read_weights, write_weights
 
 __all__ = [
     "IGNORED",
@@ -49,6 +50,8 @@ __all__ = [
     "load_task",
     "make_optimizer",
     "mix",
+    "read_weights",
     "stratified_order",
     "train",
+    "write_weights",
 ]

@@ -1,0 +1,96 @@
+"""Weights in files: plain safetensors, each there whole or not at all, whenever the process or the machine stops."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from nas.errors import ModelError, quote
+
+
+def write_weights(model: nn.Module, path: Path) -> str:
+    """Write `model`'s weights and buffers, by their names, to `path`; returns the file's SHA-256.
+
+    Weights that share memory are written once for each name. A file that was there is replaced in one step.
+
+    Raises:
+        OSError: the file cannot be written; what was there is as it was.
+        TypeError: the model's state is not of tensors alone.
+    """
+    return write_tensors(model.state_dict(), path)
+
+
+def read_weights(model: nn.Module, path: Path) -> None:
+    """Give `model` the weights in the file at `path`, on the device and in the layout that its own have.
+
+    Raises:
+        ModelError: the file is no safetensors file, or holds the weights of another network; `model` is as it was.
+        OSError: the file cannot be read.
+    """
+    try:
+        tensors = safetensors.torch.load(path.read_bytes())
+    except SafetensorError as error:
+        raise ModelError(f"{path.name} is no whole safetensors file ({error}); write it again with write_weights.") from error
+    own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in tensors.items()}
+    if own != found:
+        name = next(name for name in [*own, *found] if own.get(name) != found.get(name))
+        shapes = " and ".join(f"{side.get(name, 'absent')} {where}" for side, where in ((found, "there"), (own, "here")))
+        raise ModelError(f"{path.name} holds the weights of another network: {quote(name)} is {shapes}; build that one.")
+    model.load_state_dict(tensors)
+
+
+def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> str:
+    """Write `tensors` to a safetensors file at `path`; returns the file's SHA-256. Their strides are not in it.
+
+    Raises:
+        OSError: the file cannot be written; what was there is as it was.
+        TypeError: one of them is no tensor.
+    """
+    data = safetensors.torch.save(_apart(tensors), metadata={"format": "pt"})
+    write_whole(data, path)
+    return hashlib.sha256(data).hexdigest()
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the CPU, contiguous, no two in the same memory; copied only where they are not so already."""
+    apart: dict[str, Tensor] = {}
+    taken: set[int] = set()
+    for name, value in tensors.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} is no tensor but of type {type(value).__name__}")
+        plain = value.detach().cpu().contiguous()
+        storage = plain.untyped_storage()
+        if storage.data_ptr() in taken or storage.nbytes() != plain.nbytes:
+            plain = plain.clone()
+        taken.add(plain.untyped_storage().data_ptr())
+        apart[name] = plain
+    return apart
+
+
+def write_whole(data: bytes, path: Path) -> None:
+    """Write `data` to the disk, and only then under the name `path`, so that the name is of a whole file, whenever it all stops.
+
+    Raises:
+        OSError: the file cannot be written; what was there is as it was.
+    """
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with unfinished.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
