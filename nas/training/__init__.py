@@ -1,6 +1,7 @@
 """A network learns: a benchmark's data and figures, and the loop that trains. Network + Examples → weights and a curve."""
 
 from nas.training.augmentation import augment
+from nas.training.checkpoints import Checkpoints
 from nas.training.feeding import Feed, Loading, feed
 from nas.training.joining import joined
 from nas.training.kinds import Classification, NextToken, Regression, Tagging
@@ -21,6 +22,7 @@ from nas.training.weights import read_weights, write_weights
 __all__ = [
     "IGNORED",
     "METRICS",
+    "Checkpoints",
     "Classification",
     "Examples",
     "Feed",

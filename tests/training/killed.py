@@ -1,0 +1,132 @@
+"""Trains small networks in processes of their own and kills them at random moments; run as a script by `test_kill.py`.
+
+    killed.py FOLDER FIRST LAST     prints, for each of these runs, what came of it as a JSON line
+
+Processes are forked from this one, which has loaded torch once and computes nothing itself.
+"""
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmarks.digits import BENCHMARK
+from nas.benchmark import Budget, Objective, Recipe
+from nas.device import place
+from nas.training import Checkpoints, Examples, Loop, Task, load_task, train, write_weights
+
+PLAIN = Recipe(batch_size=16, learning_rate=0.01, shift=1)
+RECIPES = [
+    PLAIN,
+    replace(PLAIN, optimizer="sgd", ema=0.9),
+    replace(PLAIN, optimizer="lamb", schedule="poly", patience=2, erase=0.3),
+    replace(PLAIN, optimizer="lion", learning_rate=1e-3, accumulation=2, gradient_norm=1.0),
+    replace(PLAIN, optimizer="adafactor", ema=0.95, label_smoothing=0.1, l1=1e-4),
+]
+EVERY_SECONDS = [0.0, 0.01, 0.03]
+"""Between checkpoints: after each step, so that half the kills meet a write, and now and then."""
+
+BUDGET = Budget(epochs=6, fraction=0.2)
+
+
+def network() -> nn.Module:
+    layers = nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 12, 3, stride=2), nn.BatchNorm2d(12), nn.ReLU()
+    return place(nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.2), nn.Linear(48, 10)), torch.device("cpu"))
+
+
+class Run:
+    """One training, in one process or in several, one after another."""
+
+    def __init__(self, number: int, folder: Path, task: Task, data: tuple[Examples, Examples]) -> None:
+        self.number = number
+        self.folder = folder
+        self.task = task
+        self.data = data
+
+    def train(self, out: Path, kept: Checkpoints | None, told: int) -> None:
+        """Train to the end; `told` is given a byte at every step: whether it is within an epoch."""
+        torch.manual_seed(self.number)
+        model = network()
+
+        def on_step(loop: Loop) -> None:
+            os.write(told, bytes([loop.at.batch < loop.per_epoch]))
+            if kept is not None:
+                kept.on_step(loop)
+
+        given: dict[str, Any] = {"begin": kept.begin} if kept is not None else {}
+        given |= {"recipe": RECIPES[self.number % len(RECIPES)], "budget": BUDGET, "seed": self.number}
+        training = train(
+            model, self.task, *self.data, objective=Objective("validation_accuracy", "maximize"), on_step=on_step, **given
+        )
+        write_weights(model, out.with_suffix(".safetensors"))
+        curve = [asdict(replace(point, seconds=0)) for point in training.curve]
+        out.write_text(json.dumps({"curve": curve, "figures": dict(training.figures), "notes": training.notes}))
+
+    def start(self, out: Path, kept: Checkpoints | None) -> tuple[int, int]:
+        """A process that trains, and what it tells."""
+        listening, told = os.pipe()
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                os.close(listening)
+                self.train(out, kept, told)
+                status = 0
+            finally:
+                os._exit(status)
+        os.close(told)
+        return child, listening
+
+    def go(self, rng: random.Random) -> dict[str, Any]:
+        """Train once to the end, and once with kills; returns what came of it."""
+        whole, stopped = self.folder / "whole.json", self.folder / "stopped.json"
+        self.folder.mkdir()
+        child, listening = self.start(whole, None)
+        while os.read(listening, 1):
+            pass
+        assert os.waitpid(child, 0)[1] == 0
+        kills = sum(self.killed(stopped, rng) for _ in range(rng.randint(1, 3)))
+        child, listening = self.start(stopped, self.checkpoints(rng))
+        while os.read(listening, 1):
+            pass
+        assert os.waitpid(child, 0)[1] == 0
+        one, other = (json.loads(path.read_text()) for path in (whole, stopped))
+        return {
+            "run": self.number,
+            "kills": kills,
+            "went_on": sum(note.startswith("Went on") for note in other["notes"]),
+            "passed_over": sum("passed over" in note for note in other["notes"]),
+            "equal": whole.with_suffix(".safetensors").read_bytes() == stopped.with_suffix(".safetensors").read_bytes()
+            and (one["curve"], one["figures"]) == (other["curve"], other["figures"]),
+        }
+
+    def killed(self, out: Path, rng: random.Random) -> bool:
+        """Start it and kill it within an epoch, once it has written a checkpoint; whether it was killed before its end."""
+        child, listening = self.start(out, self.checkpoints(rng))
+        steps = rng.randint(1, 12)
+        while within := os.read(listening, 1):
+            steps -= 1
+            if steps <= 0 and within[0] and any(self.folder.glob("kept/*.json")):
+                break
+        time.sleep(rng.random() * 0.02)
+        os.kill(child, signal.SIGKILL)
+        return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+    def checkpoints(self, rng: random.Random) -> Checkpoints:
+        return Checkpoints(self.folder / "kept", rng.choice(EVERY_SECONDS))
+
+
+if __name__ == "__main__":
+    task = load_task(BENCHMARK, None)
+    data = task.examples("train"), task.examples("validation")
+    for number in range(int(sys.argv[2]), int(sys.argv[3])):
+        run = Run(number, Path(sys.argv[1]) / str(number), task, data)
+        sys.stdout.write(json.dumps(run.go(random.Random())) + "\n")
