@@ -13,7 +13,7 @@ Axes: N examples, C channels, H height, W width, L positions of a sequence, F fe
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from nas.errors import BenchmarkError, quote
 
@@ -114,6 +114,19 @@ KINDS: Mapping[str, type[Shape]] = {"image": Image, "sequence": Sequence, "wavef
 """What a space can accept, in the words of its `accepts`."""
 
 
+def shape_to_data(shape: Shape) -> dict[str, Any]:
+    """Plain data, ready for JSON."""
+    return {"kind": type(shape).__name__.lower(), **asdict(shape)}
+
+
+def shape_from_data(data: Mapping[str, Any]) -> Shape:
+    """The shape that `shape_to_data` wrote."""
+    kinds: dict[str, type[Shape]] = {
+        kind.__name__.lower(): kind for kind in (Image, Sequence, Waveform, NextTokens, Tokens, Features)
+    }
+    return kinds[data["kind"]](**{name: value for name, value in data.items() if name != "kind"})
+
+
 @dataclass(frozen=True)
 class Signature:
     """What a benchmark feeds a model and wants back.
@@ -132,10 +145,12 @@ class Signature:
 
     def to_data(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
-        return {
-            name: {"kind": type(shape).__name__.lower(), **asdict(shape)}
-            for name, shape in (("input", self.input), ("output", self.output))
-        }
+        return {"input": shape_to_data(self.input), "output": shape_to_data(self.output)}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """The signature that `to_data` wrote."""
+        return cls(shape_from_data(data["input"]), shape_from_data(data["output"]))
 
 
 @dataclass(frozen=True)

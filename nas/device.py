@@ -1,8 +1,10 @@
 """The one place that knows devices: which one, how many threads, when its work is done, how much memory it holds."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -107,6 +109,27 @@ def free_bytes(device: torch.device) -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
     except (AttributeError, OSError, ValueError):
         return None
+
+
+def resident_bytes(*, peak: bool = False) -> int | None:
+    """What of this process stands in memory, or the most that has since `forget_resident_peak`; None where the system has no
+    such figure.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    found = re.search(r"^VmHWM:\s*(\d+) kB" if peak else r"^VmRSS:\s*(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) * 1_024 if found else None
+
+
+def forget_resident_peak() -> bool:
+    """Let the most that stood in memory begin anew at what does; whether the system can."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
 
 
 def synchronize(device: torch.device) -> None:

@@ -1,5 +1,6 @@
 """The frozen question is checked at the door, and written so that no two are taken for one."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -87,3 +88,9 @@ def test_shapes_of_equal_numbers_are_told_apart_in_data() -> None:
 )
 def test_axes_are_those_of_one_example(shape: Shape, axes: tuple[int, ...]) -> None:
     assert shape.axes == axes
+
+
+@pytest.mark.parametrize("given", [Image(3, 8, 6), Sequence(7, 5), Waveform(100, 1, 8_000), Tokens(7, 50), Features(5)])
+def test_a_signature_goes_through_json(given: Shape) -> None:
+    signature = Signature(given, NextTokens(7, 50))
+    assert Signature.from_data(json.loads(json.dumps(signature.to_data()))) == signature

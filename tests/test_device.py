@@ -1,8 +1,11 @@
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
-from nas.device import accelerator, is_out_of_memory, pick, place, release, synchronize
+from nas.device import accelerator, forget_resident_peak, is_out_of_memory, pick, place, release, resident_bytes, synchronize
 from nas.errors import SearchError
 
 CPU = torch.device("cpu")
@@ -85,3 +88,27 @@ def test_a_host_without_enough_memory_is_recognised() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**50)
     assert is_out_of_memory(caught.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system tells")
+def test_the_resident_set_follows_what_is_held_and_its_peak_begins_anew() -> None:
+    before = resident_bytes()
+    held = torch.ones(32, 2**20)  # 128 MB
+    assert before is not None
+    assert resident_bytes() > before + 100 * 2**20
+    del held
+    peak = resident_bytes(peak=True)
+    assert peak > before + 100 * 2**20
+    assert forget_resident_peak()
+    assert resident_bytes(peak=True) < peak - 100 * 2**20
+
+
+def test_a_system_without_such_figures_gives_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(*_: object) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", absent)
+    monkeypatch.setattr(Path, "write_text", absent)
+    assert resident_bytes() is None
+    assert resident_bytes(peak=True) is None
+    assert not forget_resident_peak()

@@ -1,11 +1,12 @@
 """What a network is fed while it is counted or measured: a shape of a benchmark, the size of one example, or tensors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from nas.benchmark import Features, Image, Tokens
+from nas.benchmark import Features, Image, Tokens, shape_from_data, shape_to_data
 from nas.benchmark import Sequence as Positions
 from nas.errors import ModelError, quote
 from nas.models import example
@@ -31,3 +32,22 @@ def batch_of(inputs: Inputs, device: torch.device | str, batch_size: int = 1) ->
     if sizes and len(sizes) == len(inputs):
         return (torch.zeros(batch_size, *sizes, device=device),)
     raise ModelError(f"Inputs are a shape, the size of one example such as (3, 224, 224), or tensors, got {quote(inputs)}.")
+
+
+def inputs_to_data(inputs: Inputs) -> dict[str, Any] | list[int]:
+    """A shape or a size as plain data, ready for JSON.
+
+    Raises:
+        ModelError: `inputs` are tensors, or none that a network could be fed.
+    """
+    (batch,) = batch_of(inputs, "meta")[:1]
+    if isinstance(inputs, Image | Positions | Tokens | Features):
+        return shape_to_data(inputs)
+    if isinstance(inputs, Tensor) or any(isinstance(part, Tensor) for part in inputs):
+        raise ModelError(f"Another process is told a shape or a size, got tensors; give {tuple(batch.shape[1:])}.")
+    return list(inputs)  # type: ignore[arg-type]
+
+
+def inputs_from_data(data: Mapping[str, Any] | Sequence[int]) -> Inputs:
+    """The shape or size that `inputs_to_data` wrote."""
+    return shape_from_data(data) if isinstance(data, Mapping) else tuple(data)

@@ -11,7 +11,7 @@ from nas.benchmark import Features, Image, NextTokens, Sequence, Signature, Toke
 from nas.models import build, example, meta
 from nas.models.counting import MultiplyAdds
 from nas.models.meta import Remembering, weightless
-from nas.searching import resolve_space
+from nas.space import resolve_space
 
 SIGNATURES = {
     "image": Signature(Image(3, 33, 29), Features(7)),

@@ -12,7 +12,7 @@ from nas import registry
 from nas.benchmark import Features, Image, NextTokens, Sequence, Signature, Tokens, Waveform
 from nas.models import Cost, build, count, example, layer_kind, parameters
 from nas.profiling import count_layers, second_opinion
-from nas.searching import resolve_space
+from nas.space import resolve_space
 from search_spaces.residual_cnn import SPACE
 
 

@@ -12,7 +12,7 @@ from nas.models import build, example
 from nas.profiling import count_layers, peak_memory_bytes
 from nas.profiling.inputs import Inputs, batch_of
 from nas.profiling.training_memory import TrainingMemory, predict_training_memory
-from nas.searching import resolve_space
+from nas.space import resolve_space
 
 CPU = torch.device("cpu")
 FLOAT = 4
