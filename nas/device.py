@@ -101,6 +101,18 @@ def scaler(device: torch.device, precision: Precision) -> torch.amp.GradScaler:
     return torch.amp.GradScaler(device.type, enabled=precision == "float16")
 
 
+def compiling_problem() -> str | None:
+    """Why torch.compile cannot work here, and the way out; None where it can."""
+    from torch._inductor.cpp_builder import get_cpp_compiler  # takes seconds to import
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler:
+        return "torch.compile needs a C++ compiler, and none is there; install one, such as g++."
+    return None
+
+
 def free_bytes(device: torch.device) -> int | None:
     """Memory of `device` that nothing uses; None where the system does not tell."""
     if device.type == "cuda":

@@ -3,7 +3,6 @@
 import gc
 import json
 import shlex
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nas.cli.layers import layers
+from nas.cli.means import amount, means
 from nas.cli.printing import FOLDER, Ordered, as_json, complain, console, print_list
 from nas.cli.spaces import space_path, spaces
+from nas.cli.stopping import stoppable
+from nas.cli.training import train
 from nas.errors import NasError
 
 if TYPE_CHECKING:
@@ -97,6 +99,9 @@ def benchmarks(as_json: bool) -> None:
     print_list(registry.owners(registry.BENCHMARKS), describe, json_too=as_json)
 
 
+main.add_command(train)
+
+
 @main.command()
 @click.argument("space", required=False)
 @click.option("--on", metavar="BENCHMARK", help="The benchmark to search for.")
@@ -116,11 +121,8 @@ def benchmarks(as_json: bool) -> None:
 @click.option("--objective", "objectives", multiple=True, metavar="FIGURE", help="Steer by this figure instead; may be repeated.")
 @click.option("--seed", type=int, metavar="N", help="Of the strategy and of the training; 0 if not given.")
 @click.option("--study", metavar="NAME", help="The study's name; the same name goes on with it.")
-@click.option("--epochs", type=int, metavar="N", help="Epochs of one evaluation.")
-@click.option("--fraction", type=float, metavar="SHARE", help="Share of the training data that one evaluation sees.")
-@click.option("--seconds", type=float, metavar="S", help="Training seconds after which an evaluation begins no further epoch.")
-@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N; chosen by itself if not given.")
-@click.option("--threads", type=int, metavar="N", help="Threads of one evaluation on the CPU; 1 if not given.")
+@amount
+@means
 @click.option("--data", type=FOLDER, metavar="DIR", help="The folder that the benchmark's data lie in.")
 @click.option("--ledger", metavar="URL", help="Where studies are kept; NAS_LEDGER, or sqlite:///nas.sqlite.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON event a line for scripts.")
@@ -145,8 +147,7 @@ def search(config: Path | None, as_json: bool, **given: Any) -> None:
 @click.argument("study")
 @click.option("--top", type=int, default=3, show_default=True, metavar="N", help="How many architectures.")
 @click.option("--seeds", type=int, default=2, show_default=True, metavar="N", help="Trainings of each.")
-@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N; chosen by itself if not given.")
-@click.option("--threads", type=int, default=1, show_default=True, metavar="N", help="Threads on the CPU.")
+@means
 @click.option("--data", type=FOLDER, metavar="DIR", help="The folder that the benchmark's data lie in.")
 @_ledger
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON event a line for scripts.")
@@ -154,6 +155,7 @@ def finals(study: str, as_json: bool, **options: Any) -> None:
     """Train the best of STUDY again from scratch, longer and with new seeds, and read the test data."""
     from nas.searching import Study, finals
 
+    options = {key: value for key, value in options.items() if value is not None}
     with _closing(Study(study, options["ledger"]), as_json, [f"nas report {study} --out leaderboard.html"]) as on_event:
         finals(study, on_event=on_event, **options)
 
@@ -218,22 +220,18 @@ def _no_garbage() -> Iterator[None]:
 
 @contextmanager
 def _events(as_json: bool) -> Iterator["OnEvent"]:
-    """Where a run's events go: JSON lines, a live display, or plain lines off a terminal. SIGTERM stops as Ctrl-C does."""
+    """Where a run's events go: JSON lines, a live display, or plain lines off a terminal; nowhere from one that only helps."""
     from nas.cli.progress import display
-    from nas.searching import to_data
+    from nas.searching import following, to_data
 
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        if as_json:
+    with stoppable():
+        if following():
+            yield lambda _: None
+        elif as_json:
             yield lambda event: click.echo(json.dumps(to_data(event)))
         else:
             with display() as on_event:
                 yield on_event
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

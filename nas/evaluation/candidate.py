@@ -2,22 +2,44 @@
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from nas.benchmark import Benchmark, Budget
-from nas.device import accelerator, is_out_of_memory, pick, place, release
+from nas.device import Precision, accelerator, is_out_of_memory, pick, place, release
 from nas.errors import ModelError, NasError
 from nas.models import Cost, build, cost, count, example
 from nas.profiling.flops import second_opinion
 from nas.profiling.latency import measure_latency
 from nas.profiling.memory import peak_memory_bytes
-from nas.records import Epoch, Failure, Outcome, Record, commit, conditions, this_machine, versions
+from nas.records import Epoch, Failure, Outcome, Record, Setting, commit, this_machine, versions
 from nas.space import Architecture, Limit, Space, broken_limits
-from nas.training import Examples, Report, Stepper, augment, evaluate, load_task, train
+from nas.training import (
+    Compile,
+    Compiler,
+    Feed,
+    Loading,
+    Loop,
+    OnStep,
+    Ranks,
+    Report,
+    Split,
+    Stepper,
+    augment,
+    evaluate,
+    feed,
+    load_task,
+    mix,
+    train,
+)
+
+Keep = Callable[[nn.Module], None]
+"""Handed a trained network."""
 
 
 class Evaluator:
@@ -29,11 +51,15 @@ class Evaluator:
         benchmark: Benchmark,
         *,
         limits: Iterable[Limit] = (),
+        data: Path | None = None,
         device: str | None = None,
         threads: int = 1,
-        data: Path | None = None,
+        precision: Precision = "float32",
+        compile: Compile = "never",  # noqa: A002 - the option's name
+        loading: Loading = "auto",
+        ranks: Ranks | None = None,
     ) -> None:
-        """Load the data and take them to the device.
+        """Load the data and take them to the device, or make ready to stream them; of several `ranks` each trains its share.
 
         Raises:
             DataMissing: the data are nowhere.
@@ -42,14 +68,31 @@ class Evaluator:
         self.space = space
         self.benchmark = benchmark
         self.limits = tuple(limits)
-        self.device = pick(device)
-        self.threads = threads
-        self.machine = this_machine(accelerator(self.device))
-        self.key = conditions(self.machine, str(self.device), threads)
+        self.ranks = ranks or Ranks()
+        self.device = pick(self.ranks.device(device))
+        self.setting = Setting(
+            machine=this_machine(accelerator(self.device)),
+            device=str(self.device),
+            threads=threads,
+            precision=precision,
+            compile=compile,
+            processes=self.ranks.size,
+        )
+        self.key = str(self.setting)
         """What names its work beside architecture, benchmark, budget and seed; see `EvaluationKey`."""
+        self.precision: Precision = precision
+        self.loading: Loading = loading
+        self.compiler = Compiler(compile)
         self.task = load_task(benchmark, data)
-        self.training = self.task.examples("train").to(self.device)
-        self.validation = self.task.examples("validation").to(self.device)
+        self.training = self.feed("train")
+        self.validation = self.feed("validation")
+        validated = (objective for objective in benchmark.objectives if objective.figure.startswith("validation_"))
+        self.objective = next(validated, None)
+        """What patience waits for."""
+
+    def feed(self, split: Split) -> Feed:
+        """The examples of `split`, on the device or streamed to it."""
+        return feed(self.task.examples(split), self.device, self.loading)
 
     def __call__(
         self,
@@ -59,15 +102,19 @@ class Evaluator:
         seed: int,
         report: Report = lambda _: False,
         final: bool = False,
+        on_step: OnStep = lambda _: None,
+        keep: Keep = lambda _: None,
     ) -> Record:
         """The Record of `architecture` trained with `budget` and `seed`; test data are read only where it is `final`.
+
+        `on_step` is handed the loop after every step, and `keep` the trained network where it is complete.
 
         A candidate that fails (wrong shape, out of memory, diverged, an exception of its own) is a Record with `error`.
         What is not the candidate's fault is raised: an architecture of another space, missing data, an error in `report`.
         """
-        run = _Run(self, architecture, budget, seed)
+        run = _Run(self, architecture, budget, seed, on_step)
         threads = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
+        torch.set_num_threads(self.setting.threads)
         try:
             outcome = run.go(report, final=final)
         except ModelError as error:
@@ -81,18 +128,39 @@ class Evaluator:
             outcome = run.fail_by(error)
         finally:
             torch.set_num_threads(threads)  # the rest of the process keeps its own
+        if outcome == "complete" and run.model is not None:
+            keep(run.model)
+        run.model = None
         release(self.device)
         return run.record(outcome)
+
+    def follow(self, wanted: Mapping[str, Any]) -> None:
+        """This process's part of a training that rank 0 wants; see `Ranks.orders`. What is raised here rank 0 records."""
+        run = _Run(self, self.space.architecture(wanted["choices"]), Budget(**wanted["budget"]), wanted["seed"])
+        run.figures |= wanted["figures"]
+        torch.set_num_threads(self.setting.threads)
+        with self.ranks.working():
+            run.train(place(run.build(), self.device), lambda _: False)
+        release(self.device)
 
 
 class _Run:
     """One evaluation under way: gathers figures until it is known what came of it."""
 
-    def __init__(self, evaluator: Evaluator, architecture: Architecture, budget: Budget, seed: int) -> None:
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        architecture: Architecture,
+        budget: Budget,
+        seed: int,
+        on_step: OnStep = lambda _: None,
+    ) -> None:
         self.evaluator = evaluator
         self.architecture = architecture
         self.budget = budget
         self.seed = seed
+        self.on_step = on_step
+        self.model: nn.Module | None = None
         self.begin = time.perf_counter()
         self.figures: dict[str, float] = {}
         self.gathered: dict[str, object] = {}
@@ -107,7 +175,7 @@ class _Run:
         self.count()
         if self.broken():
             return "infeasible"
-        model = self.build()
+        model = self.model = self.build()
         self.compare_counts(model, int(self.figures["macs"]))
         place(model, self.evaluator.device)
         self.measure(model)
@@ -115,8 +183,7 @@ class _Run:
             return "infeasible"
         outcome = self.train(model, report)
         if outcome == "complete" and final:
-            test = self.evaluator.task.examples("test").to(self.evaluator.device)
-            figures = evaluate(model, self.evaluator.task, test, "test")
+            figures = evaluate(model, self.evaluator.task, self.evaluator.feed("test"), "test", self.evaluator.precision)
             if not all(map(math.isfinite, figures.values())):
                 return self.fail("diverged", "a test figure is not finite.")
             self.figures |= figures
@@ -170,17 +237,36 @@ class _Run:
                 self.listener_error = error
                 raise
 
+        watching: list[Callable[[Loop], None]] = []
+
+        def begin(loop: Loop) -> None:
+            watching.append(evaluator.compiler.follow(loop))
+
+        def on_step(loop: Loop) -> None:
+            for watch in watching:
+                watch(loop)
+            self.on_step(loop)
+
         evaluator = self.evaluator
-        training = train(
-            model,
-            evaluator.task,
-            evaluator.training,
-            evaluator.validation,
-            recipe=evaluator.benchmark.recipe,
-            budget=self.budget,
-            seed=self.seed,
-            report=listened,
-        )
+        with evaluator.ranks.working(self.wanted()):
+            training = train(
+                model,
+                evaluator.task,
+                evaluator.training,
+                evaluator.validation,
+                recipe=evaluator.benchmark.recipe,
+                budget=self.budget,
+                seed=self.seed,
+                report=listened,
+                objective=evaluator.objective,
+                forward_flops=self.figures["flops"],
+                classes=evaluator.benchmark.signature.output.axes[-1],
+                precision=evaluator.precision,
+                ranks=evaluator.ranks,
+                begin=begin,
+                on_step=on_step,
+            )
+        self.gathered["loading"] = evaluator.training.kind
         self.gathered["curve"] = tuple(training.curve)
         self.figures["train_seconds"] = training.seconds
         self.notes += training.notes
@@ -188,6 +274,11 @@ class _Run:
             return self.fail("diverged", training.problem)
         self.figures |= training.figures
         return training.ended
+
+    def wanted(self) -> dict[str, Any]:
+        """What other processes need to know to train with this one; see `Evaluator.follow`."""
+        given = {"choices": dict(self.architecture.choices), "budget": asdict(self.budget), "seed": self.seed}
+        return {**given, "figures": self.figures}
 
     def broken(self) -> Sequence[str]:
         """The limits that the figures known so far lie outside of."""
@@ -214,9 +305,7 @@ class _Run:
             seed=self.seed,
             budget=self.budget,
             seconds=time.perf_counter() - self.begin,
-            device=str(self.evaluator.device),
-            threads=self.evaluator.threads,
-            machine=self.evaluator.machine,
+            **vars(self.evaluator.setting),
             versions=versions(),
             commit=commit(),
             **self.gathered,  # type: ignore[arg-type]
@@ -232,11 +321,13 @@ class _Step:
 
     def __init__(self, evaluator: Evaluator, model: nn.Module) -> None:
         self.recipe = evaluator.benchmark.recipe
-        self.examples: Examples = evaluator.training
-        self.step = Stepper(model, evaluator.task, self.recipe)
+        self.classes = evaluator.benchmark.signature.output.axes[-1]
+        self.feed = evaluator.training
+        self.step = Stepper(model, evaluator.task, self.recipe, evaluator.precision)
         self.generator = torch.Generator().manual_seed(0)
 
     def __call__(self) -> None:
-        picked = torch.arange(min(self.recipe.batch_size, len(self.examples)), device=self.examples.targets.device)
-        inputs = augment(self.examples.inputs[picked], self.recipe, self.generator)
-        self.step(inputs, self.examples.targets[picked])
+        picked = torch.arange(min(self.recipe.batch_size, len(self.feed)))
+        inputs, targets = next(self.feed.batches([picked]))
+        inputs, wanted = mix(augment(inputs, self.recipe, self.generator), targets, self.classes, self.recipe, self.generator)
+        self.step(inputs, wanted)

@@ -9,7 +9,7 @@ from typing import Any
 from nas.benchmark import Objective
 from nas.errors import LedgerError, did_you_mean, quote
 from nas.ranking.pareto import pareto_front, pareto_layers
-from nas.records import FIGURES, Ledger, Machine, Stage, StudyEntry, Trial
+from nas.records import FIGURES, Ledger, Setting, Stage, StudyEntry, Trial
 from nas.space import Architecture
 
 COSTS = ("flops", "params", "latency_ms", "peak_memory_bytes")
@@ -45,14 +45,14 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows that can be compared: one benchmark, stage, budget, machine, device and number of threads."""
+    """Rows that can be compared: one benchmark, stage, budget, recipe and setting."""
 
     benchmark: str
     stage: Stage
     budget: str
-    machine: Machine
-    device: str
-    threads: int
+    recipe: str
+    """What was asked to be other than in the benchmark's recipe, "mixup=0.2"; empty where nothing was."""
+    setting: Setting
     objectives: tuple[Objective, ...]
     cost: str
     """The figure that, with the objectives, decides who is on the front."""
@@ -93,17 +93,18 @@ def _group(entry: StudyEntry, trial: Trial, objectives: tuple[Objective, ...]) -
     benchmark = entry.definition["benchmark"]
     name = f"{benchmark['name']} v{benchmark['version']}"
     record = trial.record
-    return (name, trial.stage, record.budget, record.machine, record.device, record.threads, objectives)
+    recipe = ", ".join(f"{option}={value}" for option, value in entry.definition.get("recipe", {}).items())
+    return (name, trial.stage, record.budget, recipe, record.setting, objectives)
 
 
 def _place(group: tuple[Any, ...]) -> tuple[Any, ...]:
     """Where a table stands: finalists first, then by benchmark, and the larger budget before the smaller."""
-    name, stage, budget, machine, device, threads, _ = group
-    return (stage != "final", name, -budget.epochs * budget.fraction, str(budget), machine.id, device, threads)
+    name, stage, budget, recipe, setting, _ = group
+    return (stage != "final", name, -budget.epochs * budget.fraction, str(budget), recipe, setting.machine.id, str(setting))
 
 
 def _table(group: tuple[Any, ...], trials: Sequence[Trial], objectives: tuple[Objective, ...], cost: str) -> Table:
-    benchmark, stage, budget, machine, device, threads, _ = group
+    benchmark, stage, budget, recipe, setting, _ = group
     by_architecture: defaultdict[tuple[str, str], dict[str, Trial]] = defaultdict(dict)
     for trial in trials:
         by_architecture[trial.study, trial.architecture.id].setdefault(trial.evaluation, trial)
@@ -131,9 +132,8 @@ def _table(group: tuple[Any, ...], trials: Sequence[Trial], objectives: tuple[Ob
         benchmark=benchmark,
         stage=stage,
         budget=str(budget),
-        machine=machine,
-        device=device,
-        threads=threads,
+        recipe=recipe,
+        setting=setting,
         objectives=objectives,
         cost=cost,
         rows=tuple(rows),

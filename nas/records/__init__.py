@@ -1,8 +1,9 @@
 """What was tried: records of evaluations, the machine they came from, and the ledger that keeps them."""
 
 from nas.records.ledger import DEFAULT_URL, Ledger, Stage, State, StudyEntry, Trial, meaning
-from nas.records.machine import Machine, commit, this_machine, versions
-from nas.records.record import FIGURES, Epoch, Failure, FigureKind, Latency, Outcome, Record, conditions
+from nas.records.machine import Machine, commit, this_machine, usable_cores, versions
+from nas.records.record import FIGURES, Epoch, Failure, FigureKind, Latency, Outcome, Record
+from nas.records.setting import Setting
 from nas.records.table import trials_table
 
 __all__ = [
@@ -16,14 +17,15 @@ __all__ = [
     "Machine",
     "Outcome",
     "Record",
+    "Setting",
     "Stage",
     "State",
     "StudyEntry",
     "Trial",
     "commit",
-    "conditions",
     "meaning",
     "this_machine",
     "trials_table",
+    "usable_cores",
     "versions",
 ]

@@ -42,7 +42,7 @@ def this_machine(accelerator: str | None = None) -> Machine:
     return Machine(
         system=f"{platform.system()} {platform.machine()}",
         processor=_processor(),
-        cores=_cores(),
+        cores=usable_cores(),
         memory_gib=_memory_gib(),
         accelerator=accelerator,
     )
@@ -81,7 +81,8 @@ def _git(*arguments: str, folder: Path) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def _cores() -> int:
+def usable_cores() -> int:
+    """Logical cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

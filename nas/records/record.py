@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from nas.benchmark import Budget
 from nas.records.machine import Machine
+from nas.records.setting import Setting
 
 Outcome = Literal["complete", "pruned", "infeasible", "failed"]
 Known = Literal["counted", "measured", "trained"]
@@ -42,20 +43,42 @@ _machine = lru_cache(maxsize=256)(Machine)
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """The time of one forward pass, as a statistic of `samples` single passes after warm-up."""
+    """The time of one forward pass, as a statistic of `samples` single passes after warm-up.
+
+    What an older measurement did not note is None.
+    """
 
     median_ms: float
     low_ms: float
-    """Lower end of the 95 % interval of the median (order statistics, without assuming a distribution)."""
+    """Lower end of the 95 % interval of the median: of stretches of passes by order statistics, without assuming a distribution,
+    and lower by as much as the reference network was slowed."""
     high_ms: float
     """Upper end of the 95 % interval of the median."""
+    p10_ms: float | None = None
+    """10 % of the passes took at most this long: what contention, which only adds time, changes least."""
     p95_ms: float
     """95 % of the passes took at most this long."""
+    p99_ms: float | None = None
     samples: int
+    relative_width: float | None = None
+    """Of the interval, as a share of the median: what was reached, not what was asked for."""
     batch_size: int
     device: str
     threads: int
     dtype: str
+    """Of the network's weights."""
+    backend: str = "eager"
+    reference_ms: float | None = None
+    """The same quantile as `p10_ms`, of the reference network timed in between."""
+    slowdown: float | None = None
+    """The mean time of the reference network as a multiple of the best its process had seen."""
+    disturbed: str | None = None
+    """In words, where the reference network tells that other work went on; None where it does not, or was not asked."""
+
+    @property
+    def relative(self) -> float | None:
+        """The low quantile as a multiple of the reference network's: what can be compared between sessions."""
+        return self.p10_ms / self.reference_ms if self.p10_ms is not None and self.reference_ms else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,11 +104,6 @@ class Failure:
     message: str
 
 
-def conditions(machine: Machine, device: str, threads: int) -> str:
-    """What figures of time and memory must share to be compared, in words."""
-    return f"{device} with {threads} thread{'s' * (threads != 1)} on machine {machine.id}"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """What came back from one evaluation."""
@@ -109,14 +127,26 @@ class Record:
     device: str
     threads: int
     machine: Machine
+    precision: str = "float32"
+    compile: str = "never"
+    processes: int = 1
+    loading: Literal["memory", "stream"] | None = None
+    """How training examples reached the device: from its memory, or streamed to it; None where it was not trained."""
     versions: Mapping[str, str] = field(default_factory=dict)
     commit: str | None = None
     """Of the harness, with "-dirty" where it had uncommitted changes; None where it runs from no checkout."""
 
     @property
-    def conditions(self) -> str:
-        """Under what its figures of time and memory were measured; see the function of that name."""
-        return conditions(self.machine, self.device, self.threads)
+    def setting(self) -> Setting:
+        """Where and how its figures of time and memory were measured."""
+        return Setting(
+            machine=self.machine,
+            device=self.device,
+            threads=self.threads,
+            precision=self.precision,
+            compile=self.compile,
+            processes=self.processes,
+        )
 
     def to_data(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""

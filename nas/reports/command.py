@@ -42,23 +42,31 @@ def _search(entry: StudyEntry, trials: Sequence[Trial]) -> list[str]:
             words += ["--objective", objective["figure"]]
     if definition["pruner"] != "none":
         words += ["--pruner", definition["pruner"]]
-    return [*words, *_budget(definition), *_threads(trials), "--study", entry.name]
+    return [*words, *_budget(definition), *_recipe(definition), *_setting(trials), "--study", entry.name]
 
 
 def _budget(definition: Mapping[str, Any]) -> list[str]:
     """What differs from the benchmark's own budget."""
     own = definition["benchmark"]["budget"]
-    differing = [name for name in ("epochs", "fraction", "seconds") if definition["budget"][name] != own[name]]
+    differing = [name for name, value in definition["budget"].items() if value != own.get(name)]
     return [word for name in differing for word in (f"--{name}", f"{definition['budget'][name]}")]
 
 
-def _threads(trials: Sequence[Trial]) -> list[str]:
-    threads = max((trial.record.threads for trial in trials if trial.record), default=1)
-    return ["--threads", str(threads)] if threads != 1 else []
+def _recipe(definition: Mapping[str, Any]) -> list[str]:
+    return [word for name, value in definition.get("recipe", {}).items() for word in ("--recipe", f"{name}={value}")]
+
+
+def _setting(trials: Sequence[Trial]) -> list[str]:
+    """What the trials' setting has other than by default; the machine chooses the device."""
+    record = next((trial.record for trial in trials if trial.record), None)
+    if record is None:
+        return []
+    asked = [("threads", record.threads, 1), ("precision", record.precision, "float32"), ("compile", record.compile, "never")]
+    return [word for name, value, default in asked if value != default for word in (f"--{name}", str(value))]
 
 
 def _finals(entry: StudyEntry, trials: Sequence[Trial]) -> list[str]:
     seeds: dict[str, int] = {}
     for trial in trials:
         seeds[trial.architecture.id] = seeds.get(trial.architecture.id, 0) + 1
-    return ["nas", "finals", entry.name, "--top", str(len(seeds)), "--seeds", str(max(seeds.values())), *_threads(trials)]
+    return ["nas", "finals", entry.name, "--top", str(len(seeds)), "--seeds", str(max(seeds.values())), *_setting(trials)]

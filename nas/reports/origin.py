@@ -96,8 +96,7 @@ def _value(value: Any) -> str:
 
 
 def _machine(record: Record) -> str:
-    threads = f"{record.threads} thread{'s' if record.threads != 1 else ''}"
-    return f"{record.machine} (id {record.machine.id}); candidates ran on {record.device} with {threads}"
+    return f"{record.machine} (id {record.machine.id}); candidates ran on {record.setting.use}"
 
 
 def _commits(records: Sequence[Record]) -> str:

@@ -28,8 +28,8 @@ NOT_MEASURED = "–"
 def headline(table: Table) -> str:
     """What the rows of `table` have in common, in one line."""
     what = "finalists, trained again" if table.stage == "final" else "search"
-    where = f"{table.device}, {table.threads} thread{'s' * (table.threads > 1)}"
-    return " · ".join([table.benchmark, what, table.budget, where, str(table.machine)])
+    changed = [table.recipe] if table.recipe else []
+    return " · ".join([table.benchmark, what, table.budget, *changed, table.setting.use, str(table.setting.machine)])
 
 
 def title(name: str) -> str:
@@ -112,9 +112,9 @@ def tables_data(tables: Sequence[Table]) -> list[dict[str, Any]]:
             "benchmark": table.benchmark,
             "stage": table.stage,
             "budget": table.budget,
-            "device": table.device,
-            "threads": table.threads,
-            "machine": asdict(table.machine) | {"id": table.machine.id},
+            "recipe": table.recipe,
+            **asdict(table.setting),
+            "machine": asdict(table.setting.machine) | {"id": table.setting.machine.id},
             "objectives": [asdict(objective) for objective in table.objectives],
             "cost": table.cost,
             "rows": [_row_data(row) for row in table.rows],
@@ -147,9 +147,13 @@ def tables_csv(tables: Sequence[Table]) -> str:
         "benchmark",
         "stage",
         "budget",
+        "recipe",
         "machine",
         "device",
         "threads",
+        "precision",
+        "compile",
+        "processes",
         "rank",
         "on_front",
         "study",
@@ -160,7 +164,8 @@ def tables_csv(tables: Sequence[Table]) -> str:
     writer.writerow([neutral(name) for name in (*fixed, *names, *(f"choice:{name}" for name in choices))])
     for table in tables:
         for row in table.rows:
-            common = [table.benchmark, table.stage, table.budget, str(table.machine), table.device, table.threads]
+            use = {name: value for name, value in asdict(table.setting).items() if name != "machine"}
+            common = [table.benchmark, table.stage, table.budget, table.recipe, str(table.setting.machine), *use.values()]
             own = [row.rank, int(row.on_front), row.study, row.number, row.architecture.id, len(row.trials)]
             figures = [row.figures[name].mean if name in row.figures else None for name in names]
             answers = [row.architecture.choices.get(name) for name in choices]

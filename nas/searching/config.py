@@ -4,19 +4,24 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from optuna.samplers import BaseSampler
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, TypeAdapter, ValidationError, ValidationInfo
 
 from nas import registry
-from nas.benchmark import Benchmark, Budget, Objective
+from nas.benchmark import Benchmark, Budget, Objective, Recipe
 from nas.documents import read_file
 from nas.errors import RegistryError, SearchError, did_you_mean, quote
 from nas.records import DEFAULT_URL, FIGURES, meaning
+from nas.searching.together import WAIT_MINUTES
 from nas.space import Limit, Space, digest, resolve_space, space_to_data
+
+Precision = Literal["float32", "bfloat16", "float16"]
+Compile = Literal["never", "auto", "always"]
+Loading = Literal["auto", "memory", "stream"]
 
 
 def _space(space: Any, info: ValidationInfo) -> Space:
@@ -42,6 +47,44 @@ def _limits(limits: Any) -> Any:
 
 def _folders(folders: Any) -> Any:
     return (folders,) if isinstance(folders, str | Path) else folders
+
+
+def _recipe(recipe: Any) -> Any:
+    """Options of a recipe by name, from a mapping or from texts such as "mixup=0.2"."""
+    if isinstance(recipe, Mapping):
+        return dict(recipe)
+    pairs = [str(text).partition("=") for text in _several(recipe, str)]
+    if bad := next((text for text, sign, _ in pairs if not sign), None):
+        raise ValueError(f"must be OPTION=VALUE, such as 'mixup=0.2'; {bad!r} has no '='")
+    return {name.strip(): _plain(value.strip()) for name, _, value in pairs}
+
+
+def _plain(text: str) -> Any:
+    """A number, true, false or null as JSON has them; else the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def changed(benchmark: Benchmark, recipe: Mapping[str, Any]) -> Benchmark:
+    """`benchmark` with other options of its recipe.
+
+    Raises:
+        NasError: an option is unknown, of the wrong kind, or out of its range.
+    """
+    known = [field.name for field in fields(Recipe)]
+    for name in recipe:
+        if name not in known:
+            raise SearchError(f"A recipe has no option {quote(name)}. {did_you_mean(name, known)}")
+    if not recipe:
+        return benchmark
+    try:
+        made = TypeAdapter(Recipe).validate_python(asdict(benchmark.recipe) | dict(recipe))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise SearchError(f"recipe: {first['loc'][0]}: {first['msg']}, got {quote(first['input'])}.") from None
+    return replace(benchmark, recipe=made)
 
 
 def _names(names: Any) -> Any:
@@ -98,7 +141,7 @@ def _check_figures(figures: Iterable[str], benchmark: Benchmark) -> None:
 
 
 class SearchConfig(BaseModel):
-    """One search. `space_path`, `trials`, `proposals`, `device`, `threads` and `data` aside, all decides what its trials mean."""
+    """One search. All but `space_path`, `trials`, `proposals`, `data` and what `means` names decides what its trials mean."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True)
 
@@ -131,10 +174,24 @@ class SearchConfig(BaseModel):
     """Share of the training data that one evaluation sees, if not the benchmark's own."""
     seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Training seconds after which an evaluation begins no further epoch."""
+    steps: Annotated[int, Field(ge=1)] | None = None
+    """Steps of the optimiser that one evaluation takes at most."""
+    flops: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Floating-point operations that the training of one evaluation takes at most, three forward passes an example."""
+    recipe: Annotated[dict[str, Any], BeforeValidator(_recipe)] = Field(default_factory=dict)
+    """Options of training, if not the benchmark's own: such as "mixup=0.2" or "optimizer=lamb"."""
     device: str | None = None
     """cpu, cuda or cuda:N; chosen by itself if not given."""
     threads: Annotated[int, Field(ge=1, le=1_024)] = 1
     """Threads of one evaluation on the CPU."""
+    precision: Precision = "float32"
+    """The number format of convolutions and matrix products in training."""
+    compile: Compile = "never"
+    """Whether training goes through torch.compile: never, always, or auto, where the steps ahead pay for it."""
+    wait_minutes: Annotated[float, Field(gt=0, le=10_000)] = WAIT_MINUTES
+    """Minutes that one process waits for another, where torchrun starts several to train each candidate together."""
+    loading: Loading = "auto"
+    """How training examples reach the device: from its memory, as a stream, or as there is room for them."""
     data: Path | None = None
     """The folder that the benchmark's data lie in, if not where it looks by itself."""
 
@@ -149,6 +206,7 @@ class SearchConfig(BaseModel):
             config = cls(**options)
         except ValidationError as error:
             raise SearchError(_complaint(error, cls.model_fields)) from None
+        config = config.model_copy(update={"on": changed(config.on, config.recipe)})
         config._check()
         return config
 
@@ -195,8 +253,13 @@ class SearchConfig(BaseModel):
     @property
     def budget(self) -> Budget:
         """Of one evaluation."""
-        given = {"epochs": self.epochs, "fraction": self.fraction, "seconds": self.seconds}
-        return replace(self.on.budget, **{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
+        given = {name: getattr(self, name) for name in ("epochs", "fraction", "seconds", "steps", "flops")}
+        return replace(self.on.budget, **{name: value for name, value in given.items() if value is not None})
+
+    @property
+    def means(self) -> dict[str, Any]:
+        """By what evaluations are made: device, threads, number format, and so on."""
+        return {name: getattr(self, name) for name in ("device", "threads", "precision", "compile", "loading")}
 
     @property
     def most_proposals(self) -> int:
@@ -220,6 +283,7 @@ class SearchConfig(BaseModel):
             "objectives": [asdict(objective) for objective in self.steered_by],
             "limits": [str(limit) for limit in self.all_limits],
             "budget": asdict(self.budget),
+            "recipe": dict(self.recipe),
             "seed": self.seed,
         }
 

@@ -5,11 +5,14 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nas.benchmark import Benchmark, Budget
 from nas.records import Epoch, Record, Stage
 from nas.space import Architecture, Limit, Space, digest
+
+if TYPE_CHECKING:
+    from nas.evaluation import Evaluator
 
 
 class Evaluate(Protocol):
@@ -30,10 +33,10 @@ class Evaluate(Protocol):
         """The Record of `architecture`; `report` is told every epoch, and answers whether to stop."""
 
 
-def make_evaluator(
-    space: Space, benchmark: Benchmark, limits: Sequence[Limit], *, device: str | None, threads: int, data: Path | None
-) -> Evaluate:
-    """The evaluator that trains. Loads torch and the data, which takes seconds; so it is made when first needed.
+def make_evaluator(space: Space, benchmark: Benchmark, limits: Sequence[Limit], *, data: Path | None, **means: Any) -> "Evaluator":
+    """The evaluator that trains, by `means` such as device and threads.
+
+    It loads torch and the data, which takes seconds; so it is made when first needed.
 
     Raises:
         NasError: the space uses a layer wrongly, or the data or the device are missing.
@@ -42,16 +45,16 @@ def make_evaluator(
     from nas.models import check_layers
 
     check_layers(space)
-    return Evaluator(space, benchmark, limits=limits, device=device, threads=threads, data=data)
+    return Evaluator(space, benchmark, limits=limits, data=data, **means)
 
 
 class EvaluationKey:
     """Names the work of one evaluation: equal keys mean that the same would come out, and that one Record serves both.
 
     In it are the space's declaration, the architecture, the benchmark with its recipe, the budget, the seed, the stage,
-    and the evaluator's own `key`: for `nas.evaluation.Evaluator` the machine, its accelerator, the device and the threads, since
-    figures of time and memory are part of a Record. What an evaluator without a `key` finds is never taken for the work of
-    another study, since nothing tells two functions apart.
+    and the evaluator's own `key`: for `nas.evaluation.Evaluator` its `Setting`, since figures of time and
+    memory are part of a Record. What an evaluator without a `key` finds is never taken for the work of another study, since
+    nothing tells two functions apart.
     """
 
     def __init__(self, space: Space, benchmark: Benchmark, stage: Stage, evaluate: Evaluate, study: str) -> None:

@@ -11,11 +11,13 @@ from nas.searching.config import SearchConfig
 from nas.searching.evaluating import Evaluate, EvaluationKey, make_evaluator
 from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
 from nas.searching.study import Study
+from nas.searching.together import follow, together
 from nas.space import Architecture, broken_limits, size_if_counted, size_text
 from nas.strategies import Guide, Proposal
 
 if TYPE_CHECKING:
     from nas.models import Within
+    from nas.training import Ranks
 
 IDLE_BEFORE_CHANCE = 5
 """After so many proposals in a row that bring nothing new (known, or outside a limit), the next is drawn by chance, within those
@@ -39,10 +41,22 @@ def search(space: Any, *, on: Any, on_event: OnEvent = ignore, evaluate: Evaluat
 
 
 def run(config: SearchConfig, *, on_event: OnEvent = ignore, evaluate: Evaluate | None = None) -> Study:
-    """Run the search that `config` asks for, or go on with it; see `search`."""
+    """Run the search that `config` asks for, or go on with it; see `search`.
+
+    Of several processes that torchrun started, the first searches and the others help it to train.
+    """
+    with together(config.wait_minutes) as ranks:
+        if ranks is None or ranks.leads:
+            _lead(config, on_event, evaluate, ranks)
+        else:
+            follow(ranks, lambda: make_evaluator(config.space, config.on, (), data=config.data, ranks=ranks, **config.means))
+    return Study(config.study_name, config.ledger)
+
+
+def _lead(config: SearchConfig, on_event: OnEvent, evaluate: Evaluate | None, ranks: "Ranks | None") -> None:
     name = config.study_name
     with Ledger(config.ledger) as ledger, ledger.driving(name):
-        search_run = _Run(config, ledger, on_event, evaluate)  # refuses an unknown strategy or pruner
+        search_run = _Run(config, ledger, on_event, evaluate, ranks)  # refuses an unknown strategy or pruner
         if name not in {entry.name for entry in ledger.studies()}:
             search_run.prepare()  # refuses wrong layers, missing data or devices, before the name is taken
             search_run.check_limits()
@@ -53,7 +67,6 @@ def run(config: SearchConfig, *, on_event: OnEvent = ignore, evaluate: Evaluate 
             on_event(RunEnded(name, INTERRUPTED, True, search_run.tally.progress()))
             raise
         on_event(RunEnded(name, reason, False, search_run.tally.progress()))
-    return Study(name, config.ledger)
 
 
 class _Run:
@@ -62,11 +75,19 @@ class _Run:
     entry: StudyEntry
     """The study in the ledger, once it is begun."""
 
-    def __init__(self, config: SearchConfig, ledger: Ledger, on_event: OnEvent, evaluate: Evaluate | None) -> None:
+    def __init__(
+        self,
+        config: SearchConfig,
+        ledger: Ledger,
+        on_event: OnEvent,
+        evaluate: Evaluate | None,
+        ranks: "Ranks | None" = None,
+    ) -> None:
         self.config = config
         self.ledger = ledger
         self.on_event = on_event
         self.evaluate = evaluate
+        self.ranks = ranks
         self.trains = evaluate is None
         """Whether candidates are networks that are built and trained."""
         self.tally = Tally(config.trials, config.steered_by[0])
@@ -201,7 +222,7 @@ class _Run:
         """What evaluates; made when first needed, since that loads torch and the data.
 
         Raises:
-            NasError: a layer, the data or the device is wrong, or the study was measured under other conditions.
+            NasError: a layer, the data or the device is wrong, or the study was measured in another setting.
         """
         if self.evaluate is None:
             config = self.config
@@ -209,21 +230,21 @@ class _Run:
                 config.space,
                 config.on,
                 config.all_limits,
-                device=config.device,
-                threads=config.threads,
                 data=config.data,
+                ranks=self.ranks,
+                **config.means,
             )
-            self.check_conditions(getattr(self.evaluate, "key", ""))
+            self.check_setting(getattr(self.evaluate, "key", ""))
         return self.evaluate
 
-    def check_conditions(self, now: str) -> None:
+    def check_setting(self, now: str) -> None:
         """Refuse to mix figures that do not compare in one study."""
-        measured = (trial.record.conditions for trial in self.known.values() if trial.record and trial.reused_from is None)
-        then = next((conditions for conditions in measured if conditions != now), None)
+        measured = (str(trial.record.setting) for trial in self.known.values() if trial.record and trial.reused_from is None)
+        then = next((setting for setting in measured if setting != now), None)
         if then is not None:
             raise SearchError(
                 f"The study {self.entry.name!r} was measured on {then}, now it would be {now}; "
-                "give the same --device and --threads, or name another --study."
+                "give the same --device, --threads, --precision and --compile, or name another --study."
             )
 
     def count(self, trial: Trial, *, fresh: bool) -> None:

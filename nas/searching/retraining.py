@@ -4,15 +4,17 @@ Test figures stand beside the rows and order nothing: finalists are ranked by th
 """
 
 from pathlib import Path
+from typing import Any
 
 from nas.benchmark import Benchmark, Objective
 from nas.errors import SearchError, quote
 from nas.ranking import leaderboard
 from nas.records import Epoch, Ledger, StudyEntry, Trial
-from nas.searching.config import default_ledger, resolve_benchmark
+from nas.searching.config import changed, default_ledger, resolve_benchmark
 from nas.searching.evaluating import Evaluate, EvaluationKey, make_evaluator
 from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
 from nas.searching.study import Study
+from nas.searching.together import WAIT_MINUTES, follow, together
 from nas.space import Architecture
 
 
@@ -22,13 +24,16 @@ def finals(
     top: int = 3,
     seeds: int = 2,
     ledger: str | None = None,
-    device: str | None = None,
-    threads: int = 1,
     data: Path | None = None,
     on_event: OnEvent = ignore,
     evaluate: Evaluate | None = None,
+    wait_minutes: float = WAIT_MINUTES,
+    **means: Any,
 ) -> Study:
     """Train the `top` architectures of `study` again, each with `seeds` seeds that the search did not use.
+
+    `means` are those of a search: device, threads, precision, compile, loading. Of several processes that torchrun started, each
+    waits `wait_minutes` for another at most.
 
     What is trained already is not trained again: after Ctrl-C or a kill the same call goes on.
 
@@ -36,26 +41,31 @@ def finals(
         NasError: there is no such study, it has no complete trial, or its benchmark is another than it was.
         KeyboardInterrupt: after Ctrl-C.
     """
-    for name, number in (("top", top), ("seeds", seeds), ("threads", threads)):
+    for name, number in (("top", top), ("seeds", seeds), ("threads", means.get("threads", 1))):
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise SearchError(f"Finals need {name} of at least 1, got {quote(number)}.")
     url = ledger or default_ledger()
-    with Ledger(url, create=False) as book, book.driving(study):
-        entry = book.study(study)
-        benchmark = benchmark_of(entry)
-        chosen = finalists(book, study, top)
-        if evaluate is None:  # without limits: the search has kept to them, and another measurement shall drop no finalist
-            evaluate = make_evaluator(entry.space, benchmark, (), device=device, threads=threads, data=data)
-        run = _Finals(book, entry, benchmark, on_event, evaluate)
-        try:
-            for architecture in chosen:
-                for n in range(seeds):
-                    run.expect(architecture, entry.definition["seed"] + 1 + n)
-            run.go()
-        except KeyboardInterrupt:
-            on_event(RunEnded(study, INTERRUPTED, True, run.tally.progress()))
-            raise
-        on_event(RunEnded(study, run.outcome(), False, run.tally.progress()))
+    with together(wait_minutes) as ranks, Ledger(url, create=False) as book:
+        if ranks is not None and not ranks.leads:
+            known = book.study(study)
+            follow(ranks, lambda: make_evaluator(known.space, benchmark_of(known), (), data=data, ranks=ranks, **means))
+            return Study(study, url)
+        with book.driving(study):
+            entry = book.study(study)
+            benchmark = benchmark_of(entry)
+            chosen = finalists(book, study, top)
+            if evaluate is None:  # without limits: the search has kept to them, and another measurement shall drop no finalist
+                evaluate = make_evaluator(entry.space, benchmark, (), data=data, ranks=ranks, **means)
+            run = _Finals(book, entry, benchmark, on_event, evaluate)
+            try:
+                for architecture in chosen:
+                    for n in range(seeds):
+                        run.expect(architecture, entry.definition["seed"] + 1 + n)
+                run.go()
+            except KeyboardInterrupt:
+                on_event(RunEnded(study, INTERRUPTED, True, run.tally.progress()))
+                raise
+            on_event(RunEnded(study, run.outcome(), False, run.tally.progress()))
     return Study(study, url)
 
 
@@ -73,7 +83,7 @@ def finalists(ledger: Ledger, study: str, top: int) -> list[Architecture]:
 
 
 def benchmark_of(entry: StudyEntry) -> Benchmark:
-    """The study's benchmark, as it is installed.
+    """The study's benchmark as it is installed, with the study's changes to its recipe.
 
     Raises:
         SearchError: its version is not the one that the study was begun with.
@@ -85,7 +95,7 @@ def benchmark_of(entry: StudyEntry) -> Benchmark:
             f"The study {entry.name!r} is of {name} version {version}, installed is version {benchmark.version}; "
             "the two do not compare."
         )
-    return benchmark
+    return changed(benchmark, entry.definition.get("recipe", {}))
 
 
 class _Finals:

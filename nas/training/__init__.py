@@ -2,6 +2,7 @@
 
 from nas.training.augmentation import augment
 from nas.training.checkpoints import Checkpoints
+from nas.training.compiling import Compile, Compiler
 from nas.training.feeding import Feed, Loading, feed
 from nas.training.joining import joined
 from nas.training.kinds import Classification, NextToken, Regression, Tagging
@@ -24,6 +25,8 @@ __all__ = [
     "METRICS",
     "Checkpoints",
     "Classification",
+    "Compile",
+    "Compiler",
     "Examples",
     "Feed",
     "Loading",

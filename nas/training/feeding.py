@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
 from nas.device import free_bytes
 from nas.errors import BenchmarkError
+from nas.records import usable_cores
 from nas.training.task import Examples
 
 Loading = Literal["auto", "memory", "stream"]
@@ -23,6 +24,9 @@ MOST_OF_MEMORY = 0.25
 
 LOAD_AT_ONCE = 256
 """Examples of a data set that are read together as it is taken into memory."""
+
+
+MOST_READERS = 4
 
 
 class Feed(Protocol):
@@ -42,8 +46,8 @@ class Feed(Protocol):
         """Inputs and targets of the examples of each of `picked` (numbers, on the CPU), on the device."""
 
 
-def feed(source: Examples | Dataset[Any], device: torch.device, loading: Loading = "auto", *, workers: int = 0) -> Feed:
-    """`source` for training on `device`; `workers` processes read ahead where it streams, 0 for none.
+def feed(source: Examples | Dataset[Any], device: torch.device, loading: Loading = "auto") -> Feed:
+    """`source` for training on `device`; where it streams to a GPU, other processes read ahead.
 
     A data set gives an input and a target, tensors of one example, by its number.
 
@@ -58,7 +62,12 @@ def feed(source: Examples | Dataset[Any], device: torch.device, loading: Loading
         return InMemory(_all_of(source).to(device), device)
     if isinstance(source, Examples):
         source = cast("Dataset[Any]", TensorDataset(source.inputs, source.targets))
-    return Streamed(source, device, workers)
+    return Streamed(source, device, read_ahead(device))
+
+
+def read_ahead(device: torch.device) -> int:
+    """Processes that read examples ahead; none for a CPU, which they would take from the training itself."""
+    return 0 if device.type == "cpu" else min(MOST_READERS, max(0, usable_cores() - 1))
 
 
 def as_feed(source: Feed | Examples, device: torch.device) -> Feed:
@@ -112,6 +121,7 @@ class Streamed:
             batch_sampler=[numbers.tolist() for numbers in picked],
             num_workers=self.workers,
             pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),  # else it draws a number from the state that dropout draws from
         )
         for inputs, targets in loader:
             yield inputs.to(self.device, non_blocking=True), targets.to(self.device, non_blocking=True)

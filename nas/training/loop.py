@@ -21,6 +21,7 @@ from nas.errors import BenchmarkError
 from nas.records import Epoch
 from nas.training.augmentation import augment
 from nas.training.feeding import Feed, as_feed
+from nas.training.mixing import mix
 from nas.training.optimizing import Schedule
 from nas.training.ranks import Ranks
 from nas.training.stepping import Stepper, group_of
@@ -92,8 +93,8 @@ def train(
     report: Report = lambda _: False,
     objective: Objective | None = None,
     forward_flops: float | None = None,
+    classes: int = 0,
     precision: Precision = "float32",
-    compiled: Callable[[nn.Module], nn.Module] = lambda model: model,
     ranks: Ranks | None = None,
     begin: Callable[["Loop"], None] = lambda _: None,
     on_step: OnStep = lambda _: None,
@@ -103,9 +104,8 @@ def train(
     Of several `ranks` each calls this with the same, trains its share of every batch, and goes by what rank 0 finds.
 
     `report` is told every epoch. `objective` is what patience waits for; `forward_flops` of one example turn a budget of FLOPs
-    into steps. `compiled` makes of the model what is called in its place while it trains. `begin` is handed the loop before its
-    first step and may set it to where another stopped; `on_step` is handed it after each. The global random state is left as it
-    was.
+    into steps; where examples are mixed, their targets become shares of `classes`. `begin` is handed the loop before its first
+    step and may set it to where another stopped; `on_step` is handed it after each. The global random state is left as it was.
 
     A loss or a validation figure that is not finite ends the training as "diverged". A batch that does not fit into memory is
     trained in parts, and a note says so.
@@ -118,9 +118,9 @@ def train(
     ranks = ranks or Ranks()
     with seeded(ranks.seed(seed), device):  # for dropout; order and augmentation have a generator of their own
         ranks.level(model)
-        stepper = Stepper(model, task, recipe, precision, compiled, ranks)
+        stepper = Stepper(model, task, recipe, precision, ranks)
         data = as_feed(training, device).first(budget.fraction), as_feed(validation, device)
-        loop = Loop(stepper, *data, budget=budget, seed=seed, objective=objective, forward_flops=forward_flops)
+        loop = Loop(stepper, *data, budget=budget, seed=seed, objective=objective, forward_flops=forward_flops, classes=classes)
         begin(loop)
         return loop.run(report, on_step)
 
@@ -138,6 +138,7 @@ class Loop:
         seed: int,
         objective: Objective | None = None,
         forward_flops: float | None = None,
+        classes: int = 0,
     ) -> None:
         self.recipe = stepper.recipe
         if self.recipe.patience is not None and objective is None:
@@ -147,6 +148,7 @@ class Loop:
         self.validation = validation
         self.budget = budget
         self.objective = objective
+        self.classes = classes
         self.device = stepper.device
         self.ranks = stepper.ranks
         self.seed = seed
@@ -209,7 +211,9 @@ class Loop:
         batches = self.training.batches([self.ranks.share(whole) for whole in picked])
         for whole, (inputs, targets) in zip(picked, batches, strict=True):
             self.schedule.set(at.step)
-            loss = yield augment(inputs, self.recipe, self._chance()), targets, len(whole)
+            chance = self._chance()
+            mixed = mix(augment(inputs, self.recipe, chance), targets, self.classes, self.recipe, chance)
+            loss = yield *mixed, len(whole)
             self.loss_sum += loss * len(targets)
             self.losses.append(loss)
             at.seen += len(whole)

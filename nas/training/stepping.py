@@ -1,6 +1,6 @@
 """One batch moves the weights: forward, loss, backward, clip, step; in parts where memory asks for it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -26,10 +26,9 @@ class Stepper:
         task: Task,
         recipe: Recipe,
         precision: Precision = "float32",
-        compiled: Callable[[nn.Module], nn.Module] = lambda model: model,
         ranks: Ranks | None = None,
     ) -> None:
-        """`compiled` makes of the model what is called in its place.
+        """Make ready for the first step.
 
         Raises:
             BenchmarkError: the recipe names an optimiser that there is not.
@@ -40,7 +39,8 @@ class Stepper:
         self.precision = precision
         self.device = next(model.parameters()).device
         self.ranks = ranks or Ranks()
-        self.called = compiled(model)
+        self.called: nn.Module = model
+        """What is called in the model's place in training; may be changed between two steps."""
         self.optimizer = make_optimizer(model, recipe)
         self.scaler = scaler(self.device, precision)
         self.average = ModelEmaV3(model, decay=recipe.ema, use_warmup=True) if recipe.ema is not None else None

@@ -317,7 +317,7 @@ class Watched:
     def __init__(self, task: Task) -> None:
         self.task = task
         self.loss = task.loss
-        self.figures = task.figures
+        self.meter = task.meter
         self.asked: list[Split] = []
 
     def examples(self, split: Split) -> Examples:
@@ -352,7 +352,7 @@ FAILURES = {
     "raising": ("raised", r"ValueError: this layer is broken"),
     "outofgpumemory": ("out_of_memory", r"on cpu: CUDA out of memory\. Tried to allocate 80\.00 GiB\."),
     "outofhostmemory": ("out_of_memory", r"on cpu: .*can't allocate memory: you tried to allocate 4503599627370496 bytes\..*"),
-    "poison": ("diverged", r"the loss or a validation figure was not finite in epoch 1\."),
+    "poison": ("diverged", r"the loss was nan at step 1 of 2\."),
     "lying": ("raised", r"RuntimeError: .*must have same reduction dim.*"),
 }
 
@@ -457,14 +457,21 @@ def test_a_network_that_cannot_be_traced_is_noted_and_trained(monkeypatch: pytes
     assert record.notes == ("fvcore could not trace it (RuntimeError); multiply-adds are counted by torch alone.",)
 
 
+def test_a_second_counter_that_disagrees_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.evaluation.candidate.second_opinion", lambda *_: (1_000, {"fft_fft": 1}))
+    record = evaluated()
+    assert record.figures["macs"] == MACS
+    assert record.notes == (f"fvcore counts 1,000 multiply-adds, torch {MACS:,}; the figure is torch's.",)
+    assert record.uncounted == {"fft_fft": 1}
+    assert record.outcome == "complete"
+
+
 @pytest.mark.usefixtures("_plugins")
-def test_a_second_counter_that_disagrees_is_noted() -> None:
-    """fvcore does not know recurrent cells: 32 steps of four gates, each 4 × (4 + 4)."""
+def test_both_counters_know_recurrent_cells() -> None:
+    """32 steps of four gates, each 4 × (4 + 4)."""
     record = evaluated(TINY, "recurrent", "head")
     assert record.figures["macs"] == MACS + 32 * 4 * 4 * (4 + 4)
-    assert record.notes == ("fvcore counts 1,232 multiply-adds, torch 5,328; the figure is torch's.",)
-    assert record.uncounted == {"lstm": 1}
-    assert record.outcome == "complete"
+    assert (record.notes, record.uncounted) == ((), {})
 
 
 def test_a_benchmark_that_reads_no_folder_refuses_one(tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ def test_budgets_that_read_alike_are_still_apart() -> None:
 def test_studies_that_ask_the_same_share_a_table() -> None:
     (table,) = rank([(study("a"), trial(0, record(0.5))), (study("b"), trial(1, record(0.6), entry="b"))])
     assert ranks(table) == [1, 2]
-    assert (table.benchmark, table.stage, table.budget, table.machine, table.device, table.objectives) == (
+    assert (table.benchmark, table.stage, table.budget, table.setting.machine, table.setting.device, table.objectives) == (
         *("digits v1", "search", "3 epochs", MACHINE, "cpu"),
         (ACCURACY,),
     )

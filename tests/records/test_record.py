@@ -27,13 +27,17 @@ FULL = Record(
     error=Failure(kind="out_of_memory", message="on cuda: é ☃ \udcff"),
     notes=("fvcore counts 3 multiply-adds, torch 4; the figure is torch's.",),
     seed=7,
-    budget=Budget(epochs=3, fraction=0.5, seconds=60.0),
+    budget=Budget(epochs=3, fraction=0.5, seconds=60.0, steps=100, flops=1e12),
     seconds=12.5,
     device="cuda:1",
     threads=2,
     machine=replace(MACHINE, memory_gib=16, accelerator="A GPU"),
     versions={"python": "3.11.7", "torch": "2.10.0"},
     commit="0123456789ab-dirty",
+    precision="bfloat16",
+    compile="auto",
+    processes=2,
+    loading="stream",
 )
 
 

@@ -12,7 +12,7 @@ from toys import toy_record
 
 from nas.benchmark import Budget, Objective
 from nas.ranking import Row, Summary, Table
-from nas.records import FIGURES, Machine, Trial
+from nas.records import FIGURES, Machine, Setting, Trial
 from nas.reports.tables import NOT_MEASURED, headline, neutral, print_tables, show, tables_csv, tables_data, title
 from nas.space import Architecture
 
@@ -62,13 +62,16 @@ def table(*rows: Row, **rest: Any) -> Table:
         "benchmark": "digits v1",
         "stage": "search",
         "budget": "3 epochs",
-        "machine": MACHINE,
-        "device": "cpu",
-        "threads": 1,
+        "recipe": "",
+        "setting": Setting(machine=MACHINE, device="cpu", threads=1),
         "objectives": (Objective("validation_accuracy", "maximize"),),
         "cost": "flops",
     }
     return Table(rows=rows, **given | rest)
+
+
+def setting(**rest: Any) -> Setting:
+    return replace(Setting(machine=MACHINE, device="cpu", threads=1), **rest)
 
 
 def printed(*tables: Table, top: int | None = None) -> str:
@@ -182,14 +185,15 @@ HOSTILE = ["[/x]", "[red]", "[bold]x[/bold]", ":smile:", "[link=https://example.
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.parametrize("place", ["benchmark", "budget", "device", "cost"])
+@pytest.mark.parametrize("place", ["benchmark", "budget", "recipe", "cost"])
 def test_a_hostile_name_of_a_table_is_printed_as_it_is(place: str, name: str) -> None:
     assert name in printed(table(row(), **{place: name}))
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_of_a_machine_a_study_or_an_objective_is_printed_as_it_is(name: str) -> None:
-    assert name in printed(table(row(), machine=replace(MACHINE, processor=name)))
+    assert name in printed(table(row(), setting=setting(machine=replace(MACHINE, processor=name))))
+    assert name in printed(table(row(), setting=setting(device=name)))
     assert name in printed(table(row(study=name), row()))
     assert name in printed(table(row(), objectives=(Objective(name, "maximize"),)))
 
@@ -216,9 +220,13 @@ def test_csv_has_a_row_each_with_its_figures_as_they_were_measured_and_its_choic
             "benchmark",
             "stage",
             "budget",
+            "recipe",
             "machine",
             "device",
             "threads",
+            "precision",
+            "compile",
+            "processes",
             "rank",
             "on_front",
             "study",
@@ -233,9 +241,13 @@ def test_csv_has_a_row_each_with_its_figures_as_they_were_measured_and_its_choic
         "benchmark": "digits v1",
         "stage": "search",
         "budget": "3 epochs",
+        "recipe": "",
         "machine": str(MACHINE),
         "device": "cpu",
         "threads": "1",
+        "precision": "float32",
+        "compile": "never",
+        "processes": "1",
         "rank": "1",
         "on_front": "1",
         "study": "a",
@@ -260,7 +272,7 @@ def test_csv_of_several_tables_is_one() -> None:
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", '=HYPERLINK("x")', "-"])
 def test_text_that_a_spreadsheet_would_calculate_is_neutralised(text: str) -> None:
-    (found,) = parsed(table(row(study=text, choices={"kind": text}), benchmark=text, device=text))
+    (found,) = parsed(table(row(study=text, choices={"kind": text}), benchmark=text, setting=setting(device=text)))
     for cell in ("benchmark", "device", "study", "choice:kind"):
         assert found[cell] == f"'{text}"
 
@@ -286,7 +298,7 @@ def test_a_number_is_never_neutralised(value: Any) -> None:
 
 @pytest.mark.parametrize("text", ["", "a", "a=b", "1-2", 'a "quoted" word', "a,b", "a\nb", "é ☃"])
 def test_harmless_text_is_read_back_as_it_was(text: str) -> None:
-    (found,) = parsed(table(row(choices={"kind": text}), device=text))
+    (found,) = parsed(table(row(choices={"kind": text}), setting=setting(device=text)))
     assert (found["device"], found["choice:kind"]) == (text, text)
 
 
@@ -304,8 +316,12 @@ def test_json_is_equal_to_the_data_and_holds_every_figure() -> None:
             "benchmark": "digits v1",
             "stage": "final",
             "budget": "3 epochs",
+            "recipe": "",
             "device": "cpu",
             "threads": 1,
+            "precision": "float32",
+            "compile": "never",
+            "processes": 1,
             "machine": {
                 "system": "Linux x86_64",
                 "processor": "A Processor",
@@ -359,5 +375,5 @@ def test_on_a_narrow_terminal_costs_give_way_and_no_figure_is_cut() -> None:
 
 
 def test_csv_tells_threads_apart() -> None:
-    rows = list(csv.DictReader(io.StringIO(tables_csv([table(row()), table(row(), threads=2)]))))
+    rows = list(csv.DictReader(io.StringIO(tables_csv([table(row()), table(row(), setting=setting(threads=2))]))))
     assert [found["threads"] for found in rows] == ["1", "2"]

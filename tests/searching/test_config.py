@@ -1,7 +1,10 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from benchmarks.digits import BENCHMARK
+from nas.benchmark import Recipe
 from nas.errors import DocumentError, NasError
 from nas.searching import SearchConfig
 from nas.space import Limit
@@ -55,8 +58,9 @@ def test_equal_searches_have_equal_names_and_others_have_others(folder: Path) ->
     def name(**options: object) -> str:
         return SearchConfig.make(space=folder / "tiny.yaml", on="digits", **options).study_name
 
-    assert name() == name(trials=99, threads=2, device="cpu")
-    assert len({name(), name(seed=1), name(strategy="random"), name(epochs=3), name(limits="params <= 5")}) == 5
+    assert name() == name(trials=99, threads=2, device="cpu", precision="bfloat16", compile="auto", loading="stream")
+    others = [{"seed": 1}, {"strategy": "random"}, {"epochs": 3}, {"steps": 9}, {"flops": 1e9}, {"recipe": "mixup=0.2"}]
+    assert len({name(), name(limits="params <= 5"), *(name(**other) for other in others)}) == 8
     assert name(study="mine") == "mine"
 
 
@@ -68,3 +72,37 @@ def test_the_ledger_is_named_by_the_environment(folder: Path, monkeypatch: pytes
 def test_a_needed_option_is_named(folder: Path) -> None:
     with pytest.raises(NasError, match=r"^A search needs 'on'\.$"):
         SearchConfig.make(space=folder / "tiny.yaml")
+
+
+def recipe_of(folder: Path, recipe: object) -> Recipe:
+    return SearchConfig.make(space=folder / "tiny.yaml", on="digits", recipe=recipe).on.recipe
+
+
+def test_a_recipe_is_the_benchmarks_with_what_is_asked_to_be_other(folder: Path) -> None:
+    texts = ["optimizer=lamb", "mixup=0.2", "flip=true", "gradient_norm=1", "ema=null"]
+    mapping = {"optimizer": "lamb", "mixup": 0.2, "flip": True, "gradient_norm": 1.0, "ema": None}
+    expected = replace(BENCHMARK.recipe, **mapping)  # type: ignore[arg-type]
+    assert recipe_of(folder, texts) == recipe_of(folder, mapping) == expected
+    assert recipe_of(folder, {}) == recipe_of(folder, []) == BENCHMARK.recipe
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ("mixup", r"^recipe: must be OPTION=VALUE, such as 'mixup=0.2'; 'mixup' has no '=', got 'mixup'\.$"),
+        ("mixop=1", r"^A recipe has no option 'mixop'\. Did you mean 'mixup'\?"),
+        ("mixup=much", r"^recipe: mixup: Input should be a valid number.*, got 'much'\.$"),
+        ("mixup=-1", r"^A recipe's mixup is at least 0, got -1\.0\.$"),
+        ("ema=1", r"^A recipe's ema is at least 0 and below 1, got 1\.0\.$"),
+        ({"accumulation": 0}, r"^A recipe has at least 1 accumulation, got 0\.$"),
+    ],
+)
+def test_a_wrong_recipe_is_one_line(folder: Path, recipe: object, message: str) -> None:
+    with pytest.raises(NasError, match=message):
+        recipe_of(folder, recipe)
+
+
+def test_a_budget_is_the_benchmarks_with_what_is_asked_to_be_other(folder: Path) -> None:
+    config = SearchConfig.make(space=folder / "tiny.yaml", on="digits", steps=100, flops=1e12)
+    assert config.budget == replace(BENCHMARK.budget, steps=100, flops=1e12)
+    assert str(config.budget) == f"{BENCHMARK.budget.epochs} epochs, at most 100 steps or 1e+12 FLOPs"

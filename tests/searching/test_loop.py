@@ -10,7 +10,7 @@ from toys import TOY, toy_accuracy, toy_evaluate, toy_params, toy_record
 import nas
 from nas.benchmark import Budget
 from nas.errors import LedgerError, NasError, SearchError
-from nas.records import Epoch, Failure, Ledger, Record, conditions, this_machine
+from nas.records import Epoch, Failure, Ledger, Record, Setting, this_machine
 from nas.searching import Event, RunBegun, RunEnded, Study, TrialBegun, TrialEnded, resolve_benchmark, to_data
 from nas.space import Architecture, Limit, size, space_to_yaml
 
@@ -322,7 +322,7 @@ class Measuring(Counting):
     def __init__(self, threads: int) -> None:
         super().__init__()
         self.threads = threads
-        self.key = conditions(this_machine(), "cpu", threads)
+        self.key = str(Setting(machine=this_machine(), device="cpu", threads=threads))
 
     def __call__(self, architecture: Architecture, *, budget: Budget, seed: int, **rest: Any) -> Record:
         return replace(super().__call__(architecture, budget=budget, seed=seed, **rest), threads=self.threads)
@@ -339,14 +339,14 @@ def test_other_threads_are_other_work(ledger: str, monkeypatch: pytest.MonkeyPat
         evaluate = measuring(monkeypatch, threads)
         study = search(ledger, trials=5, study=f"t{threads}", evaluate=None)
         assert len(evaluate.asked) == 5
-        assert {table.threads for table in study.tables} == {threads}
+        assert {table.setting.threads for table in study.tables} == {threads}
 
 
 def test_a_study_measured_under_other_conditions_does_not_go_on(ledger: str, monkeypatch: pytest.MonkeyPatch) -> None:
     measuring(monkeypatch, 1)
     search(ledger, trials=3, study="a", evaluate=None)
     measuring(monkeypatch, 2)
-    with pytest.raises(SearchError, match=r"was measured on cpu with 1 thread .*, now it would be cpu with 2 threads"):
+    with pytest.raises(SearchError, match=r"was measured on cpu, 1 thread on .*, now it would be cpu, 2 threads on"):
         search(ledger, trials=5, study="a", evaluate=None)
 
 

@@ -396,3 +396,18 @@ def test_a_pruner_is_told_again_what_came_before_the_interruption() -> None:
     state, told = state_after(7, network()), list[int]()
     trained(network(), begin=lambda loop: loop.restore(*state), report=lambda point: bool(told.append(point.epoch)))
     assert told == [1, 2, 3]
+
+
+@pytest.mark.parametrize("way", [{"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 0.4, "cutmix": 1.0, "erase": 0.3}])
+def test_a_network_learns_from_mixed_examples(way: dict[str, float]) -> None:
+    training = trained(network(), recipe=replace(RECIPE, **way), budget=Budget(epochs=20), classes=2)
+    plain = trained(network(), budget=Budget(epochs=20))
+    assert training.curve[-1].figures["validation_accuracy"] > 0.9
+    assert training.curve[-1].train_loss > plain.curve[-1].train_loss
+
+
+def test_what_is_mixed_follows_from_the_seed() -> None:
+    one, other = network(), network()
+    for model in (one, other):
+        trained(model, recipe=replace(RECIPE, mixup=0.4, cutmix=1.0), classes=2, seed=5)
+    assert equal(one, other)

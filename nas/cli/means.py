@@ -1,0 +1,60 @@
+"""The options that commands which train have in common: by what it is done, and how much of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+_MEANS = (
+    click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N; chosen by itself if not given."),
+    click.option("--threads", type=int, metavar="N", help="Threads of one evaluation on the CPU; 1 if not given."),
+    click.option(
+        "--precision",
+        type=click.Choice(["float32", "bfloat16", "float16"]),
+        help="Number format of convolutions and matrix products; float32 if not given.",
+    ),
+    click.option(
+        "--compile",
+        type=click.Choice(["never", "auto", "always"]),
+        help="Train through torch.compile: never (if not given), always, or where the steps ahead pay for it.",
+    ),
+    click.option(
+        "--loading",
+        type=click.Choice(["auto", "memory", "stream"]),
+        help="How examples reach the device: as there is room (if not given), from its memory, or as a stream.",
+    ),
+    click.option(
+        "--wait-minutes",
+        type=float,
+        metavar="M",
+        help="How long one process waits for another where torchrun starts several; 10 if not given.",
+    ),
+)
+
+_AMOUNT = (
+    click.option("--epochs", type=int, metavar="N", help="Epochs of one evaluation."),
+    click.option("--fraction", type=float, metavar="SHARE", help="Share of the training data that one evaluation sees."),
+    click.option("--seconds", type=float, metavar="S", help="Training seconds after which an evaluation begins no further epoch."),
+    click.option("--steps", type=int, metavar="N", help="Steps of the optimiser that one evaluation takes at most."),
+    click.option("--flops", type=float, metavar="F", help="Floating-point operations that one training takes at most."),
+    click.option(
+        "--recipe",
+        multiple=True,
+        metavar="OPTION=VALUE",
+        help="An option of training, such as mixup=0.2 or optimizer=lamb; may be repeated.",
+    ),
+)
+
+
+def means(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options to `command`; what is not given is None."""
+    for option in reversed(_MEANS):
+        command = option(command)
+    return command
+
+
+def amount(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a budget and a recipe to `command`; what is not given is None, or empty."""
+    for option in reversed(_AMOUNT):
+        command = option(command)
+    return command

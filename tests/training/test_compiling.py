@@ -1,0 +1,154 @@
+import pytest
+import torch
+from little import examples, linear, trained
+from torch import Tensor, nn
+
+from nas.benchmark import Budget
+from nas.errors import SearchError
+from nas.training import Compiler, Loop, compiling
+
+LONG = Budget(epochs=30)
+"""90 steps."""
+
+
+class Pretended(nn.Module):
+    """Stands for a compiled network, and takes its time."""
+
+    seconds = 0.0
+
+    def __init__(self, model: nn.Module, notes: list[str]) -> None:
+        super().__init__()
+        self.model = model
+        self.calls = 0
+        made.append(self)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        self.calls += 1
+        clock.now += self.seconds
+        found: Tensor = self.model(inputs)
+        return found
+
+
+class Clock:
+    """Time that passes where it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        self.now += 1.0  # a step of one second, and what the network takes beside it
+        return self.now
+
+
+made: list[Pretended] = []
+clock = Clock()
+
+
+@pytest.fixture(autouse=True)
+def _pretend(monkeypatch: pytest.MonkeyPatch) -> None:
+    made.clear()
+    monkeypatch.setattr(compiling, "_Compiled", Pretended)
+    monkeypatch.setattr(compiling, "time", clock)
+    monkeypatch.setattr(Pretended, "seconds", 0.0)
+
+
+def follow(compiler: Compiler, budget: Budget = LONG) -> list[str]:
+    following = []
+
+    def begin(loop: Loop) -> None:
+        following.append(compiler.follow(loop))
+
+    training = trained(linear(), budget=budget, begin=begin, on_step=lambda loop: following[0](loop))
+    return list(training.notes)
+
+
+def test_a_step_that_compiling_makes_slower_is_eager_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pretended, "seconds", 0.5)
+    compiler = Compiler("auto")
+    compiler.seconds.append(1.0)  # so little that it is tried
+    assert follow(compiler) == ["Compiling took 0 s, a compiled step 1.50 of an eager one: left again."]
+    assert len(made) == 1
+    assert made[0].calls < 30
+    assert compiler.shares == [1.5]
+    assert follow(compiler) == []
+    assert len(made) == 1, "it was tried once more, though it did not pay"
+
+
+def test_a_step_that_compiling_makes_faster_stays_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pretended, "seconds", -0.5)
+    compiler = Compiler("auto")
+    compiler.seconds.append(1.0)
+    assert follow(compiler) == ["Compiling took 0 s, a compiled step 0.50 of an eager one: kept."]
+    assert made[0].calls > 50
+
+
+def test_nothing_is_compiled_where_the_steps_ahead_do_not_pay_for_it() -> None:
+    compiler = Compiler("auto")
+    assert follow(compiler) == []
+    assert made == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shares", "ahead", "pays"),
+    [
+        ([], [], 899, False),  # 45 s are more than a twentieth of it
+        ([], [], 901, True),
+        ([20], [], 401, True),
+        ([20], [0.5], 39, False),  # 20 s for 19.5
+        ([20], [0.5], 41, True),
+        ([20], [1.1], 1e9, False),
+        ([10, 20, 90], [0.2, 0.5, 1.5], 41, True),
+    ],
+)
+def test_compiling_pays_by_what_is_known_of_it(seconds: list[float], shares: list[float], ahead: float, pays: bool) -> None:
+    compiler = Compiler("auto")
+    compiler.seconds, compiler.shares = list(seconds), list(shares)
+    assert compiler.pays(ahead) is pays
+
+
+def test_always_compiles_from_the_first_step_and_never_does_not() -> None:
+    follow(Compiler("always"), Budget(epochs=1))
+    assert [one.calls for one in made] == [3]
+    follow(Compiler("never"))
+    assert len(made) == 1
+
+
+def test_without_a_compiler_always_is_refused_and_auto_is_never(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        compiling, "compiling_problem", lambda: "torch.compile needs a C++ compiler, and none is there; install one."
+    )
+    with pytest.raises(SearchError, match=r"^torch.compile needs a C\+\+ compiler, .* Or take --compile never.$"):
+        Compiler("always")
+    compiler = Compiler("auto")
+    compiler.seconds.append(1.0)
+    assert follow(compiler) == []
+    assert made == []
+
+
+class TestReally:
+    """Through torch's own compiler; one small network, which takes some seconds."""
+
+    @pytest.fixture(autouse=True)
+    def _really(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.undo()
+
+    def test_a_compiled_network_learns_what_an_eager_one_does(self) -> None:
+        compiled, eager = linear(), linear()
+        compiler, following = Compiler("always"), []
+        step = {"begin": lambda loop: following.append(compiler.follow(loop)), "on_step": lambda loop: following[0](loop)}
+        training = trained(compiled, budget=Budget(epochs=1), **step)
+        trained(eager, budget=Budget(epochs=1))
+        assert training.notes == ()
+        assert all(torch.allclose(*pair, atol=1e-5) for pair in zip(compiled.parameters(), eager.parameters(), strict=True))
+
+    def test_a_network_that_cannot_be_compiled_is_trained_as_it_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise torch._dynamo.exc.BackendCompilerFailed(linear, RuntimeError("no"), None)
+
+        monkeypatch.setattr(torch, "compile", lambda _: refuse)
+        notes: list[str] = []
+        network = compiling._Compiled(linear(), notes)
+        inputs = examples().inputs
+        assert torch.equal(network(inputs), linear()(inputs))
+        assert torch.equal(network(inputs), linear()(inputs))
+        assert notes == ["Could not be compiled (BackendCompilerFailed); it was trained without."]
