@@ -1,0 +1,144 @@
+"""What runs a pass: torch as it is, torch.compile, a CUDA graph, or ONNX Runtime; checked against torch before it is timed."""
+
+import io
+import logging
+import warnings
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from importlib.util import find_spec
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from nas.device import synchronize
+from nas.errors import SearchError, did_you_mean, quote
+from nas.profiling.timing import Run
+
+Backend = Literal["eager", "compile", "cuda_graph", "onnxruntime"]
+
+_TOLERANCE: Mapping[str, float] = MappingProxyType({"float32": 1e-3, "float64": 1e-6})
+"""Of outputs, as a share of the largest; other formats of numbers 5 %."""
+
+
+def prepare(model: nn.Module, inputs: Tensor, backend: Backend = "eager") -> Run:
+    """What does one pass of `model`, in evaluation mode, on `inputs`; to be called without gradients.
+
+    What preparing costs (compiling, capturing, exporting) is no part of a pass. Where `inputs` change in place, eager, compiled
+    and captured passes see it; ONNX Runtime keeps what it was given.
+
+    Raises:
+        SearchError: there is no such backend, it is not installed, it cannot run the network, or it gives other outputs.
+    """
+    if backend not in get_args(Backend):
+        raise SearchError(f"No backend is called {quote(backend)}. {did_you_mean(backend, get_args(Backend))}")
+    if backend == "eager":
+        return lambda: model(inputs)
+    with torch.no_grad():
+        run = {"compile": _compiled, "cuda_graph": _captured, "onnxruntime": _exported}[backend](model, inputs)
+        _compare(model(inputs), run(), backend)
+    return run
+
+
+def _compiled(model: nn.Module, inputs: Tensor) -> Run:
+    """By inductor. It forgets what it compiled before: of many networks of one class it would silently stop compiling."""
+    from torch._dynamo.exc import BackendCompilerFailed
+    from torch._inductor.exc import InductorError, InvalidCxxCompiler
+
+    torch._dynamo.reset()
+    compiled = torch.compile(model, dynamic=False)
+    try:
+        compiled(inputs)
+    except (InvalidCxxCompiler, BackendCompilerFailed, InductorError) as error:
+        if "InvalidCxxCompiler" in str(error) or isinstance(error, InvalidCxxCompiler):
+            raise SearchError(
+                "The backend 'compile' needs a C++ compiler, and there is none; install g++ or take 'eager'."
+            ) from None
+        raise _refused("compile", error) from error
+    return lambda: compiled(inputs)
+
+
+def _captured(model: nn.Module, inputs: Tensor) -> Run:
+    """The kernels of one pass, recorded once and launched together: what is left is what the device does."""
+    device = inputs.device
+    if device.type != "cuda":
+        raise SearchError(
+            f"The backend 'cuda_graph' needs a CUDA device, got {quote(str(device))}; take 'eager' or 'compile' here."
+        )
+    side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    side.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.device(device), torch.cuda.stream(side):
+        for _ in range(3):  # libraries choose their kernels and take their memory before anything is recorded
+            model(inputs)
+    torch.cuda.current_stream(device).wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.device(device), torch.cuda.graph(graph):
+        outputs = model(inputs)
+
+    def run() -> object:
+        graph.replay()
+        return outputs
+
+    return run
+
+
+def _exported(model: nn.Module, inputs: Tensor) -> Run:
+    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
+    if missing:
+        raise SearchError(
+            f"The backend 'onnxruntime' needs {' and '.join(missing)}, not installed here; pip install 'nas-harness[onnx]'."
+        )
+    if inputs.device.type != "cpu":
+        raise SearchError(f"The backend 'onnxruntime' runs on the CPU here, got {quote(str(inputs.device))}; take --device cpu.")
+    import onnxruntime
+
+    try:
+        graph = _onnx(model, inputs)
+    except torch.onnx.errors.OnnxExporterError as error:
+        raise _refused("onnxruntime", error) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    names = [given.name for given in session.get_inputs()]
+    feed = dict(zip(names, [inputs.numpy()], strict=True))
+    return lambda: session.run(None, feed)
+
+
+def _onnx(model: nn.Module, inputs: Tensor) -> bytes:
+    """`model` as an ONNX graph; it stays in memory, and the exporter's chatter out of the terminal."""
+    chatter = logging.getLogger("torch.onnx")
+    level = chatter.level
+    chatter.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            program: Any = torch.onnx.export(model, (inputs,), dynamo=True, verbose=False)
+    finally:
+        chatter.setLevel(level)
+    return bytes(program.model_proto.SerializeToString())
+
+
+def _refused(backend: str, error: Exception) -> SearchError:
+    return SearchError(f"The backend {backend!r} cannot run this network ({type(error).__name__}); take 'eager'.")
+
+
+def _compare(expected: object, given: object, backend: str) -> None:
+    """Hold the outputs of `backend` to torch's.
+
+    Raises:
+        SearchError: they differ by more than rounding explains.
+    """
+    for ours, theirs in zip(tree_leaves(expected), tree_leaves(given), strict=True):
+        synchronize(ours.device)
+        other = torch.as_tensor(theirs, device=ours.device)
+        scale = float(ours.abs().max()) or 1.0
+        difference = float((ours - other).abs().max()) / scale if ours.shape == other.shape else float("inf")
+        allowed = _TOLERANCE.get(str(ours.dtype).removeprefix("torch."), 0.05)
+        if not difference <= allowed:
+            raise SearchError(
+                f"The backend {backend!r} gives other outputs than torch, by {difference:.2g} of the largest, where {allowed:g} "
+                "is rounding: its time would be that of another network; take 'eager'."
+            )
