@@ -1,92 +1,138 @@
-"""Latency of one forward pass: warmed up, repeated, given as a median with its interval."""
+"""Latency for reporting: warmed up, repeated beside a reference network, given as a median with the interval it deserves."""
 
-import math
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
 
 import torch
 from torch import Tensor, nn
 
-from nas.device import synchronize
+from nas.profiling.backends import Backend, prepare
+from nas.profiling.reference import LOW_QUANTILE, Reading, Reference, reference
+from nas.profiling.spread import interval_of_turns, quantile
+from nas.profiling.timing import Once, evaluating, passes_in, stopwatch, turn
 from nas.records import Latency
 
-WARMUP_SECONDS = 0.05
-WARMUP_PASSES = 5
+RELATIVE_WIDTH = 0.02
+"""Sampling ends when the interval is no wider than this share of the median."""
+WARMUP_PASSES = 3
+WARMUP_SECONDS = 0.1
 SAMPLE_SECONDS = 0.3
-MIN_SAMPLES = 20
-MAX_SAMPLES = 1_000
+"""Of one attempt, at most, whatever the width."""
+ATTEMPTS = 3
+TURN_MS = 10.0
+"""Of passes in a row between two looks at the reference; at least one pass."""
+MIN_TURNS = 6
+"""Fewer hold no 95 % interval of a median."""
 
 
-def measure_latency(model: nn.Module, inputs: Tensor) -> Latency:
-    """The time of `model(inputs)` in evaluation mode, without gradients.
+def measure_latency(
+    model: nn.Module, inputs: Tensor, *, backend: Backend = "eager", relative_width: float = RELATIVE_WIDTH
+) -> Latency:
+    """The time of `model(inputs)` in evaluation mode, without gradients, run by `backend`.
 
-    At least WARMUP_PASSES passes and WARMUP_SECONDS come first; then single passes are timed for SAMPLE_SECONDS, at least
-    MIN_SAMPLES and at most MAX_SAMPLES of them. On CUDA each is timed between two events and synchronised.
+    Warm-up ends when a turn of passes is no longer 5 % faster than the one before, or after WARMUP_SECONDS. Then turns of single
+    passes are timed, with the reference network between them, until the interval of the median is no wider than
+    `relative_width`, or for SAMPLE_SECONDS. Where the reference tells that other work went on, the attempt is repeated, up to
+    ATTEMPTS times, and the least disturbed one counts.
+
+    The interval reaches down as far as the reference was slowed, since contention and a slower clock only add time; where that
+    is more than a tenth, it reaches down from the low quantile, and `disturbed` says so in words. On CUDA each pass is timed
+    between two events and synchronised.
+
+    Raises:
+        SearchError: the backend is not there, or computes something else than `model`.
     """
     device = inputs.device
-    was_training = model.training
-    model.eval()
-    once = _cuda_timer(model, inputs) if device.type == "cuda" else _cpu_timer(model, inputs)
-    with torch.inference_mode():
-        _repeat(once, WARMUP_SECONDS, WARMUP_PASSES, MAX_SAMPLES)
-        times_ms = sorted(_repeat(once, SAMPLE_SECONDS, MIN_SAMPLES, MAX_SAMPLES))
-    model.train(was_training)
-    low, high = median_interval(len(times_ms))
+    with evaluating(model):
+        once = stopwatch(prepare(model, inputs, backend), device)
+        beside = reference(device)
+        passes = passes_in(TURN_MS, _warm_up(once))
+        begin = time.perf_counter()
+        best = _attempt(once, passes, beside, relative_width)
+        for _ in range(1, ATTEMPTS):
+            if not best.reading.disturbed or time.perf_counter() - begin > ATTEMPTS * SAMPLE_SECONDS:
+                break
+            best = min(best, _attempt(once, passes, beside, relative_width), key=lambda attempt: attempt.reading.slowdown)
+    times_ms = [time_ms for one in best.turns_ms for time_ms in one]
     return Latency(
-        median_ms=_median(times_ms),
-        low_ms=times_ms[low],
-        high_ms=times_ms[high],
-        p95_ms=times_ms[math.ceil(0.95 * len(times_ms)) - 1],
+        median_ms=best.median_ms,
+        low_ms=best.low_ms,
+        high_ms=best.high_ms,
+        p10_ms=quantile(times_ms, LOW_QUANTILE),
+        p95_ms=quantile(times_ms, 0.95),
+        p99_ms=quantile(times_ms, 0.99),
         samples=len(times_ms),
+        relative_width=best.width,
         batch_size=inputs.shape[0],
         device=str(device),
         threads=torch.get_num_threads(),
-        dtype=str(inputs.dtype).removeprefix("torch."),
+        dtype=_dtype(model, inputs),
+        backend=backend,
+        reference_ms=best.reading.best_ms,
+        slowdown=best.reading.slowdown,
+        disturbed=_in_words(best.reading),
     )
 
 
-def median_interval(count: int) -> tuple[int, int]:
-    """Positions in a sorted sample of `count` that hold the 95 % interval of the median.
-
-    By order statistics with the normal approximation of the binomial (Le Boudec 2010, "Performance Evaluation", th. 2.1):
-    no distribution of the times is assumed. Below 6 times even all of them hold the median less surely than that.
-    """
-    high = min(count - 1, math.ceil(count / 2 + 1.96 * math.sqrt(count) / 2))
-    return count - 1 - high, high
-
-
-def _median(ordered: list[float]) -> float:
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+def _warm_up(once: Once) -> float:
+    """The milliseconds of a pass, once they no longer fall."""
+    end = time.perf_counter() + WARMUP_SECONDS
+    pass_ms = min(once() for _ in range(WARMUP_PASSES))
+    while time.perf_counter() < end:
+        before, pass_ms = pass_ms, median(turn(once, passes_in(TURN_MS, pass_ms)))
+        if pass_ms >= 0.95 * before:
+            break
+    return pass_ms
 
 
-def _repeat(once: Callable[[], float], seconds: float, at_least: int, at_most: int) -> list[float]:
-    times_ms: list[float] = []
-    end = time.perf_counter() + seconds
-    while len(times_ms) < at_least or (time.perf_counter() < end and len(times_ms) < at_most):
-        times_ms.append(once())
-    return times_ms
+@dataclass(frozen=True)
+class _Attempt:
+    turns_ms: list[list[float]]
+    reading: Reading
+    median_ms: float
+    low_ms: float
+    high_ms: float
+
+    @property
+    def width(self) -> float:
+        return (self.high_ms - self.low_ms) / self.median_ms
 
 
-def _cpu_timer(model: nn.Module, inputs: Tensor) -> Callable[[], float]:
-    def once() -> float:
-        begin = time.perf_counter_ns()
-        model(inputs)
-        return (time.perf_counter_ns() - begin) / 1e6
+def _attempt(once: Once, passes: int, beside: Reference, relative_width: float) -> _Attempt:
+    turns_ms: list[list[float]] = []
+    beside_ms: list[float] = []
+    end = time.perf_counter() + SAMPLE_SECONDS
+    while True:
+        beside_ms += beside.turn()
+        turns_ms.append(turn(once, passes))
+        over = time.perf_counter() >= end
+        if len(turns_ms) < MIN_TURNS:
+            continue
+        if over or len(turns_ms) % MIN_TURNS == 0:
+            attempt = _look(turns_ms, beside.read(beside_ms))
+            if over or attempt.width <= relative_width:
+                return attempt
 
-    return once
+
+def _look(turns_ms: list[list[float]], reading: Reading) -> _Attempt:
+    times_ms = [time_ms for one in turns_ms for time_ms in one]
+    middle = median(times_ms)
+    low, high = interval_of_turns([median(one) for one in turns_ms])
+    floor = quantile(times_ms, LOW_QUANTILE) if reading.disturbed else middle
+    return _Attempt(turns_ms, reading, middle, min(low, floor) / reading.slowdown, max(high, middle))
 
 
-def _cuda_timer(model: nn.Module, inputs: Tensor) -> Callable[[], float]:
-    begin = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-    end = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-    stream = torch.cuda.current_stream(inputs.device)  # else events go to the first GPU, whichever does the work
+def _in_words(reading: Reading) -> str | None:
+    if not reading.disturbed:
+        return None
+    return (
+        f"The reference network took {reading.slowdown:.2f} times its best meanwhile: other work went on, or the clock was "
+        "slower, and the interval is wider by as much."
+    )
 
-    def once() -> float:
-        begin.record(stream)
-        model(inputs)
-        end.record(stream)
-        synchronize(inputs.device)
-        return float(begin.elapsed_time(end))
 
-    return once
+def _dtype(model: nn.Module, inputs: Tensor) -> str:
+    """What the network computes in, which is not what tokens are written in."""
+    computed = next((parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()), inputs.dtype)
+    return str(computed).removeprefix("torch.")
