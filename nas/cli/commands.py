@@ -73,6 +73,14 @@ _ledger = click.option(
 )
 
 
+_checkpoint = click.option(
+    "--checkpoint",
+    type=float,
+    metavar="SECONDS",
+    help="How often the training under way is written down, to go on within it after a kill; 60 if not given, 0 for never.",
+)
+
+
 main.add_command(spaces)
 main.add_command(layers)
 
@@ -123,6 +131,7 @@ main.add_command(train)
 @click.option("--study", metavar="NAME", help="The study's name; the same name goes on with it.")
 @amount
 @means
+@_checkpoint
 @click.option("--data", type=FOLDER, metavar="DIR", help="The folder that the benchmark's data lie in.")
 @click.option("--ledger", metavar="URL", help="Where studies are kept; NAS_LEDGER, or sqlite:///nas.sqlite.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON event a line for scripts.")
@@ -148,6 +157,7 @@ def search(config: Path | None, as_json: bool, **given: Any) -> None:
 @click.option("--top", type=int, default=3, show_default=True, metavar="N", help="How many architectures.")
 @click.option("--seeds", type=int, default=2, show_default=True, metavar="N", help="Trainings of each.")
 @means
+@_checkpoint
 @click.option("--data", type=FOLDER, metavar="DIR", help="The folder that the benchmark's data lie in.")
 @_ledger
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON event a line for scripts.")

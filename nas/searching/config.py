@@ -16,6 +16,7 @@ from nas.benchmark import Benchmark, Budget, Objective, Recipe
 from nas.documents import read_file
 from nas.errors import RegistryError, SearchError, did_you_mean, quote
 from nas.records import DEFAULT_URL, FIGURES, meaning
+from nas.searching.resuming import EVERY_SECONDS
 from nas.searching.together import WAIT_MINUTES
 from nas.space import Limit, Space, digest, resolve_space, space_to_data
 
@@ -141,7 +142,7 @@ def _check_figures(figures: Iterable[str], benchmark: Benchmark) -> None:
 
 
 class SearchConfig(BaseModel):
-    """One search. All but `space_path`, `trials`, `proposals`, `data` and what `means` names decides what its trials mean."""
+    """One search. All but `space_path`, `trials`, `proposals`, `checkpoint`, `data` and `means` decides what its trials mean."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True)
 
@@ -192,6 +193,9 @@ class SearchConfig(BaseModel):
     """Minutes that one process waits for another, where torchrun starts several to train each candidate together."""
     loading: Loading = "auto"
     """How training examples reach the device: from its memory, as a stream, or as there is room for them."""
+    checkpoint: Annotated[float, Field(ge=0, allow_inf_nan=False)] = EVERY_SECONDS
+    """Seconds after which the training under way is written down again, beside the ledger, so that a run that was killed goes on
+    within it; 0 for never."""
     data: Path | None = None
     """The folder that the benchmark's data lie in, if not where it looks by itself."""
 

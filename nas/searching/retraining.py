@@ -13,6 +13,7 @@ from nas.records import Epoch, Ledger, StudyEntry, Trial
 from nas.searching.config import changed, default_ledger, resolve_benchmark
 from nas.searching.evaluating import Evaluate, EvaluationKey, make_evaluator
 from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
+from nas.searching.resuming import EVERY_SECONDS, Unfinished
 from nas.searching.study import Study
 from nas.searching.together import WAIT_MINUTES, follow, together
 from nas.space import Architecture
@@ -24,6 +25,7 @@ def finals(
     top: int = 3,
     seeds: int = 2,
     ledger: str | None = None,
+    checkpoint: float = EVERY_SECONDS,
     data: Path | None = None,
     on_event: OnEvent = ignore,
     evaluate: Evaluate | None = None,
@@ -35,7 +37,8 @@ def finals(
     `means` are those of a search: device, threads, precision, compile, loading. Of several processes that torchrun started, each
     waits `wait_minutes` for another at most.
 
-    What is trained already is not trained again: after Ctrl-C or a kill the same call goes on.
+    What is trained already is not trained again: after Ctrl-C or a kill the same call goes on, within a training from its last
+    checkpoint; one is written every `checkpoint` seconds, none for 0.
 
     Raises:
         NasError: there is no such study, it has no complete trial, or its benchmark is another than it was.
@@ -54,9 +57,10 @@ def finals(
             entry = book.study(study)
             benchmark = benchmark_of(entry)
             chosen = finalists(book, study, top)
+            unfinished = Unfinished(book, entry, checkpoint)
             if evaluate is None:  # without limits: the search has kept to them, and another measurement shall drop no finalist
                 evaluate = make_evaluator(entry.space, benchmark, (), data=data, ranks=ranks, **means)
-            run = _Finals(book, entry, benchmark, on_event, evaluate)
+            run = _Finals(book, entry, benchmark, on_event, evaluate, unfinished)
             try:
                 for architecture in chosen:
                     for n in range(seeds):
@@ -101,11 +105,20 @@ def benchmark_of(entry: StudyEntry) -> Benchmark:
 class _Finals:
     """One run of finals: which trainings are wanted, and which are done."""
 
-    def __init__(self, ledger: Ledger, entry: StudyEntry, benchmark: Benchmark, on_event: OnEvent, evaluate: Evaluate) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        entry: StudyEntry,
+        benchmark: Benchmark,
+        on_event: OnEvent,
+        evaluate: Evaluate,
+        unfinished: Unfinished,
+    ) -> None:
         self.ledger = ledger
         self.entry = entry
         self.on_event = on_event
         self.evaluate = evaluate
+        self.unfinished = unfinished
         self.budget = benchmark.final_budget
         self.key = EvaluationKey(entry.space, benchmark, "final", evaluate, entry.name)
         self.tally = Tally(0, Objective(**entry.definition["objectives"][0]))
@@ -152,9 +165,11 @@ class _Finals:
 
         found = self.ledger.find(key)
         if found is None:
-            record = self.evaluate(architecture, budget=self.budget, seed=seed, report=report, final=True)
+            evaluate = self.unfinished.going_on(self.evaluate, key)
+            record = evaluate(architecture, budget=self.budget, seed=seed, report=report, final=True)
             ended: Trial = self.ledger.end_trial(trial, record)
         else:
             ended = self.ledger.end_trial(trial, found[1], reused_from=found[0])
+        self.unfinished.done(key)
         self.tally.add(ended, repeated=False, fresh=found is None)
         self.on_event(TrialEnded(ended, self.tally.progress(), self.tally.best))

@@ -1,16 +1,18 @@
 """A search killed with SIGKILL and started again is the search that was never killed."""
 
+import math
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from nas.records import Ledger, Trial
+from nas.records import Ledger, Record, Trial
 
 TOY_RUN = """
 import sys, time
@@ -70,6 +72,53 @@ def test_real_training_killed_and_started_again_gives_the_same_scores(tmp_path: 
     kill_after([*command, killed], events=random.Random().randint(4, 16), and_seconds=0.01)
     subprocess.run([*command, killed], check=True, capture_output=True)
     assert shape(killed) == shape(whole)
+
+
+TRAINING_RUN = """
+import sys
+sys.path.insert(0, {tests!r})
+from toys import TOY
+import nas
+
+given = {{"strategy": "random", "trials": 1, "epochs": 3, "fraction": 0.5, "study": "s"}}
+nas.search(TOY, on="digits", ledger=sys.argv[1], checkpoint=0.02, **given)
+"""
+
+
+@pytest.mark.slow
+def test_killed_within_a_training_it_goes_on_there_and_finds_the_same(tmp_path: Path) -> None:
+    script = tmp_path / "training_run.py"
+    script.write_text(TRAINING_RUN.format(tests=str(Path(__file__).parents[1])))
+    whole, killed = (f"sqlite:///{tmp_path}/{name}.sqlite" for name in ("whole", "killed"))
+    command = [sys.executable, str(script)]
+    process = subprocess.Popen([*command, killed])
+    while not any(tmp_path.glob("killed.sqlite.checkpoints/s/*/*.json")):
+        assert process.poll() is None, "it has ended without a checkpoint"
+        time.sleep(0.001)
+    time.sleep(random.random() / 20)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    for ledger in (whole, killed):
+        subprocess.run([*command, ledger], check=True, capture_output=True)
+    (one,), (other,) = trials(whole), trials(killed)
+    assert one.record is not None
+    assert other.record is not None
+    assert other.record.notes[0].startswith("Went on from a checkpoint after step ")
+    assert [replace(point, seconds=0) for point in other.record.curve] == [
+        replace(point, seconds=0) for point in one.record.curve
+    ]
+    for figures in (one.record.figures, other.record.figures):
+        assert all(math.isfinite(figures[name]) for name in TIMED)
+    assert untimed(other.record) == untimed(one.record)
+    assert not (tmp_path / "killed.sqlite.checkpoints").exists()
+
+
+TIMED = "latency_ms", "train_seconds"
+
+
+def untimed(record: Record) -> dict[str, float]:
+    """The figures that do not depend on the clock."""
+    return {name: value for name, value in record.figures.items() if name not in TIMED}
 
 
 def kill_after(command: list[str], *, events: int, and_seconds: float) -> None:
