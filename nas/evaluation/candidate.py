@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,14 @@ from torch import nn
 from nas.benchmark import Benchmark, Budget
 from nas.device import Precision, accelerator, is_out_of_memory, pick, place, release
 from nas.errors import ModelError, NasError
-from nas.models import Cost, build, cost, count, example
+from nas.models import Cost, build, cost, example
 from nas.profiling.flops import second_opinion
 from nas.profiling.latency import measure_latency
+from nas.profiling.layers import Counts, count_layers
 from nas.profiling.memory import peak_memory_bytes
 from nas.records import Epoch, Failure, Outcome, Record, Setting, commit, this_machine, versions
 from nas.space import Architecture, Limit, Space, broken_limits
 from nas.training import (
-    Checkpoints,
     Compile,
     Compiler,
     Feed,
@@ -106,17 +105,15 @@ class Evaluator:
         final: bool = False,
         on_step: OnStep = lambda _: None,
         keep: Keep = lambda _: None,
-        checkpoints: Checkpoints | None = None,
     ) -> Record:
         """The Record of `architecture` trained with `budget` and `seed`; test data are read only where it is `final`.
 
-        `on_step` is handed the loop after every step, and `keep` the trained network where it is complete. The training goes on
-        from `checkpoints`, and is written down there.
+        `on_step` is handed the loop after every step, and `keep` the trained network where it is complete.
 
         A candidate that fails (wrong shape, out of memory, diverged, an exception of its own) is a Record with `error`.
         What is not the candidate's fault is raised: an architecture of another space, missing data, an error in `report`.
         """
-        run = _Run(self, architecture, budget, seed, on_step, checkpoints)
+        run = _Run(self, architecture, budget, seed, on_step)
         threads = torch.get_num_threads()
         torch.set_num_threads(self.setting.threads)
         try:
@@ -138,10 +135,6 @@ class Evaluator:
         release(self.device)
         return run.record(outcome)
 
-    def resuming(self, folder: Path, every_seconds: float) -> "partial[Record]":
-        """This evaluator for one candidate, whose training goes on from checkpoints in `folder` and is written down there."""
-        return partial(self, checkpoints=Checkpoints(folder, every_seconds))
-
     def follow(self, wanted: Mapping[str, Any]) -> None:
         """This process's part of a training that rank 0 wants; see `Ranks.orders`. What is raised here rank 0 records."""
         run = _Run(self, self.space.architecture(wanted["choices"]), Budget(**wanted["budget"]), wanted["seed"])
@@ -162,14 +155,12 @@ class _Run:
         budget: Budget,
         seed: int,
         on_step: OnStep = lambda _: None,
-        checkpoints: Checkpoints | None = None,
     ) -> None:
         self.evaluator = evaluator
         self.architecture = architecture
         self.budget = budget
         self.seed = seed
         self.on_step = on_step
-        self.checkpoints = checkpoints
         self.model: nn.Module | None = None
         self.begin = time.perf_counter()
         self.figures: dict[str, float] = {}
@@ -204,13 +195,15 @@ class _Run:
         self.figures |= _figures(cost(self.evaluator.space, self.architecture, self.evaluator.benchmark.signature))
 
     def count(self) -> None:
-        """Figures by torch's counter, which go before the formulas'."""
+        """Figures of a pass on the meta device, by torch's formulas, which go before the layers'."""
         signature = self.evaluator.benchmark.signature
-        counted = _figures(count(lambda: build(self.evaluator.space, self.architecture, signature), signature.input))
+        counts = count_layers(lambda: build(self.evaluator.space, self.architecture, signature), signature.input)
+        counted = {**_figures(counts), "size_bytes": counts.size_bytes, "activation_bytes": counts.activation_bytes}
         for name in ("params", "macs"):
             if self.figures[name] != counted[name]:
                 self.notes.append(f"The layers' formulas give {self.figures[name]:,} {name}; the figure is torch's.")
         self.figures |= counted
+        self.gathered["uncounted"] = counts.uncounted
 
     def build(self) -> nn.Module:
         evaluator = self.evaluator
@@ -250,17 +243,12 @@ class _Run:
         watching: list[Callable[[Loop], None]] = []
 
         def begin(loop: Loop) -> None:
-            if self.checkpoints is not None:
-                self.checkpoints.begin(loop)
-                self.begin -= self.checkpoints.seconds_before
             watching.append(evaluator.compiler.follow(loop))
 
         def on_step(loop: Loop) -> None:
             for watch in watching:
                 watch(loop)
             self.on_step(loop)
-            if self.checkpoints is not None:
-                self.checkpoints.on_step(loop)
 
         evaluator = self.evaluator
         with evaluator.ranks.working(self.wanted()):
@@ -327,7 +315,7 @@ class _Run:
         )
 
 
-def _figures(cost: Cost) -> dict[str, float]:
+def _figures(cost: Cost | Counts) -> dict[str, float]:
     return {"params": cost.params, "macs": cost.macs, "flops": cost.flops}
 
 

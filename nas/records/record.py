@@ -13,7 +13,8 @@ from nas.records.machine import Machine
 from nas.records.setting import Setting
 
 Outcome = Literal["complete", "pruned", "infeasible", "failed"]
-Known = Literal["counted", "measured", "trained"]
+Known = Literal["reckoned", "counted", "measured", "trained"]
+"""By the layers' formulas, by a pass on the meta device, on the built network, or by training it: in this order."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,11 @@ class FigureKind:
 
 
 FIGURES: Mapping[str, FigureKind] = {
-    "params": FigureKind("", "counted", "trainable parameters"),
-    "macs": FigureKind("", "counted", "multiply-adds of one forward pass of one example"),
-    "flops": FigureKind("", "counted", "floating-point operations of one forward pass of one example; 2 a multiply-add"),
+    "params": FigureKind("", "reckoned", "trainable parameters"),
+    "macs": FigureKind("", "reckoned", "multiply-adds of one forward pass of one example"),
+    "flops": FigureKind("", "reckoned", "floating-point operations of one forward pass of one example; 2 a multiply-add"),
+    "size_bytes": FigureKind("bytes", "counted", "parameters and buffers"),
+    "activation_bytes": FigureKind("bytes", "counted", "most tensor memory alive in one forward pass of one example, predicted"),
     "latency_ms": FigureKind("ms", "measured", "median time of one forward pass"),
     "peak_memory_bytes": FigureKind("bytes", "measured", "most tensor memory alive in one training step"),
     "train_seconds": FigureKind("s", "trained", "wall-clock time of training, validation not counted"),
@@ -113,7 +116,8 @@ class Record:
     """Name → value; a figure that was not measured is absent."""
     latency: Latency | None = None
     uncounted: Mapping[str, int] | None = None
-    """Operators that fvcore met and could not count, and how often each ran; None where it was not asked."""
+    """Operators whose cost neither counter knows, and how often each ran: in fvcore's names, or where it could not trace the
+    network in torch's. None where neither was asked."""
     broken_limits: tuple[str, ...] = ()
     """The limits that it lies outside of."""
     curve: tuple[Epoch, ...] = ()

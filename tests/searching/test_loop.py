@@ -388,7 +388,7 @@ def test_a_typo_takes_no_name(ledger: str, wrong: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("limit", ["train_seconds <= 1", "validation_accuracy >= 0.9"])
 def test_a_limit_on_what_only_training_tells_is_refused(ledger: str, limit: str) -> None:
-    with pytest.raises(SearchError, match=r"^A limit is on what is known before training \(params, macs, flops, latency_ms"):
+    with pytest.raises(SearchError, match=r"^A limit is on what is known before training \(params, macs, flops, size_bytes"):
         search(ledger, limits=[limit])
 
 
