@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from nas.profiling.memory import peak_memory_bytes
 from nas.records import Epoch, Failure, Outcome, Record, Setting, commit, this_machine, versions
 from nas.space import Architecture, Limit, Space, broken_limits
 from nas.training import (
+    Checkpoints,
     Compile,
     Compiler,
     Feed,
@@ -105,15 +107,17 @@ class Evaluator:
         final: bool = False,
         on_step: OnStep = lambda _: None,
         keep: Keep = lambda _: None,
+        checkpoints: Checkpoints | None = None,
     ) -> Record:
         """The Record of `architecture` trained with `budget` and `seed`; test data are read only where it is `final`.
 
-        `on_step` is handed the loop after every step, and `keep` the trained network where it is complete.
+        `on_step` is handed the loop after every step, and `keep` the trained network where it is complete. The training goes on
+        from `checkpoints`, and is written down there.
 
         A candidate that fails (wrong shape, out of memory, diverged, an exception of its own) is a Record with `error`.
         What is not the candidate's fault is raised: an architecture of another space, missing data, an error in `report`.
         """
-        run = _Run(self, architecture, budget, seed, on_step)
+        run = _Run(self, architecture, budget, seed, on_step, checkpoints)
         threads = torch.get_num_threads()
         torch.set_num_threads(self.setting.threads)
         try:
@@ -135,6 +139,10 @@ class Evaluator:
         release(self.device)
         return run.record(outcome)
 
+    def resuming(self, folder: Path, every_seconds: float) -> "partial[Record]":
+        """This evaluator for one candidate, whose training goes on from checkpoints in `folder` and is written down there."""
+        return partial(self, checkpoints=Checkpoints(folder, every_seconds))
+
     def follow(self, wanted: Mapping[str, Any]) -> None:
         """This process's part of a training that rank 0 wants; see `Ranks.orders`. What is raised here rank 0 records."""
         run = _Run(self, self.space.architecture(wanted["choices"]), Budget(**wanted["budget"]), wanted["seed"])
@@ -155,12 +163,14 @@ class _Run:
         budget: Budget,
         seed: int,
         on_step: OnStep = lambda _: None,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self.evaluator = evaluator
         self.architecture = architecture
         self.budget = budget
         self.seed = seed
         self.on_step = on_step
+        self.checkpoints = checkpoints
         self.model: nn.Module | None = None
         self.begin = time.perf_counter()
         self.figures: dict[str, float] = {}
@@ -243,12 +253,17 @@ class _Run:
         watching: list[Callable[[Loop], None]] = []
 
         def begin(loop: Loop) -> None:
+            if self.checkpoints is not None:
+                self.checkpoints.begin(loop)
+                self.begin -= self.checkpoints.seconds_before
             watching.append(evaluator.compiler.follow(loop))
 
         def on_step(loop: Loop) -> None:
             for watch in watching:
                 watch(loop)
             self.on_step(loop)
+            if self.checkpoints is not None:
+                self.checkpoints.on_step(loop)
 
         evaluator = self.evaluator
         with evaluator.ranks.working(self.wanted()):

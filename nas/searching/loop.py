@@ -10,6 +10,7 @@ from nas.records import FIGURES, Epoch, Ledger, Record, StudyEntry, Trial
 from nas.searching.config import SearchConfig
 from nas.searching.evaluating import Evaluate, EvaluationKey, make_evaluator
 from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
+from nas.searching.resuming import Unfinished
 from nas.searching.study import Study
 from nas.searching.together import follow, together
 from nas.space import Architecture, broken_limits, size_if_counted, size_text
@@ -156,9 +157,10 @@ class _Run:
         if record is None:
             label = "again, after an interruption" if interrupted else ""
             self.on_event(TrialBegun(number, proposal.architecture.id, self.tally.progress(), label))
-            record = self.evaluated(proposal)
+            record = self.evaluated(proposal, key)
         noted = self.guide.tell(proposal, record)
         trial = self.ledger.end_trial(trial, record, proposal=noted, reused_from=source)
+        self.unfinished.done(key)
         self.count(trial, fresh=source is None)
         self.on_event(TrialEnded(trial, self.tally.progress(), self.tally.best))
 
@@ -204,14 +206,20 @@ class _Run:
         broken = broken_limits(record.figures, self.config.all_limits)  # that study may have had other limits
         return (replace(record, outcome="infeasible", broken_limits=broken) if broken else record), trial_id
 
-    def evaluated(self, proposal: Proposal) -> Record:
+    def evaluated(self, proposal: Proposal, key: str) -> Record:
         epochs = self.config.budget.epochs
 
         def report(epoch: Epoch) -> bool:
             self.on_event(EpochEnded(proposal.number, epoch, epochs))
             return self.guide.report(proposal, epoch)
 
-        return self.prepare()(proposal.architecture, budget=self.config.budget, seed=self.config.seed, report=report)
+        evaluate = self.unfinished.going_on(self.prepare(), key)
+        return evaluate(proposal.architecture, budget=self.config.budget, seed=self.config.seed, report=report)
+
+    @cached_property
+    def unfinished(self) -> Unfinished:
+        """The checkpoints of the training under way."""
+        return Unfinished(self.ledger, self.entry, self.config.checkpoint)
 
     @cached_property
     def key(self) -> EvaluationKey:
