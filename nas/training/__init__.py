@@ -13,6 +13,7 @@ from nas.training.mixing import mix
 from nas.training.optimizing import make_optimizer
 from nas.training.places import find_data
 from nas.training.ranks import OtherFailed, Ranks
+from nas.training.replicates import Together, train_replicates
 from nas.training.stepping import Stepper
 from nas.training.task import Examples, Split, Task, load_task, stratified_order
 from nas.training.tracing import Operator, Tracing
@@ -44,6 +45,7 @@ __all__ = [
     "Stepper",
     "Tagging",
     "Task",
+    "Together",
     "Tracing",
     "Training",
     "Transcription",
@@ -58,5 +60,6 @@ __all__ = [
     "read_weights",
     "stratified_order",
     "train",
+    "train_replicates",
     "write_weights",
 ]
