@@ -1,6 +1,7 @@
 """torchrun as a test starts it: two processes on the CPU of this machine, at a port that is free."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -22,3 +23,15 @@ def command(*words: str) -> list[str]:
 def environment() -> dict[str, str]:
     """Of the processes: one thread each, and no network but the machine's own."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": PATHS}
+
+
+def pair(*words: str) -> list[subprocess.Popen[str]]:
+    """Two processes as torchrun would start them, with nobody who ends one where the other ends."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    common = {**environment(), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    return [
+        subprocess.Popen([sys.executable, *words], env={**common, "RANK": rank}, stdout=subprocess.PIPE, text=True)
+        for rank in ("0", "1")
+    ]

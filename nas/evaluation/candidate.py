@@ -170,7 +170,7 @@ class _Run:
         self.budget = budget
         self.seed = seed
         self.on_step = on_step
-        self.checkpoints = checkpoints
+        self.checkpoints = checkpoints if evaluator.ranks.alone else None  # one process cannot go back to where it was by itself
         self.model: nn.Module | None = None
         self.begin = time.perf_counter()
         self.figures: dict[str, float] = {}

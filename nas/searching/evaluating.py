@@ -33,7 +33,9 @@ class Evaluate(Protocol):
         """The Record of `architecture`; `report` is told every epoch, and answers whether to stop."""
 
 
-def make_evaluator(space: Space, benchmark: Benchmark, limits: Sequence[Limit], *, data: Path | None, **means: Any) -> "Evaluator":
+def make_evaluator(
+    space: Space, benchmark: Benchmark, limits: Sequence[Limit], *, data: Path | None, **means: Any
+) -> "Evaluator":
     """The evaluator that trains, by `means` such as device and threads.
 
     It loads torch and the data, which takes seconds; so it is made when first needed.

@@ -1,0 +1,64 @@
+"""What torchrun starts in test_together.py: `python search_at_work.py WHAT LEDGER`, one of two processes."""
+
+import os
+import signal
+import sys
+from typing import Any
+
+from torch import Tensor, nn
+from toys import TOY
+
+import nas
+import nas.evaluation.candidate as candidate
+from nas.searching import EpochEnded, Event
+
+RANK = int(os.environ["RANK"])
+OPTIONS: dict[str, Any] = {"on": "digits", "strategy": "random", "trials": 2, "steps": 3, "study": "s", "wait_minutes": 1}
+
+
+class Breaks(nn.Module):
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        raise ValueError("not here")
+
+
+def breaking(number: int) -> Any:
+    """What builds networks, of which the one of this number breaks."""
+    built, build = iter(range(100)), candidate.build
+
+    def some(*given: Any, **options: Any) -> nn.Module:
+        model = build(*given, **options)
+        return nn.Sequential(model, Breaks()) if next(built) == number else model
+
+    return some
+
+
+def search(ledger: str) -> None:
+    """Two trials, of which the first fails in the process that only helps; then finals of the other."""
+    if RANK:
+        candidate.build = breaking(0)
+    nas.search(TOY, ledger=ledger, **OPTIONS)
+    nas.finals("s", top=1, seeds=1, ledger=ledger)
+
+
+def listener(ledger: str) -> None:
+    """A search whose listener raises in the middle of a training."""
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, EpochEnded):
+            raise OSError("the disk is full")
+
+    nas.search(TOY, ledger=ledger, on_event=on_event, **OPTIONS)
+
+
+def killed(ledger: str) -> None:
+    """A search whose helper is killed in the middle of a training."""
+    if RANK:
+        candidate.build = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+    try:
+        nas.search(TOY, ledger=ledger, **OPTIONS)
+    except nas.NasError as error:
+        sys.stdout.write(f"nas: {error}\n")
+
+
+if __name__ == "__main__":
+    {"search": search, "listener": listener, "killed": killed}[sys.argv[1]](sys.argv[2])
