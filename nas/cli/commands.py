@@ -17,7 +17,7 @@ from nas.cli.means import amount, means
 from nas.cli.printing import FOLDER, Ordered, as_json, complain, console, print_list
 from nas.cli.spaces import space_path, spaces
 from nas.cli.stopping import stoppable
-from nas.cli.training import train
+from nas.cli.training import tensorboard_option, train
 from nas.errors import NasError
 
 if TYPE_CHECKING:
@@ -134,8 +134,9 @@ main.add_command(train)
 @_checkpoint
 @click.option("--data", type=FOLDER, metavar="DIR", help="The folder that the benchmark's data lie in.")
 @click.option("--ledger", metavar="URL", help="Where studies are kept; NAS_LEDGER, or sqlite:///nas.sqlite.")
+@tensorboard_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON event a line for scripts.")
-def search(config: Path | None, as_json: bool, **given: Any) -> None:
+def search(config: Path | None, tensorboard: Path | None, as_json: bool, **given: Any) -> None:
     """Search SPACE (a name, or the path of a YAML file) for the best network on a benchmark.
 
     Ctrl-C ends the search with what was found; the same command goes on with it.
@@ -146,9 +147,13 @@ def search(config: Path | None, as_json: bool, **given: Any) -> None:
     options |= {key: value for key, value in given.items() if value is not None and value != ()}
     asked = SearchConfig.make(**options)
     name = asked.study_name
-    with _closing(
-        Study(name, asked.ledger), as_json, [f"nas finals {name}", f"nas report {name} --out leaderboard.html"]
-    ) as on_event:
+    next_steps = [f"nas finals {name}", f"nas report {name} --out leaderboard.html"]
+    with _board(tensorboard) as board, _closing(Study(name, asked.ledger), as_json, next_steps) as tell:
+
+        def on_event(event: "Event") -> None:
+            tell(event)
+            board(event)
+
         run(asked, on_event=on_event)
 
 
@@ -242,6 +247,18 @@ def _events(as_json: bool) -> Iterator["OnEvent"]:
         else:
             with display() as on_event:
                 yield on_event
+
+
+@contextmanager
+def _board(folder: Path | None) -> Iterator["OnEvent"]:
+    """Where events go that TensorBoard shall show."""
+    from nas.searching import following, tensorboard
+
+    if folder is None or following():
+        yield lambda _: None
+    else:
+        with tensorboard(folder) as board:
+            yield board
 
 
 @contextmanager

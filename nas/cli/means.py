@@ -34,7 +34,9 @@ _MEANS = (
 _AMOUNT = (
     click.option("--epochs", type=int, metavar="N", help="Epochs of one evaluation."),
     click.option("--fraction", type=float, metavar="SHARE", help="Share of the training data that one evaluation sees."),
-    click.option("--seconds", type=float, metavar="S", help="Training seconds after which an evaluation begins no further epoch."),
+    click.option(
+        "--seconds", type=float, metavar="S", help="Training seconds after which an evaluation begins no further epoch."
+    ),
     click.option("--steps", type=int, metavar="N", help="Steps of the optimiser that one evaluation takes at most."),
     click.option("--flops", type=float, metavar="F", help="Floating-point operations that one training takes at most."),
     click.option(

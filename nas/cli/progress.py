@@ -71,7 +71,7 @@ class _Watcher:
         if record is None or record.outcome == "infeasible" or event.trial.reused_from is not None:
             return  # counted in the live line; a line each would hide what was trained
         style = {"complete": "", "pruned": "dim", "failed": "red"}[record.outcome]
-        left = f"  {_duration(self.progress.seconds_left)} left" if self.progress.seconds_left else ""
+        left = f"  {duration(self.progress.seconds_left)} left" if self.progress.seconds_left else ""
         done = f"{self.progress.evaluated:>4}/{self.progress.target}"
         self.say(f"{done}  {event.trial.architecture.id}  {_result(event.trial)}{left}", style)
 
@@ -88,7 +88,7 @@ class _Watcher:
         parts += [f"{getattr(counts, name):,} {name}" for name in others if getattr(counts, name)]
         parts += [part for part in (self.current, self.best) if part]
         if counts.seconds_left:
-            parts.append(f"{_duration(counts.seconds_left)} left")
+            parts.append(f"{duration(counts.seconds_left)} left")
         return " · ".join(parts)
 
 
@@ -119,7 +119,8 @@ def _costs(trial: Trial) -> list[str]:
     return [text.format(figures[name]) for name, text in shown.items() if name in figures]
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """In hours, minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"

@@ -14,8 +14,12 @@ from nas.searching.events import (
     to_data,
 )
 from nas.searching.loop import run, search
+from nas.searching.picking import pick_architecture
 from nas.searching.retraining import finals
+from nas.searching.single import Trained, train_one
 from nas.searching.study import Study
+from nas.searching.tensorboard import tensorboard
+from nas.searching.together import following
 from nas.space import resolve_space
 
 __all__ = [
@@ -28,16 +32,21 @@ __all__ = [
     "RunEnded",
     "SearchConfig",
     "Study",
+    "Trained",
     "TrialBegun",
     "TrialEnded",
     "check_input",
     "check_limits",
     "default_ledger",
     "finals",
+    "following",
     "make_evaluator",
+    "pick_architecture",
     "resolve_benchmark",
     "resolve_space",
     "run",
     "search",
+    "tensorboard",
     "to_data",
+    "train_one",
 ]

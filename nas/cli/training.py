@@ -1,0 +1,147 @@
+"""`nas train`: one architecture, trained by itself."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nas.cli.means import amount, means
+from nas.cli.printing import FOLDER, complain, console, print_grid, status
+from nas.cli.spaces import space_path
+from nas.cli.stopping import stoppable
+
+if TYPE_CHECKING:
+    from nas.searching import Event, OnEvent, Trained
+    from nas.training import Loop
+
+DEAR = 10
+"""Operators of a trace that are printed."""
+
+FAILED = 1
+"""Exit status of a training that is not complete."""
+
+tensorboard_option = click.option(
+    "--tensorboard", type=FOLDER, metavar="DIR", help="Write learning curves and figures into DIR, for TensorBoard."
+)
+
+
+@click.command()
+@click.argument("space")
+@click.argument("architecture", required=False)
+@click.option("--on", required=True, metavar="BENCHMARK", help="What to train it on.")
+@click.option("--random", "random_seed", type=int, metavar="SEED", help="Draw the architecture at random from SEED.")
+@click.option("--seed", type=int, metavar="N", help="Of the weights and of the training; 0 if not given.")
+@click.option("--test", is_flag=True, help="Read the test data too, once the network is trained.")
+@click.option("--out", type=FOLDER, metavar="DIR", help="Write weights.safetensors and record.json into DIR.")
+@click.option("--trace", type=FOLDER, metavar="FILE", help="Write a profiler's trace of some steps, for chrome://tracing.")
+@tensorboard_option
+@amount
+@means
+@space_path
+@click.option("--data", type=FOLDER, metavar="DIR", help="The folder that the benchmark's data lie in.")
+@click.option("--ledger", metavar="URL", help="Where STUDY is looked for; NAS_LEDGER, or sqlite:///nas.sqlite.")
+@click.option("--json", "as_json", is_flag=True, help="Print the architecture and its whole record as JSON.")
+def train(tensorboard: Path | None, as_json: bool, **given: Any) -> None:
+    """Train one ARCHITECTURE of SPACE (a name, or the path of a YAML file), and print its figures.
+
+    ARCHITECTURE is its choices as JSON, a file of them (such as record.json), or STUDY:NUMBER or STUDY:ID, a trial of a study.
+    Without it, the first architecture is trained: the first value of every choice.
+
+    Exit status 1 where the training fails.
+    """
+    from nas.searching import following, train_one
+    from nas.searching import tensorboard as board
+
+    options = {key: value for key, value in given.items() if value is not None and value != ()}
+    with ExitStack() as stack:
+        stack.enter_context(stoppable())
+        listeners: list[OnEvent] = []
+        if tensorboard is not None and not following():
+            listeners.append(stack.enter_context(board(tensorboard)))
+        watcher = stack.enter_context(_watched(quiet=as_json))
+
+        def on_event(event: "Event") -> None:
+            watcher(event)
+            for listen in listeners:
+                listen(event)
+
+        trained = train_one(on_event=on_event, on_step=watcher.step, **options)
+    if trained is not None:
+        _print(trained, given["out"], given["trace"], as_json=as_json)
+
+
+@contextmanager
+def _watched(*, quiet: bool) -> Iterator["_Watcher"]:
+    with status() as say:
+        yield _Watcher(say, quiet=quiet)
+
+
+class _Watcher:
+    """Prints a line an epoch, unless it is to be quiet, and on a terminal says how far the training is."""
+
+    def __init__(self, say: Callable[[str], None], *, quiet: bool) -> None:
+        self.say = say
+        self.quiet = quiet
+        self.begun = time.monotonic()
+        self.first = 0
+        """The first step that was seen."""
+        self.left = ""
+
+    def step(self, loop: "Loop") -> None:
+        """Tell how far it is, and by the time of the steps so far how much is left."""
+        from nas.cli.progress import duration
+
+        if not self.first:
+            self.first, self.begun = loop.at.step, time.monotonic()
+            return
+        each = (time.monotonic() - self.begun) / (loop.at.step - self.first)
+        self.left = f"{duration(each * (loop.steps - loop.at.step))} left"
+        self.say(f"step {loop.at.step:,} of {loop.steps:,}, {self.left}")
+
+    def __call__(self, event: "Event") -> None:
+        from nas.searching import EpochEnded, RunBegun
+
+        if self.quiet:
+            return
+        if isinstance(event, RunBegun):
+            click.echo(event.headline)
+        elif isinstance(event, EpochEnded):
+            point = event.epoch
+            figures = {"train_loss": point.train_loss, **point.figures}
+            told = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
+            click.echo(f"epoch {point.epoch:>3} of {event.epochs}  {told}  {point.seconds:.1f} s  {self.left}".rstrip())
+
+
+def _print(trained: "Trained", out: Path | None, trace: Path | None, *, as_json: bool) -> None:
+    record = trained.record
+    operators = [vars(operator) for operator in trained.operators]
+    if as_json:
+        click.echo(json.dumps({**trained.to_data(), "operators": operators}, indent=1))
+    else:
+        from nas.records import FIGURES
+
+        units = {name: kind.unit for name, kind in FIGURES.items()}
+        figures = record.figures.items()
+        console().print(json.dumps(dict(trained.architecture.choices)), markup=False, highlight=False, soft_wrap=True)
+        print_grid([{"figure": name, "value": f"{value:,.6g}", "unit": units.get(name, "")} for name, value in figures])
+        for note in record.notes:
+            click.echo(note)
+        if operators:
+            click.echo("\nThe dearest operators of the steps that were traced:")
+            print_grid(
+                [
+                    {**row, "milliseconds": f"{row['milliseconds']:.3f}", "share": f"{row['share']:.1%}"}
+                    for row in operators[:DEAR]
+                ]
+            )
+        if trace is not None and operators:
+            click.echo(f"Wrote {trace}; chrome://tracing and ui.perfetto.dev show it.")
+        if out is not None:
+            click.echo(f"Wrote {out / 'record.json'}" + (f" and {out / 'weights.safetensors'}." if trained.model else "."))
+    if record.error is not None:
+        complain(f"The training failed: {record.error.kind}: {record.error.message}")
+        raise click.exceptions.Exit(FAILED)

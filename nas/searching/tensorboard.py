@@ -1,0 +1,98 @@
+"""Learning curves and figures as TensorBoard reads them: a folder for each trial, written as the run goes on."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from nas.errors import SearchError
+from nas.records import Epoch, Trial
+from nas.searching.events import EpochEnded, Event, OnEvent, RunBegun, TrialEnded
+
+
+@contextmanager
+def tensorboard(folder: Path) -> Iterator[OnEvent]:
+    """What writes events of one run into `folder`, as STUDY/NUMBER; `tensorboard --logdir FOLDER` shows it.
+
+    Of every trial that was trained come the learning curve by epoch, its figures, and its choices as hyperparameters.
+
+    Raises:
+        SearchError: TensorBoard is not installed, or the folder cannot be written to.
+    """
+    if find_spec("tensorboard") is None:
+        raise SearchError("Writing for TensorBoard needs the package tensorboard: pip install 'nas-harness[tensorboard]'.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SearchError(f"{folder} cannot be written to: {error.strerror}.") from error
+    board = _Board(folder)
+    try:
+        yield board
+    finally:
+        board.close()
+
+
+class _Board:
+    """Listens to one run; one trial is under way at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.study = "study"
+        self.writer: Any = None
+        """Of the trial under way."""
+        self.written = 0
+        """Its epochs that are written."""
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case RunBegun():
+                self.study = event.study
+            case EpochEnded():
+                self.write(event.number, event.epoch)
+            case TrialEnded():
+                self.end(event.trial)
+
+    def write(self, number: int, epoch: Epoch) -> None:
+        """One point of the curve of trial `number`."""
+        writer = self.open(number)
+        for name, value in {"train_loss": epoch.train_loss, **epoch.figures}.items():
+            writer.add_scalar(f"curve/{name}", value, epoch.epoch)
+        self.written += 1
+        writer.flush()
+
+    def end(self, trial: Trial) -> None:
+        """The figures of a trial, and what is missing of its curve where its Record was taken over from another."""
+        record = trial.record
+        if record is None or not record.curve:
+            return  # a network that was never trained has no curve, and there may be thousands
+        for epoch in record.curve[self.written :]:
+            self.write(trial.number, epoch)
+        writer = self.open(trial.number)
+        for name, value in record.figures.items():
+            writer.add_scalar(f"figures/{name}", value, 0)
+        for summary in _hyperparameters(trial.architecture.choices, record.figures):
+            writer.file_writer.add_summary(summary)
+        self.close()
+
+    def open(self, number: int) -> Any:
+        if self.writer is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            # What an interrupted run wrote of this trial is hidden.
+            self.writer = SummaryWriter(str(self.folder / self.study / f"{number:05}"), purge_step=0)
+        return self.writer
+
+    def close(self) -> None:
+        """Finish the trial under way."""
+        if self.writer is not None:
+            self.writer.close()
+        self.writer, self.written = None, 0
+
+
+def _hyperparameters(choices: Mapping[str, Any], figures: Mapping[str, float]) -> tuple[Any, ...]:
+    from torch.utils.tensorboard.summary import hparams
+
+    shown = {f"figures/{name}": value for name, value in figures.items()}
+    summaries: tuple[Any, ...] = hparams(dict(choices), shown)  # type: ignore[no-untyped-call]
+    return summaries
