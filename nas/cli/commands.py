@@ -252,12 +252,12 @@ def _events(as_json: bool) -> Iterator["OnEvent"]:
 @contextmanager
 def _board(folder: Path | None) -> Iterator["OnEvent"]:
     """Where events go that TensorBoard shall show."""
-    from nas.searching import following, tensorboard
+    from nas.searching import following, to_tensorboard
 
     if folder is None or following():
         yield lambda _: None
     else:
-        with tensorboard(folder) as board:
+        with to_tensorboard(folder) as board:
             yield board
 
 

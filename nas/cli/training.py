@@ -53,15 +53,14 @@ def train(tensorboard: Path | None, as_json: bool, **given: Any) -> None:
 
     Exit status 1 where the training fails.
     """
-    from nas.searching import following, train_one
-    from nas.searching import tensorboard as board
+    from nas.searching import following, to_tensorboard, train_one
 
     options = {key: value for key, value in given.items() if value is not None and value != ()}
     with ExitStack() as stack:
         stack.enter_context(stoppable())
         listeners: list[OnEvent] = []
         if tensorboard is not None and not following():
-            listeners.append(stack.enter_context(board(tensorboard)))
+            listeners.append(stack.enter_context(to_tensorboard(tensorboard)))
         watcher = stack.enter_context(_watched(quiet=as_json))
 
         def on_event(event: "Event") -> None:

@@ -18,7 +18,7 @@ from nas.searching.picking import pick_architecture
 from nas.searching.retraining import finals
 from nas.searching.single import Trained, train_one
 from nas.searching.study import Study
-from nas.searching.tensorboard import tensorboard
+from nas.searching.tensorboard import to_tensorboard
 from nas.searching.together import following
 from nas.space import resolve_space
 
@@ -46,7 +46,7 @@ __all__ = [
     "resolve_space",
     "run",
     "search",
-    "tensorboard",
     "to_data",
+    "to_tensorboard",
     "train_one",
 ]

@@ -12,7 +12,7 @@ from nas.searching.events import EpochEnded, Event, OnEvent, RunBegun, TrialEnde
 
 
 @contextmanager
-def tensorboard(folder: Path) -> Iterator[OnEvent]:
+def to_tensorboard(folder: Path) -> Iterator[OnEvent]:
     """What writes events of one run into `folder`, as STUDY/NUMBER; `tensorboard --logdir FOLDER` shows it.
 
     Of every trial that was trained come the learning curve by epoch, its figures, and its choices as hyperparameters.

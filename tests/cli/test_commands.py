@@ -31,11 +31,11 @@ def ledger(tmp_path: Path) -> str:
 
 def test_help_lists_the_commands_in_walking_order(run: Nas) -> None:
     text = run("--help").output
-    places = [text.index(f"\n  {name} ") for name in ("spaces", "benchmarks", "search", "finals", "rank", "report")]
+    places = [text.index(f"\n  {name} ") for name in ("spaces", "benchmarks", "train", "search", "finals", "rank", "report")]
     assert places == sorted(places)
 
 
-@pytest.mark.parametrize("command", ["spaces", "benchmarks", "search", "finals", "rank", "report"])
+@pytest.mark.parametrize("command", ["spaces", "benchmarks", "train", "search", "finals", "rank", "report"])
 def test_every_option_says_what_it_does(command: str) -> None:
     for parameter in main.commands[command].params:
         assert parameter.param_type_name == "argument" or getattr(parameter, "help", None), parameter.name
