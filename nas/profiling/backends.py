@@ -17,13 +17,16 @@ from nas.device import synchronize
 from nas.errors import SearchError, did_you_mean, quote
 from nas.profiling.timing import Run
 
+Given = Tensor | tuple[Tensor, ...]
+"""What forward takes: a batch, or several arguments, the batch's axis first."""
+
 Backend = Literal["eager", "compile", "cuda_graph", "onnxruntime"]
 
 _TOLERANCE: Mapping[str, float] = MappingProxyType({"float32": 1e-3, "float64": 1e-6})
 """Of outputs, as a share of the largest; other formats of numbers 5 %."""
 
 
-def prepare(model: nn.Module, inputs: Tensor, backend: Backend = "eager") -> Run:
+def prepare(model: nn.Module, inputs: Given, backend: Backend = "eager") -> Run:
     """What does one pass of `model`, in evaluation mode, on `inputs`; to be called without gradients.
 
     What preparing costs (compiling, capturing, exporting) is no part of a pass. Where `inputs` change in place, eager, compiled
@@ -34,15 +37,21 @@ def prepare(model: nn.Module, inputs: Tensor, backend: Backend = "eager") -> Run
     """
     if backend not in get_args(Backend):
         raise SearchError(f"No backend is called {quote(backend)}. {did_you_mean(backend, get_args(Backend))}")
+    given = arguments(inputs)
     if backend == "eager":
-        return lambda: model(inputs)
+        return lambda: model(*given)
     with torch.no_grad():
-        run = {"compile": _compiled, "cuda_graph": _captured, "onnxruntime": _exported}[backend](model, inputs)
-        _compare(model(inputs), run(), backend)
+        run = {"compile": _compiled, "cuda_graph": _captured, "onnxruntime": _exported}[backend](model, given)
+        _compare(model(*given), run(), backend)
     return run
 
 
-def _compiled(model: nn.Module, inputs: Tensor) -> Run:
+def arguments(inputs: Given) -> tuple[Tensor, ...]:
+    """`inputs` as what to call a network with."""
+    return (inputs,) if isinstance(inputs, Tensor) else inputs
+
+
+def _compiled(model: nn.Module, inputs: tuple[Tensor, ...]) -> Run:
     """By inductor. It forgets what it compiled before: of many networks of one class it would silently stop compiling."""
     from torch._dynamo.exc import BackendCompilerFailed
     from torch._inductor.exc import InductorError, InvalidCxxCompiler
@@ -50,19 +59,19 @@ def _compiled(model: nn.Module, inputs: Tensor) -> Run:
     torch._dynamo.reset()
     compiled = torch.compile(model, dynamic=False)
     try:
-        compiled(inputs)
+        compiled(*inputs)
     except (InvalidCxxCompiler, BackendCompilerFailed, InductorError) as error:
         if "InvalidCxxCompiler" in str(error) or isinstance(error, InvalidCxxCompiler):
             raise SearchError(
                 "The backend 'compile' needs a C++ compiler, and there is none; install g++ or take 'eager'."
             ) from None
         raise _refused("compile", error) from error
-    return lambda: compiled(inputs)
+    return lambda: compiled(*inputs)
 
 
-def _captured(model: nn.Module, inputs: Tensor) -> Run:
+def _captured(model: nn.Module, inputs: tuple[Tensor, ...]) -> Run:
     """The kernels of one pass, recorded once and launched together: what is left is what the device does."""
-    device = inputs.device
+    device = inputs[0].device
     if device.type != "cuda":
         raise SearchError(
             f"The backend 'cuda_graph' needs a CUDA device, got {quote(str(device))}; take 'eager' or 'compile' here."
@@ -71,11 +80,11 @@ def _captured(model: nn.Module, inputs: Tensor) -> Run:
     side.wait_stream(torch.cuda.current_stream(device))
     with torch.cuda.device(device), torch.cuda.stream(side):
         for _ in range(3):  # libraries choose their kernels and take their memory before anything is recorded
-            model(inputs)
+            model(*inputs)
     torch.cuda.current_stream(device).wait_stream(side)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.device(device), torch.cuda.graph(graph):
-        outputs = model(inputs)
+        outputs = model(*inputs)
 
     def run() -> object:
         graph.replay()
@@ -84,14 +93,14 @@ def _captured(model: nn.Module, inputs: Tensor) -> Run:
     return run
 
 
-def _exported(model: nn.Module, inputs: Tensor) -> Run:
+def _exported(model: nn.Module, inputs: tuple[Tensor, ...]) -> Run:
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
     if missing:
         raise SearchError(
             f"The backend 'onnxruntime' needs {' and '.join(missing)}, not installed here; pip install 'nas-harness[onnx]'."
         )
-    if inputs.device.type != "cpu":
-        raise SearchError(f"The backend 'onnxruntime' runs on the CPU here, got {quote(str(inputs.device))}; take --device cpu.")
+    if inputs[0].device.type != "cpu":
+        raise SearchError(f"The backend 'onnxruntime' runs on the CPU, got {quote(str(inputs[0].device))}; take --device cpu.")
     import onnxruntime
 
     try:
@@ -103,11 +112,11 @@ def _exported(model: nn.Module, inputs: Tensor) -> Run:
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     names = [given.name for given in session.get_inputs()]
-    feed = dict(zip(names, [inputs.numpy()], strict=True))
+    feed = {name: tensor.numpy() for name, tensor in zip(names, inputs, strict=True)}
     return lambda: session.run(None, feed)
 
 
-def _onnx(model: nn.Module, inputs: Tensor) -> bytes:
+def _onnx(model: nn.Module, inputs: tuple[Tensor, ...]) -> bytes:
     """`model` as an ONNX graph; it stays in memory, and the exporter's chatter out of the terminal."""
     chatter = logging.getLogger("torch.onnx")
     level = chatter.level
@@ -115,7 +124,7 @@ def _onnx(model: nn.Module, inputs: Tensor) -> bytes:
     try:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
-            program: Any = torch.onnx.export(model, (inputs,), dynamo=True, verbose=False)
+            program: Any = torch.onnx.export(model, inputs, dynamo=True, verbose=False)
     finally:
         chatter.setLevel(level)
     return bytes(program.model_proto.SerializeToString())

@@ -7,10 +7,10 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from nas.device import synchronize
-from nas.profiling.backends import Backend, prepare
+from nas.profiling.backends import Backend, Given, arguments, prepare
 from nas.profiling.timing import evaluating
 
 SECONDS = 2.0
@@ -50,8 +50,8 @@ def why_no_energy(device: torch.device) -> str | None:
     return None
 
 
-def measure_energy(model: nn.Module, inputs: Tensor, *, backend: Backend = "eager") -> Energy | None:
-    """The energy of `model(inputs)` in evaluation mode, without gradients; None where nothing counts it (`why_no_energy`).
+def measure_energy(model: nn.Module, inputs: Given, *, backend: Backend = "eager") -> Energy | None:
+    """The energy of a pass of `model` on `inputs`, in evaluation mode; None where nothing counts it (see `why_no_energy`).
 
     Passes follow each other for SECONDS, so that what the GPU draws while it waits is in it. Whatever else runs on that GPU is
     counted too.
@@ -59,7 +59,8 @@ def measure_energy(model: nn.Module, inputs: Tensor, *, backend: Backend = "eage
     Raises:
         SearchError: the backend is not there or cannot run the network.
     """
-    device = inputs.device
+    first = arguments(inputs)[0]
+    device = first.device
     if why_no_energy(device) is not None:
         return None
     counters, index = _counters(device), device.index or 0
@@ -79,7 +80,7 @@ def measure_energy(model: nn.Module, inputs: Tensor, *, backend: Backend = "eage
         millijoules=used_mj / passes,
         watts=used_mj / 1_000 / seconds,
         passes=passes,
-        batch_size=inputs.shape[0],
+        batch_size=first.shape[0],
         device=str(device),
         backend=backend,
     )

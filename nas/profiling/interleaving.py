@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from nas.profiling.backends import Backend, prepare
+from nas.profiling.backends import Backend, Given, arguments, prepare
 from nas.profiling.reference import LOW_QUANTILE, Reading, reference
 from nas.profiling.timing import Once, evaluating, passes_in, stopwatch, turn
 
@@ -77,7 +77,7 @@ class Standing:
 
 def rank_by_latency(
     networks: Sequence[nn.Module],
-    inputs: Tensor,
+    inputs: Given,
     *,
     backend: Backend = "eager",
     seconds_a_network: float = SECONDS_A_NETWORK,
@@ -96,7 +96,8 @@ def rank_by_latency(
     Raises:
         SearchError: the backend is not there, or cannot run one of the networks.
     """
-    device = inputs.device
+    first = arguments(inputs)[0]
+    device = first.device
     with ExitStack() as stack:
         for network in networks:
             stack.enter_context(evaluating(network))
@@ -118,7 +119,7 @@ def rank_by_latency(
         agreement=concordance(_low(turns_RN[::2]), _low(turns_RN[1::2])) if len(networks) > 1 else None,
         rounds=len(rounds),
         seconds=seconds,
-        batch_size=inputs.shape[0],
+        batch_size=first.shape[0],
         device=str(device),
         threads=torch.get_num_threads(),
         backend=backend,

@@ -7,7 +7,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from nas.profiling.backends import Backend, prepare
+from nas.profiling.backends import Backend, Given, arguments, prepare
 from nas.profiling.reference import LOW_QUANTILE, Reading, Reference, reference
 from nas.profiling.spread import interval_of_turns, quantile
 from nas.profiling.timing import Once, evaluating, passes_in, stopwatch, turn
@@ -27,9 +27,9 @@ MIN_TURNS = 6
 
 
 def measure_latency(
-    model: nn.Module, inputs: Tensor, *, backend: Backend = "eager", relative_width: float = RELATIVE_WIDTH
+    model: nn.Module, inputs: Given, *, backend: Backend = "eager", relative_width: float = RELATIVE_WIDTH
 ) -> Latency:
-    """The time of `model(inputs)` in evaluation mode, without gradients, run by `backend`.
+    """The time of `model` on `inputs` in evaluation mode, without gradients, run by `backend`.
 
     Warm-up ends when a turn of passes is no longer 5 % faster than the one before, or after WARMUP_SECONDS. Then turns of single
     passes are timed, with the reference network between them, until the interval of the median is no wider than
@@ -43,7 +43,8 @@ def measure_latency(
     Raises:
         SearchError: the backend is not there, or computes something else than `model`.
     """
-    device = inputs.device
+    first = arguments(inputs)[0]
+    device = first.device
     with evaluating(model):
         once = stopwatch(prepare(model, inputs, backend), device)
         beside = reference(device)
@@ -64,10 +65,10 @@ def measure_latency(
         p99_ms=quantile(times_ms, 0.99),
         samples=len(times_ms),
         relative_width=best.width,
-        batch_size=inputs.shape[0],
+        batch_size=first.shape[0],
         device=str(device),
         threads=torch.get_num_threads(),
-        dtype=_dtype(model, inputs),
+        dtype=_dtype(model, first),
         backend=backend,
         reference_ms=best.reading.best_ms,
         slowdown=best.reading.slowdown,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.device import is_out_of_memory, release
-from nas.profiling.backends import Backend, prepare
+from nas.profiling.backends import Backend, Given, arguments, prepare
 from nas.profiling.reference import LOW_QUANTILE
 from nas.profiling.spread import quantile
 from nas.profiling.timing import evaluating, stopwatch
@@ -56,8 +56,8 @@ class Throughput:
         return max(self.batches, key=lambda batch: batch.examples_a_second)
 
 
-def measure_throughput(model: nn.Module, inputs: Tensor, *, backend: Backend = "eager", largest: int = LARGEST) -> Throughput:
-    """Examples a second of `model`, in evaluation mode, without gradients, on batches of copies of the first of `inputs`.
+def measure_throughput(model: nn.Module, inputs: Given, *, backend: Backend = "eager", largest: int = LARGEST) -> Throughput:
+    """Examples a second of `model`, in evaluation mode, without gradients, on batches of copies of the first example of `inputs`.
 
     Each batch size is given SECONDS_A_BATCH_SIZE after a pass to warm up, and at least MIN_PASSES passes.
 
@@ -65,20 +65,22 @@ def measure_throughput(model: nn.Module, inputs: Tensor, *, backend: Backend = "
         SearchError: the backend is not there or cannot run the network.
         RuntimeError: memory is out at a batch of one; otherwise that ends the measurement.
     """
+    first = tuple(tensor[:1] for tensor in arguments(inputs))
+    device = first[0].device
     batches: list[Batch] = []
     ended: Ended = "largest batch size"
     size = 1
     with evaluating(model):
         while size <= largest:
             try:
-                batches.append(_measure(model, inputs[:1].repeat(size, *[1] * (inputs.dim() - 1)), backend))
+                batches.append(_measure(model, tuple(one.repeat(size, *[1] * (one.dim() - 1)) for one in first), backend))
             except Exception as error:
                 if not batches or not is_out_of_memory(error):
                     raise
                 ended = "out of memory"
                 break
             finally:
-                release(inputs.device)
+                release(device)
             if batches[-1].p10_ms > 1_000 * LONGEST_PASS_SECONDS:
                 ended = "a pass takes too long"
                 break
@@ -86,19 +88,17 @@ def measure_throughput(model: nn.Module, inputs: Tensor, *, backend: Backend = "
                 ended = "no longer grows"
                 break
             size *= 2
-    return Throughput(
-        batches=tuple(batches), ended=ended, device=str(inputs.device), threads=torch.get_num_threads(), backend=backend
-    )
+    return Throughput(batches=tuple(batches), ended=ended, device=str(device), threads=torch.get_num_threads(), backend=backend)
 
 
-def _measure(model: nn.Module, inputs: Tensor, backend: Backend) -> Batch:
-    once = stopwatch(prepare(model, inputs, backend), inputs.device)
+def _measure(model: nn.Module, inputs: tuple[Tensor, ...], backend: Backend) -> Batch:
+    once = stopwatch(prepare(model, inputs, backend), inputs[0].device)
     once()
     end = time.perf_counter() + SECONDS_A_BATCH_SIZE
     times_ms: list[float] = []
     while len(times_ms) < MIN_PASSES or time.perf_counter() < end:
         times_ms.append(once())
-    return Batch(batch_size=len(inputs), p10_ms=quantile(times_ms, LOW_QUANTILE), samples=len(times_ms))
+    return Batch(batch_size=len(inputs[0]), p10_ms=quantile(times_ms, LOW_QUANTILE), samples=len(times_ms))
 
 
 def _flat(batches: list[Batch]) -> bool:

@@ -55,6 +55,24 @@ def test_eager_runs_the_network_as_it_is() -> None:
     assert torch.equal(prepare(model, given, "eager")(), model(given))  # type: ignore[arg-type]
 
 
+class Adding(nn.Module):
+    """Takes two arguments."""
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        return first + 2 * second
+
+
+@pytest.mark.parametrize("backend", ["eager", pytest.param("onnxruntime", marks=pytest.mark.slow)])
+def test_a_network_may_take_several_inputs(backend: backends.Backend) -> None:
+    if backend == "onnxruntime":
+        for package in ("onnx", "onnxscript", "onnxruntime"):
+            pytest.importorskip(package)
+    given = (torch.tensor([[1.0]]), torch.tensor([[10.0]]))
+    with evaluating(model := Adding()):
+        outputs: Any = prepare(model, given, backend)()
+    assert float(torch.as_tensor(outputs if backend == "eager" else outputs[0])) == 21.0
+
+
 @needs_compiler
 @pytest.mark.slow
 def test_a_compiled_network_gives_the_same_outputs() -> None:
@@ -63,35 +81,34 @@ def test_a_compiled_network_gives_the_same_outputs() -> None:
         assert torch.allclose(prepare(model, given, "compile")(), model(given), atol=1e-5)  # type: ignore[arg-type]
 
 
-def refusal(compiler: Path) -> str:
-    """What a fresh process, whose inductor is to compile by `compiler`, says; in this one torch would remember what it can do."""
-    code = """
+REFUSALS = """
+import sys
 import torch
+import torch._inductor.config as config
 from nas.errors import SearchError
 from nas.profiling.backends import prepare
-try:
-    prepare(torch.nn.Tanh(), torch.zeros(1, 17), "compile")
-except SearchError as error:
-    print(error)
+
+for compiler in sys.argv[1:]:
+    with config.patch({"cpp.cxx": (compiler,)}):
+        try:
+            prepare(torch.nn.Tanh(), torch.zeros(1, 17), "compile")
+        except SearchError as error:
+            print(error)
 """
-    environment = {**os.environ, "CXX": str(compiler), "TORCHINDUCTOR_CACHE_DIR": str(compiler.parent / "cache")}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 @pytest.mark.slow
-def test_without_a_compiler_one_line_says_so(tmp_path: Path) -> None:
-    assert refusal(tmp_path / "g++") == (
-        "The backend 'compile' needs a C++ compiler, and there is none; install g++ or take 'eager'."
-    )
-
-
-@pytest.mark.slow
-def test_a_network_that_cannot_be_compiled_is_refused_in_one_line(tmp_path: Path) -> None:
-    compiler = tmp_path / "g++"
-    compiler.write_text('#!/bin/sh\n[ "$1" = --version ] && echo g++ 13.0 && exit 0\nexit 1\n')
-    compiler.chmod(0o755)
-    assert re.fullmatch(r"The backend 'compile' cannot run this network \([A-Za-z]+\); take 'eager'\.", refusal(compiler))
+def test_what_keeps_a_network_from_being_compiled_is_one_line(tmp_path: Path) -> None:
+    """In a process of its own, since torch remembers what a compiler could not do."""
+    broken = tmp_path / "g++"
+    broken.write_text('#!/bin/sh\n[ "$1" = --version ] && echo g++ 13.0 && exit 0\nexit 1\n')
+    broken.chmod(0o755)
+    environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", REFUSALS, str(tmp_path / "nowhere"), str(broken)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    without, by_a_broken_one = done.stdout.splitlines()
+    assert without == "The backend 'compile' needs a C++ compiler, and there is none; install g++ or take 'eager'."
+    assert re.fullmatch(r"The backend 'compile' cannot run this network \([A-Za-z]+\); take 'eager'\.", by_a_broken_one)
 
 
 def exported(model: nn.Module, given: Tensor) -> Any:
@@ -144,7 +161,7 @@ def test_what_is_not_installed_is_named_with_how_to_get_it(monkeypatch: pytest.M
 
 def test_onnx_runtime_is_for_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "find_spec", lambda name: name)
-    with pytest.raises(SearchError, match=r"^The backend 'onnxruntime' runs on the CPU here, got 'meta'; take --device cpu\.$"):
+    with pytest.raises(SearchError, match=r"^The backend 'onnxruntime' runs on the CPU, got 'meta'; take --device cpu\.$"):
         prepare(network(), inputs().to("meta"), "onnxruntime")
 
 

@@ -78,7 +78,7 @@ def test_however_slow_networks_are_so_many_rounds_are_made() -> None:
 def test_rounds_go_on_for_as_long_as_was_said() -> None:
     standing = rank_by_latency([Noting()] * 3, torch.zeros(1), seconds_a_network=0.05)
     assert standing.seconds >= 0.15
-    assert standing.rounds > interleaving.ENOUGH_ROUNDS
+    assert standing.rounds >= interleaving.ENOUGH_ROUNDS
 
 
 @pytest.mark.usefixtures("_in_a_hurry")

@@ -37,6 +37,11 @@ def test_a_measurement_says_how_it_was_made() -> None:
     assert measured.backend == "eager"
 
 
+def test_a_network_of_several_inputs_is_measured() -> None:
+    measured = measure_latency(nn.Bilinear(2, 3, 1), (torch.zeros(5, 2), torch.zeros(5, 3)))
+    assert (measured.batch_size, measured.dtype) == (5, "float32")
+
+
 def test_its_figures_stand_in_order() -> None:
     measured = measure_latency(nn.Linear(3, 2), torch.zeros(4, 3))
     assert measured.p10_ms is not None

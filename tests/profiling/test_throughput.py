@@ -104,6 +104,11 @@ def test_each_batch_is_copies_of_one_example_in_evaluation_mode() -> None:
     assert model.training
 
 
+def test_each_of_several_inputs_is_copied() -> None:
+    measured = measure_throughput(nn.Bilinear(2, 3, 1), (torch.zeros(1, 2), torch.zeros(1, 3)), largest=2)
+    assert sizes(measured) == [1, 2]
+
+
 def test_a_batch_of_half_a_second_for_a_hundred_is_two_hundred_a_second() -> None:
     assert Batch(batch_size=100, p10_ms=500.0, samples=5).examples_a_second == 200
 
