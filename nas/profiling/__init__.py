@@ -1,25 +1,43 @@
-"""What a network costs: a second opinion on its multiply-adds, latency, memory. Network → figures."""
+"""What a network costs: multiply-adds, latency (to report, to rank), throughput, energy, memory. Network → figures."""
 
+from nas.profiling.backends import Backend
+from nas.profiling.energy import Energy, measure_energy, why_no_energy
 from nas.profiling.flops import second_opinion
+from nas.profiling.interleaving import Place, Standing, rank_by_latency
 from nas.profiling.latency import measure_latency
 from nas.profiling.layers import Counts, Layer, count_layers
 from nas.profiling.memory import peak_memory_bytes
+from nas.profiling.reference import Reading
 from nas.profiling.resident import ResidentMemory, measure_resident_memory
 from nas.profiling.sources import Source, factory, source_of
+from nas.profiling.throughput import Batch, Throughput, measure_throughput
 from nas.profiling.training_memory import TrainingMemory, predict_training_memory
+from nas.profiling.warmth import warm_process
 
 __all__ = [
+    "Backend",
+    "Batch",
     "Counts",
+    "Energy",
     "Layer",
+    "Place",
+    "Reading",
     "ResidentMemory",
     "Source",
+    "Standing",
+    "Throughput",
     "TrainingMemory",
     "count_layers",
     "factory",
+    "measure_energy",
     "measure_latency",
     "measure_resident_memory",
+    "measure_throughput",
     "peak_memory_bytes",
     "predict_training_memory",
+    "rank_by_latency",
     "second_opinion",
     "source_of",
+    "warm_process",
+    "why_no_energy",
 ]
