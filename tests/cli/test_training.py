@@ -2,7 +2,9 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
+from torchrun import torchrun
 from toys import TOY
 
 from nas.cli import main
@@ -70,3 +72,23 @@ def test_bad_input_is_one_line_and_exit_status_2(toy: str, words: list[str], mes
     assert done.exit_code == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_of_two_processes_one_prints_and_writes(toy: str, tmp_path: Path) -> None:
+    done = torchrun("-m", "nas", "train", toy, *SHORT, "--device", "cpu", "--json", "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)["record"]
+    assert (record["outcome"], record["processes"]) == ("complete", 2)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"record.json", "weights.safetensors"}
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+def test_each_of_two_processes_has_a_gpu_of_its_own(toy: str) -> None:
+    if torch.cuda.device_count() < 2:
+        pytest.skip("needs two CUDA devices")
+    done = torchrun("-m", "nas", "train", toy, *SHORT, "--json")
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)["record"]
+    assert (record["outcome"], record["processes"], record["device"]) == ("complete", 2, "cuda:0")

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from little import network, trained
+from little import RECIPE, TASK, examples, network, trained
 
 from nas.benchmark import Budget
 from nas.errors import SearchError
+from nas.training import train
 from nas.training.tracing import TRACED, Tracing
 
 
@@ -63,3 +64,15 @@ def test_a_training_too_short_to_be_traced_is_refused(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
     with pytest.raises(SearchError, match="does not exist; make it first"):
         Tracing(tmp_path / "none" / "trace.json")
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_the_trace_has_its_kernels_and_operators_are_ranked_by_their_time_there(tmp_path: Path) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    device = torch.device("cuda")
+    tracing = Tracing(tmp_path / "trace.json")
+    data, budget = examples().to(device), Budget(epochs=10)
+    train(network().to(device), TASK, data, data, recipe=RECIPE, budget=budget, seed=0, on_step=tracing)
+    assert any(event.get("cat") == "kernel" for event in json.loads((tmp_path / "trace.json").read_text())["traceEvents"])
+    assert "aten::convolution_backward" in {operator.name for operator in tracing.operators}
