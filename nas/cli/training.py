@@ -1,6 +1,7 @@
 """`nas train`: one architecture, trained by itself."""
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -75,16 +76,27 @@ def train(tensorboard: Path | None, as_json: bool, **given: Any) -> None:
 
 @contextmanager
 def _watched(*, quiet: bool) -> Iterator["_Watcher"]:
-    with status() as say:
-        yield _Watcher(say, quiet=quiet)
+    """What prints a line an epoch, unless it is to be `quiet`, and on a terminal says how far the training is."""
+    if quiet:
+        with status() as say:
+            yield _Watcher(say, lambda _: None)
+    elif sys.stdout.isatty():
+        from rich.text import Text
+
+        screen = console()
+        with screen.status("") as live:  # one console for both, so that neither is written into the other
+            yield _Watcher(lambda words: live.update(Text(words)), lambda line: screen.print(Text(line)))
+    else:
+        yield _Watcher(lambda _: None, click.echo)
 
 
 class _Watcher:
-    """Prints a line an epoch, unless it is to be quiet, and on a terminal says how far the training is."""
+    """Listens to one training."""
 
-    def __init__(self, say: Callable[[str], None], *, quiet: bool) -> None:
+    def __init__(self, say: Callable[[str], None], tell: Callable[[str], None]) -> None:
+        """`say` shows what is so for now, `tell` prints what stays."""
         self.say = say
-        self.quiet = quiet
+        self.tell = tell
         self.begun = time.monotonic()
         self.first = 0
         """The first step that was seen."""
@@ -104,15 +116,13 @@ class _Watcher:
     def __call__(self, event: "Event") -> None:
         from nas.searching import EpochEnded, RunBegun
 
-        if self.quiet:
-            return
         if isinstance(event, RunBegun):
-            click.echo(event.headline)
+            self.tell(event.headline)
         elif isinstance(event, EpochEnded):
             point = event.epoch
             figures = {"train_loss": point.train_loss, **point.figures}
             told = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
-            click.echo(f"epoch {point.epoch:>3} of {event.epochs}  {told}  {point.seconds:.1f} s  {self.left}".rstrip())
+            self.tell(f"epoch {point.epoch:>3} of {event.epochs}  {told}  {point.seconds:.1f} s  {self.left}".rstrip())
 
 
 def _print(trained: "Trained", out: Path | None, trace: Path | None, *, as_json: bool) -> None:

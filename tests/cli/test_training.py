@@ -52,6 +52,13 @@ def test_tensorboard_files_are_written(toy: str, tmp_path: Path) -> None:
     assert list((tmp_path / "board").glob("toy-digits-*/00000/events*"))
 
 
+def test_a_search_is_written_for_tensorboard_too(toy: str, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    words = ["search", toy, *SHORT, "--trials", "1", "--study", "s", "--tensorboard", str(tmp_path / "board")]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    assert list((tmp_path / "board").glob("s/00000/events*"))
+
+
 def test_a_training_that_fails_exits_with_1_and_says_why(toy: str) -> None:
     done = run(toy, *SHORT, "--recipe", "learning_rate=1e30")
     assert done.exit_code == 1
