@@ -1,9 +1,11 @@
 """The one place that knows devices: which one, how many threads, when its work is done, how much memory it holds."""
 
+import ctypes
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -151,9 +153,24 @@ def synchronize(device: torch.device) -> None:
 
 
 def release(device: torch.device) -> None:
-    """Give memory that no tensor uses back to the device."""
+    """Give memory that no tensor uses back to the device.
+
+    Of a CPU to the system: networks of all shapes, one after another, leave gaps that glibc would keep.
+    """
     if device.type == "cuda":
         torch.cuda.empty_cache()
+    elif (trim := _trim()) is not None:
+        trim(0)
+
+
+@cache
+def _trim() -> Callable[[int], int] | None:
+    """glibc's malloc_trim; None in another C library."""
+    try:
+        found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError):
+        return None
+    return found
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -112,3 +112,19 @@ def test_a_system_without_such_figures_gives_none(monkeypatch: pytest.MonkeyPatc
     assert resident_bytes() is None
     assert resident_bytes(peak=True) is None
     assert not forget_resident_peak()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell how much memory a process holds")
+def test_memory_between_what_is_still_used_goes_back_to_the_system() -> None:
+    """Pieces too small to be mapped one by one, of which every tenth stays."""
+    held = [torch.ones(16_000) for _ in range(2_000)]
+    full = resident_bytes()
+    held = held[::10]
+    release(torch.device("cpu"))
+    assert full - resident_bytes() > 0.7 * 2_000 * 64_000
+    assert len(held) == 200
+
+
+def resident_bytes() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) * 1024

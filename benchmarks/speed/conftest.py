@@ -20,6 +20,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.fixture
+def lines(pytestconfig: pytest.Config) -> list[str]:
+    """What is printed at the end of the run."""
+    return pytestconfig.stash[LINES]
+
+
+@pytest.fixture
 def clock(request: pytest.FixtureRequest) -> Clock:
     """The one that the mark `benchmark(timer=…)` gives pytest-benchmark too."""
     marks = [mark.kwargs["timer"] for mark in request.node.iter_markers("benchmark") if "timer" in mark.kwargs]
