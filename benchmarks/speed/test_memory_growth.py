@@ -5,11 +5,11 @@ load what they need, and the allocator takes what it will use again.
 """
 
 import random
-from pathlib import Path
 
 import pytest
 
 from nas.benchmark import Budget
+from nas.device import resident_bytes
 from nas.evaluation import Evaluator
 from nas.searching import resolve_benchmark, resolve_space
 
@@ -20,13 +20,7 @@ CANDIDATES = 100
 MOST_MIB = 50
 
 
-def resident_mib() -> float:
-    fields = Path("/proc/self/status").read_text().splitlines()
-    kib = next(int(field.split()[1]) for field in fields if field.startswith("VmRSS"))
-    return kib / 1024
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell how much memory a process holds")
+@pytest.mark.skipif(resident_bytes() is None, reason="the system does not tell how much memory a process holds")
 def test_a_hundred_candidates_leave_nothing_behind(lines: list[str]) -> None:
     space, benchmark = resolve_space("residual_cnn"), resolve_benchmark("digits")
     evaluate = Evaluator(space, benchmark, device="cpu")
@@ -36,8 +30,8 @@ def test_a_hundred_candidates_leave_nothing_behind(lines: list[str]) -> None:
     for _ in range(FIRST + CANDIDATES):
         record = evaluate(space.sample(chance), budget=budget, seed=0)
         assert record.outcome == "complete"
-        held.append(resident_mib())
-    growth = held[-1] - held[FIRST - 1]
+        held.append(resident_bytes() or 0)
+    growth = (held[-1] - held[FIRST - 1]) / 2**20
     line = f"resident memory after {CANDIDATES} more candidates: {growth:+.1f} MiB (goal <= {MOST_MIB})"
     lines.append(line)
     assert growth <= MOST_MIB, line
