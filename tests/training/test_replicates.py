@@ -132,6 +132,7 @@ def test_networks_that_train_together_become_what_they_become_alone(make: Callab
     "recipe",
     [
         AUGMENTED,
+        replace(SGD, mixup=0.4, cutmix=1.0),
         SGD,
         replace(SGD, momentum=0.0, weight_decay=0.1, label_smoothing=0.1),
         replace(SGD, gradient_norm=0.1, l1=1e-3, l2=1e-2),
@@ -143,8 +144,8 @@ def test_networks_that_train_together_become_what_they_become_alone(make: Callab
 )
 def test_together_follows_every_detail_of_the_recipe(recipe: Recipe) -> None:
     together, alone = alike(), alike()
-    trained(together, recipe=recipe, together="always")
-    trained_alone(alone, recipe=recipe)
+    trained(together, recipe=recipe, classes=2, together="always")
+    trained_alone(alone, recipe=recipe, classes=2)
     torch.testing.assert_close(weights(together), weights(alone), rtol=1e-3, atol=1e-5)
 
 
