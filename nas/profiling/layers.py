@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._pytree import tree_leaves
 
-from nas.models import MultiplyAdds, Remembering, parameters, weightless
+from nas.models import MultiplyAdds, Remembering, weightless
 from nas.profiling.fused import FusedAttention
 from nas.profiling.inputs import Inputs, batch_of
 from nas.profiling.storages import Storages
@@ -20,7 +21,7 @@ Network = nn.Module | Callable[[], nn.Module]
 """A network, or what makes one."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Layer:
     """A module's own share: what its children do and own stands in their rows."""
 
@@ -93,15 +94,16 @@ def count_layers(network: Network, inputs: Inputs) -> Counts:
     counter, storages = MultiplyAdds(), Storages()
     with torch.no_grad(), Remembering(), storages, counter, FusedAttention(), _watched(model, counter) as shares:
         model(*batch_of(inputs, "meta"))
+    layers, weights = tuple(_rows(model, shares)), list(model.parameters())
     return Counts(
-        params=parameters(model),
-        params_total=sum(parameter.numel() for parameter in model.parameters()),
+        params=sum(layer.params for layer in layers),
+        params_total=sum(layer.params_total for layer in layers),
         macs=counter.macs,
-        weight_bytes=bytes_by_type(model.parameters()),
+        weight_bytes=bytes_by_type(weights),
         buffer_bytes=bytes_by_type(model.buffers()),
         activation_bytes=storages.peak,
         uncounted=dict(sorted(counter.uncounted.items())),
-        layers=tuple(_rows(model, shares)),
+        layers=layers,
     )
 
 
@@ -133,7 +135,7 @@ def bytes_by_type(tensors: Iterable[Tensor]) -> dict[str, int]:
     return sizes
 
 
-@dataclass
+@dataclass(slots=True)
 class _Share:
     """What one module did, as it gathers."""
 
@@ -157,10 +159,13 @@ def _watched(model: nn.Module, counter: MultiplyAdds) -> Iterator[dict[nn.Module
         noted = counter.macs
 
     def begin(module: nn.Module, _: Any) -> None:
-        note()
-        running.append(module)
+        if module in shares:  # what the network calls and does not hold is the share of who calls it
+            note()
+            running.append(module)
 
     def end(module: nn.Module, _: Any, gives: Any) -> None:
+        if module not in shares:
+            return
         note()
         running.pop()
         share = shares[module]
@@ -169,7 +174,7 @@ def _watched(model: nn.Module, counter: MultiplyAdds) -> Iterator[dict[nn.Module
         share.output = tuple(tensors[0].shape) if tensors else None
         share.output_bytes += sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
-    hooks = [hook for module in shares for hook in (module.register_forward_pre_hook(begin), module.register_forward_hook(end))]
+    hooks = register_module_forward_pre_hook(begin), register_module_forward_hook(end)  # two in all, not two a module
     try:
         yield shares
     finally:

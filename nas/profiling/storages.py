@@ -1,7 +1,8 @@
 """How many bytes of tensors are alive at once, operator by operator, on the CPU or, where nothing is computed, on meta."""
 
 import weakref
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Self
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -17,7 +18,7 @@ class Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Bytes now."""
         self.peak = 0
         """Bytes at most, up to now."""
-        self._known: dict[int, weakref.ref[Any]] = {}
+        self._known: dict[int, _Watched] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         gives = func(*args, **(kwargs or {}))
@@ -29,13 +30,26 @@ class Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _add(self, storage: Any) -> None:
         key, size = storage._cdata, storage.nbytes()
-        if key in self._known:
-            return
+        if key not in self._known:
+            self._known[key] = _Watched(storage, self._freed, key, size)
+            self.alive += size
+            self.peak = max(self.peak, self.alive)
 
-        def freed(_: object) -> None:
-            self._known.pop(key, None)
-            self.alive -= size
+    def _freed(self, watched: "_Watched") -> None:
+        del self._known[watched.key]
+        self.alive -= watched.size
 
-        self._known[key] = weakref.ref(storage, freed)
-        self.alive += size
-        self.peak = max(self.peak, self.alive)
+
+class _Watched(weakref.ref[Any]):
+    """A storage, its place in memory, and its bytes."""
+
+    __slots__ = ("key", "size")
+    key: int
+    size: int
+
+    def __new__(cls, storage: Any, freed: Callable[["_Watched"], None], key: int, size: int) -> Self:  # noqa: ARG004
+        return super().__new__(cls, storage, freed)
+
+    def __init__(self, storage: Any, freed: Callable[["_Watched"], None], key: int, size: int) -> None:
+        super().__init__(storage, freed)  # type: ignore[call-arg]
+        self.key, self.size = key, size

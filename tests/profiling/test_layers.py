@@ -198,7 +198,19 @@ def test_a_pass_that_fails_takes_its_hooks_away() -> None:
         network = nn.Linear(8, 8)
     with pytest.raises(RuntimeError):
         count_layers(network, (9,))
-    assert not network._forward_hooks
+    assert not torch.nn.modules.module._global_forward_hooks
+    assert not torch.nn.modules.module._global_forward_pre_hooks
+
+
+def test_a_module_that_is_called_and_not_held_is_the_share_of_its_caller() -> None:
+    class Borrowing(nn.Module):
+        def forward(self, given: Tensor) -> Tensor:
+            return borrowed(given)  # type: ignore[no-any-return]
+
+    with torch.device("meta"):
+        borrowed = nn.Linear(8, 4)
+    (row,) = count_layers(Borrowing(), (8,)).layers
+    assert (row.kind, row.params, row.macs) == ("Borrowing", 0, 8 * 4)
 
 
 def test_nothing_of_the_network_stays_alive() -> None:
