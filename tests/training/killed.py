@@ -26,15 +26,15 @@ from nas.training import Checkpoints, Examples, Loop, Task, load_task, train, wr
 PLAIN = Recipe(batch_size=16, learning_rate=0.01, shift=1)
 RECIPES = [
     PLAIN,
-    replace(PLAIN, optimizer="sgd", ema=0.9),
+    replace(PLAIN, optimizer="sgd", ema=0.9, mixup=0.2),
     replace(PLAIN, optimizer="lamb", schedule="poly", patience=2, erase=0.3),
     replace(PLAIN, optimizer="lion", learning_rate=1e-3, accumulation=2, gradient_norm=1.0),
-    replace(PLAIN, optimizer="adafactor", ema=0.95, label_smoothing=0.1, l1=1e-4),
+    replace(PLAIN, optimizer="adafactor", ema=0.95, cutmix=1.0, label_smoothing=0.1, l1=1e-4),
 ]
 EVERY_SECONDS = [0.0, 0.01, 0.03]
 """Between checkpoints: after each step, so that half the kills meet a write, and now and then."""
 
-BUDGET = Budget(epochs=6, fraction=0.2)
+BUDGET = Budget(epochs=6, fraction=0.12)
 
 
 def network() -> nn.Module:
@@ -62,7 +62,7 @@ class Run:
                 kept.on_step(loop)
 
         given: dict[str, Any] = {"begin": kept.begin} if kept is not None else {}
-        given |= {"recipe": RECIPES[self.number % len(RECIPES)], "budget": BUDGET, "seed": self.number}
+        given |= {"recipe": RECIPES[self.number % len(RECIPES)], "budget": BUDGET, "seed": self.number, "classes": 10}
         training = train(
             model, self.task, *self.data, objective=Objective("validation_accuracy", "maximize"), on_step=on_step, **given
         )

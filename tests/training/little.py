@@ -1,5 +1,8 @@
 """A small network and small data that it can learn from."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,3 +96,14 @@ class Downhill:
 
     def meter(self, device: torch.device) -> First:
         return First()
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Within it the system refuses to write more than `size` bytes to a file, as it refuses any on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

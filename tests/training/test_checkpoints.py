@@ -1,16 +1,13 @@
 import json
 import math
 import pickle
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from little import AUGMENTED, RECIPE, equal, examples, network, trained
+from little import AUGMENTED, RECIPE, equal, examples, files_of_at_most, network, trained
 from torch import Tensor, nn
 
 from nas.benchmark import Budget, Objective, Recipe
@@ -64,14 +61,14 @@ WENT_ON = "Went on from a checkpoint after step {} of 9."
     "recipe",
     [
         AUGMENTED,
-        replace(AUGMENTED, ema=0.9, optimizer="sgd"),
+        replace(AUGMENTED, ema=0.9, mixup=0.2, optimizer="sgd"),
         replace(AUGMENTED, patience=1, accumulation=2, optimizer="lamb"),
         replace(AUGMENTED, optimizer="adafactor", gradient_norm=1.0),
     ],
 )
 def test_a_training_goes_on_from_its_files_as_if_it_had_not_stopped(recipe: Recipe, steps: int, tmp_path: Path) -> None:
     """Three steps an epoch."""
-    given = {"recipe": recipe, "seed": 5, "objective": Objective("validation_loss", "minimize")}
+    given = {"recipe": recipe, "seed": 5, "objective": Objective("validation_loss", "minimize"), "classes": 2}
     whole, other = deeper(), deeper(seed=3)
     expected = trained(whole, **given)
     stopped_after(steps, tmp_path, deeper(), **given)
@@ -333,18 +330,7 @@ def test_numbers_come_back_to_the_bit_and_those_that_json_has_not_come_back_too(
     assert found["pair"] == [1, None]
 
 
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 def test_a_full_disk_costs_a_note_and_not_the_training(tmp_path: Path) -> None:
-    """What the system refuses here is a file of more than a page, as it would refuse any on a full disk."""
     whole, other = network(), network()
     trained(whole)
     with files_of_at_most(4_096):

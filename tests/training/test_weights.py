@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from little import equal, network
+from little import equal, files_of_at_most, network
 from torch import nn
 
 from nas.device import place
@@ -77,6 +77,15 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     write_weights(network(seed=1), path)
     assert path.read_bytes() != before
     assert [entry.name for entry in tmp_path.iterdir()] == ["weights.safetensors"]
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "tensors.safetensors"
+    write_tensors({"one": torch.ones(10)}, path)
+    with files_of_at_most(4_096), pytest.raises(OSError, match="File too large"):
+        write_tensors({"many": torch.ones(10_000)}, path)
+    assert safetensors.torch.load_file(path).keys() == {"one"}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["tensors.safetensors"]
 
 
 def test_what_cannot_be_written_leaves_no_half_file(tmp_path: Path) -> None:
