@@ -318,7 +318,9 @@ class Loop:
         return tensors, {"at": asdict(self.at), "stepper": data, "length": [self.per_epoch, self.steps]}
 
     def restore(self, tensors: Mapping[str, Tensor], data: Mapping[str, Any]) -> None:
-        """Go on from where `state` was taken.
+        """Go on from where `state` was taken; the tensors may lie on another device, but have the strides they had there.
+
+        A fused optimiser walks a weight and its moments through memory side by side, and does not look at strides.
 
         Raises:
             BenchmarkError: it is the state of a training of another length.
