@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from toys import TOY, toy_evaluate
 
 import nas
+from nas.cli import main
 from nas.errors import SearchError
 from nas.records import Epoch, Ledger, Record, Trial
 from nas.searching import EpochEnded, Event, SearchConfig, TrialBegun
@@ -139,6 +141,14 @@ def test_seconds_are_checked(seconds: float, tmp_path: Path) -> None:
         SearchError, match=r"^Seconds between two checkpoints are at least 0, and 0 for none, got (-1|nan|inf)\.$"
     ):
         nas.finals("s", ledger=url(tmp_path), evaluate=toy_evaluate, checkpoint=seconds)
+
+
+@pytest.mark.parametrize("words", [["search", "residual_cnn", "--on", "digits"], ["finals", "s"]])
+def test_the_option_of_the_command_line_is_the_same(words: list[str], tmp_path: Path) -> None:
+    search(tmp_path, toy_evaluate)
+    result = CliRunner().invoke(main, [*words, "--ledger", url(tmp_path), "--checkpoint", "-1"])
+    assert result.exit_code == 2
+    assert result.stderr.endswith(", got -1.0.\n")
 
 
 def test_a_training_that_was_stopped_goes_on_and_gives_the_record_of_one_that_was_not(tmp_path: Path) -> None:
