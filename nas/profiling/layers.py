@@ -115,7 +115,7 @@ def on_meta(network: Network) -> nn.Module:
     """
     if not isinstance(network, nn.Module):
         try:
-            return weightless(network)
+            return weightless(network).to("meta")  # what was made elsewhere, such as a table out of NumPy, comes after
         except (RuntimeError, TypeError, ValueError):
             with torch.random.fork_rng(devices=[]):
                 network = network()

@@ -2,6 +2,7 @@ import gc
 import weakref
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -183,6 +184,19 @@ def test_a_constructor_that_needs_numbers_is_run_with_them_and_its_network_moved
     assert (counts.params, counts.macs) == (8 * 10 + 10, 8 * 10)
     assert all(parameter.is_meta for parameter in on_meta(Computing).parameters())
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_tables_that_a_constructor_makes_elsewhere_are_moved() -> None:
+    class Table(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("weights", torch.from_numpy(np.ones((8, 3), dtype=np.float32)))
+
+        def forward(self, given: Tensor) -> Tensor:
+            return given @ self.weights
+
+    counts = count_layers(Table, (8,))
+    assert (counts.macs, counts.buffer_bytes) == (8 * 3, {"float32": 8 * 3 * FLOAT})
 
 
 def test_a_constructor_that_fails_anywhere_fails() -> None:
