@@ -13,13 +13,14 @@ from torch import nn
 
 from nas.benchmark import Benchmark, Budget
 from nas.device import Precision, accelerator, is_out_of_memory, pick, place, release
-from nas.errors import ModelError, NasError
+from nas.errors import ModelError, NasError, SearchError
+from nas.evaluation.replicating import mean_curve, mean_figures
 from nas.models import Cost, build, cost, example
 from nas.profiling.flops import second_opinion
 from nas.profiling.latency import measure_latency
 from nas.profiling.layers import Counts, count_layers
 from nas.profiling.memory import peak_memory_bytes
-from nas.records import Epoch, Failure, Outcome, Record, Setting, commit, this_machine, versions
+from nas.records import Epoch, Failure, Outcome, Record, Replicate, Setting, commit, this_machine, versions
 from nas.space import Architecture, Limit, Space, broken_limits
 from nas.training import (
     Checkpoints,
@@ -39,6 +40,7 @@ from nas.training import (
     load_task,
     mix,
     train,
+    train_replicates,
 )
 
 Keep = Callable[[nn.Module], None]
@@ -60,14 +62,20 @@ class Evaluator:
         precision: Precision = "float32",
         compile: Compile = "never",  # noqa: A002 - the option's name
         loading: Loading = "auto",
+        replicates: int = 1,
         ranks: Ranks | None = None,
     ) -> None:
         """Load the data and take them to the device, or make ready to stream them; of several `ranks` each trains its share.
 
+        Each candidate is trained from so many seeds as there are `replicates`, and its figures are the means.
+
         Raises:
             DataMissing: the data are nowhere.
-            SearchError: the device is not there.
+            SearchError: the device is not there, or replicates are to be compiled.
         """
+        if replicates > 1 and compile != "never":
+            raise SearchError(f"Replicates are not compiled, got {replicates} and compile {compile!r}; leave one of them out.")
+        self.replicates = replicates
         self.space = space
         self.benchmark = benchmark
         self.limits = tuple(limits)
@@ -112,7 +120,8 @@ class Evaluator:
         """The Record of `architecture` trained with `budget` and `seed`; test data are read only where it is `final`.
 
         `on_step` is handed the loop after every step, and `keep` the trained network where it is complete. The training goes on
-        from `checkpoints`, and is written down there.
+        from `checkpoints`, and is written down there. Of replicates, which train from `seed` and the seeds after it, no steps are
+        told and nothing is written down; `report` is told the epochs of the first, and cannot stop them; and the first is kept.
 
         A candidate that fails (wrong shape, out of memory, diverged, an exception of its own) is a Record with `error`.
         What is not the candidate's fault is raised: an architecture of another space, missing data, an error in `report`.
@@ -135,7 +144,7 @@ class Evaluator:
             torch.set_num_threads(threads)  # the rest of the process keeps its own
         if outcome == "complete" and run.model is not None:
             keep(run.model)
-        run.model = None
+        run.model, run.others = None, []
         release(self.device)
         return run.record(outcome)
 
@@ -149,7 +158,7 @@ class Evaluator:
         run.figures |= wanted["figures"]
         torch.set_num_threads(self.setting.threads)
         with self.ranks.working():
-            run.train(place(run.build(), self.device), lambda _: False)
+            run.learn(place(run.build(), self.device), lambda _: False)
         release(self.device)
 
 
@@ -172,6 +181,8 @@ class _Run:
         self.on_step = on_step
         self.checkpoints = checkpoints if evaluator.ranks.alone else None  # one process cannot go back to where it was by itself
         self.model: nn.Module | None = None
+        self.others: list[nn.Module] = []
+        """The networks of the seeds after the first."""
         self.begin = time.perf_counter()
         self.figures: dict[str, float] = {}
         self.gathered: dict[str, object] = {}
@@ -192,9 +203,10 @@ class _Run:
         self.measure(model)
         if self.broken():
             return "infeasible"
-        outcome = self.train(model, report)
+        outcome = self.learn(model, report)
         if outcome == "complete" and final:
-            figures = evaluate(model, self.evaluator.task, self.evaluator.feed("test"), "test", self.evaluator.precision)
+            task, test, precision = self.evaluator.task, self.evaluator.feed("test"), self.evaluator.precision
+            figures = mean_figures([evaluate(one, task, test, "test", precision) for one in (model, *self.others)])
             if not all(map(math.isfinite, figures.values())):
                 return self.fail("diverged", "a test figure is not finite.")
             self.figures |= figures
@@ -215,9 +227,9 @@ class _Run:
         self.figures |= counted
         self.gathered["uncounted"] = counts.uncounted
 
-    def build(self) -> nn.Module:
+    def build(self, number: int = 0) -> nn.Module:
         evaluator = self.evaluator
-        return build(evaluator.space, self.architecture, evaluator.benchmark.signature, seed=self.seed)
+        return build(evaluator.space, self.architecture, evaluator.benchmark.signature, seed=self.seed + number)
 
     def compare_counts(self, model: nn.Module, macs: int) -> None:
         """Ask a second counter, which also knows what neither counts."""
@@ -242,7 +254,9 @@ class _Run:
         model = place(self.build(), self.evaluator.device)
         return model, _Step(self.evaluator, model)
 
-    def train(self, model: nn.Module, report: Report) -> Outcome:
+    def learn(self, model: nn.Module, report: Report) -> Outcome:
+        """Train, once or from several seeds; what `report` raises is none of the candidate's doing."""
+
         def listened(epoch: Epoch) -> bool:
             try:
                 return report(epoch)
@@ -250,6 +264,9 @@ class _Run:
                 self.listener_error = error
                 raise
 
+        return self.train(model, listened) if self.evaluator.replicates == 1 else self.train_all(model, listened)
+
+    def train(self, model: nn.Module, report: Report) -> Outcome:
         watching: list[Callable[[Loop], None]] = []
 
         def begin(loop: Loop) -> None:
@@ -275,7 +292,7 @@ class _Run:
                 recipe=evaluator.benchmark.recipe,
                 budget=self.budget,
                 seed=self.seed,
-                report=listened,
+                report=report,
                 objective=evaluator.objective,
                 forward_flops=self.figures["flops"],
                 classes=evaluator.benchmark.signature.output.axes[-1],
@@ -292,6 +309,46 @@ class _Run:
             return self.fail("diverged", training.problem)
         self.figures |= training.figures
         return training.ended
+
+    def train_all(self, model: nn.Module, report: Report) -> Outcome:
+        """Train from each seed; a candidate that diverges from one of them has no mean."""
+
+        def listened(number: int, epoch: Epoch) -> bool:
+            if number == 0:
+                report(epoch)
+            return False
+
+        evaluator = self.evaluator
+        self.others = [place(self.build(number), evaluator.device) for number in range(1, evaluator.replicates)]
+        seeds = [self.seed + number for number in range(evaluator.replicates)]
+        with evaluator.ranks.working(self.wanted()):
+            trained = train_replicates(
+                [model, *self.others],
+                evaluator.task,
+                evaluator.training,
+                evaluator.validation,
+                recipe=evaluator.benchmark.recipe,
+                budget=self.budget,
+                seeds=seeds,
+                report=listened,
+                objective=evaluator.objective,
+                forward_flops=self.figures["flops"],
+                classes=evaluator.benchmark.signature.output.axes[-1],
+                precision=evaluator.precision,
+                ranks=evaluator.ranks,
+            )
+        self.gathered["loading"] = evaluator.training.kind
+        self.gathered["replicates"] = tuple(
+            Replicate(seed=seed, figures=one.figures, curve=tuple(one.curve)) for seed, one in zip(seeds, trained, strict=True)
+        )
+        self.gathered["curve"] = mean_curve([one.curve for one in trained])
+        self.figures["train_seconds"] = math.fsum(one.seconds for one in trained)
+        self.notes += dict.fromkeys(note for one in trained for note in one.notes)
+        for seed, one in zip(seeds, trained, strict=True):
+            if one.ended == "diverged":
+                return self.fail("diverged", f"from seed {seed}, {one.problem}")
+        self.figures |= mean_figures([one.figures for one in trained])
+        return "complete"
 
     def wanted(self) -> dict[str, Any]:
         """What other processes need to know to train with this one; see `Evaluator.follow`."""

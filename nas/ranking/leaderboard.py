@@ -51,7 +51,8 @@ class Table:
     stage: Stage
     budget: str
     recipe: str
-    """What was asked to be other than in the benchmark's recipe, "mixup=0.2"; empty where nothing was."""
+    """What was asked to be other than in the benchmark's recipe, "mixup=0.2", and how many replicates each figure is the mean of;
+    empty where nothing was."""
     setting: Setting
     objectives: tuple[Objective, ...]
     cost: str
@@ -93,7 +94,8 @@ def _group(entry: StudyEntry, trial: Trial, objectives: tuple[Objective, ...]) -
     benchmark = entry.definition["benchmark"]
     name = f"{benchmark['name']} v{benchmark['version']}"
     record = trial.record
-    recipe = ", ".join(f"{option}={value}" for option, value in entry.definition.get("recipe", {}).items())
+    options = [f"{option}={value}" for option, value in entry.definition.get("recipe", {}).items()]
+    recipe = ", ".join(options + [f"replicates={len(record.replicates)}"] * bool(record.replicates))
     return (name, trial.stage, record.budget, recipe, record.setting, objectives)
 
 

@@ -2,7 +2,7 @@
 
 from nas.records.ledger import DEFAULT_URL, Ledger, Stage, State, StudyEntry, Trial, meaning
 from nas.records.machine import Machine, commit, this_machine, usable_cores, versions
-from nas.records.record import FIGURES, Epoch, Failure, FigureKind, Latency, Outcome, Record
+from nas.records.record import FIGURES, Epoch, Failure, FigureKind, Latency, Outcome, Record, Replicate
 from nas.records.setting import Setting
 from nas.records.table import trials_table
 
@@ -17,6 +17,7 @@ __all__ = [
     "Machine",
     "Outcome",
     "Record",
+    "Replicate",
     "Setting",
     "Stage",
     "State",

@@ -99,6 +99,16 @@ class Epoch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Replicate:
+    """One of several trainings of a candidate, each from a seed of its own."""
+
+    seed: int
+    figures: Mapping[str, float]
+    """Validation figures of the network that came out."""
+    curve: tuple[Epoch, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Failure:
     """Why a candidate has no score."""
 
@@ -121,6 +131,9 @@ class Record:
     broken_limits: tuple[str, ...] = ()
     """The limits that it lies outside of."""
     curve: tuple[Epoch, ...] = ()
+    replicates: tuple[Replicate, ...] = ()
+    """Where it was trained from several seeds, each training; `figures` and `curve` are then their means, and `train_seconds`
+    their sum."""
     error: Failure | None = None
     notes: tuple[str, ...] = ()
     """What a reader of the figures should know."""
@@ -167,9 +180,14 @@ class Record:
                 "latency": Latency(**latency) if latency else None,
                 "error": Failure(**error) if error else None,
                 "curve": tuple(Epoch(**point) for point in values.get("curve", ())),
+                "replicates": tuple(map(_replicate, values.get("replicates", ()))),
                 "broken_limits": tuple(values.get("broken_limits", ())),
                 "notes": tuple(values.get("notes", ())),
                 "budget": _budget(**values["budget"]),
                 "machine": _machine(**values["machine"]),
             }
         )
+
+
+def _replicate(data: Mapping[str, Any]) -> Replicate:
+    return Replicate(**{**data, "curve": tuple(Epoch(**point) for point in data["curve"])})

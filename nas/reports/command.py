@@ -35,6 +35,8 @@ def _search(entry: StudyEntry, trials: Sequence[Trial]) -> list[str]:
     if len(trials) > PROPOSALS:
         words += ["--proposals", str(len(trials))]
     words += ["--seed", str(definition["seed"])]
+    if "replicates" in definition:
+        words += ["--replicates", str(definition["replicates"])]
     for limit in definition["limits"]:
         words += ["--limit", limit]
     if definition["objectives"] != definition["benchmark"]["objectives"]:

@@ -165,6 +165,8 @@ class SearchConfig(BaseModel):
     objectives: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
     """Figures to steer by, if not the benchmark's own."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    replicates: Annotated[int, Field(ge=1, le=100)] = 1
+    """Trainings of each candidate, from `seed` and the seeds after it; its figures are the means."""
     study: str = ""
     """The study's name; without one, it is made of what the study is."""
     ledger: str = Field(default_factory=default_ledger)
@@ -240,6 +242,12 @@ class SearchConfig(BaseModel):
         check_input(self.space, self.on)
         check_limits(self.all_limits, self.on)
         _check_figures(self.objectives, self.on)
+        for name, needed in (("pruner", "none"), ("compile", "never")):
+            if self.replicates > 1 and getattr(self, name) != needed:
+                raise SearchError(
+                    f"Replicates are trained to their end and not compiled, got replicates {self.replicates} and {name} "
+                    f"{quote(getattr(self, name))}; leave one of them out."
+                )
 
     @property
     def all_limits(self) -> tuple[Limit, ...]:
@@ -289,6 +297,7 @@ class SearchConfig(BaseModel):
             "budget": asdict(self.budget),
             "recipe": dict(self.recipe),
             "seed": self.seed,
+            **({"replicates": self.replicates} if self.replicates > 1 else {}),  # so that older studies keep their names
         }
 
     @property

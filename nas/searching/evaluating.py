@@ -53,10 +53,10 @@ def make_evaluator(
 class EvaluationKey:
     """Names the work of one evaluation: equal keys mean that the same would come out, and that one Record serves both.
 
-    In it are the space's declaration, the architecture, the benchmark with its recipe, the budget, the seed, the stage,
-    and the evaluator's own `key`: for `nas.evaluation.Evaluator` its `Setting`, since figures of time and
-    memory are part of a Record. What an evaluator without a `key` finds is never taken for the work of another study, since
-    nothing tells two functions apart.
+    In it are the space's declaration, the architecture, the benchmark with its recipe, the budget, the seed, the stage, how
+    many replicates there are, and the evaluator's own `key`: for `nas.evaluation.Evaluator` its `Setting`, since figures of
+    time and memory are part of a Record. What an evaluator without a `key` finds is never taken for the work of another study,
+    since nothing tells two functions apart.
     """
 
     def __init__(self, space: Space, benchmark: Benchmark, stage: Stage, evaluate: Evaluate, study: str) -> None:
@@ -64,7 +64,8 @@ class EvaluationKey:
         own = getattr(evaluate, "key", None)
         named = ["key", own] if isinstance(own, str) else ["study", study]
         question = {key: value for key, value in benchmark.to_data().items() if key in {"name", "version", "signature", "recipe"}}
-        self.common = [digest(space), question, stage, named]
+        several = getattr(evaluate, "replicates", 1)
+        self.common = [digest(space), question, stage, named, *([["replicates", several]] if several > 1 else [])]
 
     def __call__(self, architecture: Architecture, budget: Budget, seed: int) -> str:
         """Sixteen hexadecimal digits."""

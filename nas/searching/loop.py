@@ -50,7 +50,8 @@ def run(config: SearchConfig, *, on_event: OnEvent = ignore, evaluate: Evaluate 
         if ranks is None or ranks.leads:
             _lead(config, on_event, evaluate, ranks)
         else:
-            follow(ranks, lambda: make_evaluator(config.space, config.on, (), data=config.data, ranks=ranks, **config.means))
+            given = {**config.means, "data": config.data, "replicates": config.replicates}
+            follow(ranks, lambda: make_evaluator(config.space, config.on, (), ranks=ranks, **given))
     return Study(config.study_name, config.ledger)
 
 
@@ -239,6 +240,7 @@ class _Run:
                 config.on,
                 config.all_limits,
                 data=config.data,
+                replicates=config.replicates,
                 ranks=self.ranks,
                 **config.means,
             )

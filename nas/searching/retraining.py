@@ -62,9 +62,10 @@ def finals(
                 evaluate = make_evaluator(entry.space, benchmark, (), data=data, ranks=ranks, **means)
             run = _Finals(book, entry, benchmark, on_event, evaluate, unfinished)
             try:
+                unused = entry.definition["seed"] + entry.definition.get("replicates", 1)
                 for architecture in chosen:
                     for n in range(seeds):
-                        run.expect(architecture, entry.definition["seed"] + 1 + n)
+                        run.expect(architecture, unused + n)
                 run.go()
             except KeyboardInterrupt:
                 on_event(RunEnded(study, INTERRUPTED, True, run.tally.progress()))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any, ClassVar
 
 import pytest
@@ -23,7 +24,8 @@ from nas.models import Cost, LayerKind, build
 from nas.profiling import latency
 from nas.records import FIGURES, Epoch, Latency, Record, this_machine, versions
 from nas.space import Architecture, Limit, Space, parse_space
-from nas.training import Examples, Split, Task, load_task, train
+from nas.training import Examples, Split, Task, load_task, replicates, train
+from nas.training import evaluate as evaluate_on
 
 BUDGET = Budget(epochs=1, fraction=0.1)
 
@@ -252,6 +254,65 @@ def test_equal_seeds_give_equal_scores_and_others_others() -> None:
     evaluate = evaluator()
     losses = [evaluate(first(evaluate.space), budget=BUDGET, seed=seed).figures["validation_loss"] for seed in (1, 1, 2)]
     assert losses[0] == losses[1] != losses[2]
+
+
+def test_the_figures_of_replicates_are_the_means_over_their_seeds() -> None:
+    """Too short to find out whether together is faster, so that each is trained as alone."""
+    evaluate, told = evaluator(replicates=3), list[int]()
+    budget = Budget(epochs=2, fraction=0.1)
+    given = {"budget": budget, "final": True}
+    record = evaluate(first(evaluate.space), seed=4, report=lambda point: bool(told.append(point.epoch)), **given)
+    alone = [evaluator()(first(evaluate.space), seed=seed, **given) for seed in (4, 5, 6)]
+    for name in ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy"):
+        assert record.figures[name] == pytest.approx(fmean(one.figures[name] for one in alone))
+    assert [one.seed for one in record.replicates] == [4, 5, 6]
+    for replicate, one in zip(record.replicates, alone, strict=True):
+        assert replicate.figures == {name: one.figures[name] for name in replicate.figures}
+        assert [point.figures for point in replicate.curve] == [point.figures for point in one.curve]
+    for number, point in enumerate(record.curve):
+        assert point.train_loss == pytest.approx(fmean(one.curve[number].train_loss for one in alone))
+    assert record.figures["train_seconds"] == record.curve[-1].seconds == sum(one.curve[-1].seconds for one in record.replicates)
+    assert (record.outcome, record.seed, told) == ("complete", 4, [1, 2])
+    assert record.notes[-1].startswith("Trained one after another: ")
+
+
+def test_replicates_may_train_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replicates, "GAIN", 0.0)
+    evaluate = evaluator(replicates=2)
+    record = evaluate(first(evaluate.space), budget=Budget(epochs=100, fraction=0.1), seed=0)
+    assert record.notes[-1].startswith("Trained together: 2 networks together were ")
+    assert Record.from_data(json.loads(json.dumps(record.to_data()))) == record
+
+
+def test_the_first_of_replicates_is_kept() -> None:
+    evaluate, kept = evaluator(replicates=2), list[nn.Module]()
+    record = evaluate(first(evaluate.space), budget=BUDGET, seed=0, keep=kept.append)
+    (model,) = kept
+    figures = evaluate_on(model, evaluate.task, evaluate.validation, "validation")
+    assert figures == record.replicates[0].figures
+
+
+@pytest.mark.usefixtures("_plugins")
+def test_replicates_of_which_one_diverges_have_no_mean() -> None:
+    record = evaluator(TINY, "poison", "head", replicates=2)(first(space(TINY, "poison", "head")), budget=BUDGET, seed=3)
+    assert record.error is not None
+    assert record.error.message == "from seed 3, the loss was nan at step 1 of 2."
+    assert "validation_loss" not in record.figures
+
+
+def test_replicates_are_not_compiled() -> None:
+    with pytest.raises(SearchError, match=r"^Replicates are not compiled, got 2 and compile 'auto'; leave one of them out.$"):
+        evaluator(replicates=2, compile="auto")
+
+
+def test_an_error_of_the_listener_of_replicates_is_raised() -> None:
+    evaluate = evaluator(replicates=2)
+
+    def report(_: Epoch) -> bool:
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match=r"^the disk is full$"):
+        evaluate(first(evaluate.space), budget=BUDGET, seed=0, report=report)
 
 
 def test_the_global_random_state_stays() -> None:

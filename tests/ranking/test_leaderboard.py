@@ -12,7 +12,7 @@ from toys import toy_record
 from nas.benchmark import Budget, Objective
 from nas.errors import LedgerError
 from nas.ranking import COSTS, Row, Table, figure_names, leaderboard, rank
-from nas.records import FIGURES, Ledger, Machine, Outcome, Record, Stage, StudyEntry, Trial
+from nas.records import FIGURES, Ledger, Machine, Outcome, Record, Replicate, Stage, StudyEntry, Trial
 from nas.space import Architecture
 
 BUDGET = Budget(epochs=3)
@@ -193,8 +193,12 @@ def test_a_figure_that_one_seed_lacks_is_summed_up_over_the_others() -> None:
         (study(), trial(1, replace(record(0.5), machine=replace(MACHINE, cores=4)))),
         (study(), trial(1, replace(record(0.5), device="cuda:0"))),
         (study(), trial(1, replace(record(0.5), threads=8))),
+        (study(), trial(1, replace(record(0.5), replicates=(Replicate(seed=0, figures={}, curve=()),) * 2))),
     ],
-    ids=["benchmark", "version", "objectives", "stage", "epochs", "fraction", "seconds", "machine", "device", "threads"],
+    ids=[
+        *("benchmark", "version", "objectives", "stage", "epochs", "fraction", "seconds"),
+        *("machine", "device", "threads", "replicates"),
+    ],
 )
 def test_rows_that_cannot_be_compared_stand_in_tables_of_their_own(entry: StudyEntry, other: Trial) -> None:
     tables = rank([(study(), trial(0, record(0.9))), (entry, other)])

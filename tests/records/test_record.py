@@ -8,7 +8,7 @@ from pathlib import Path
 from toys import toy_record
 
 from nas.benchmark import Budget
-from nas.records import FIGURES, Epoch, Failure, Latency, Machine, Record
+from nas.records import FIGURES, Epoch, Failure, Latency, Machine, Record, Replicate
 
 MACHINE = Machine(system="Linux x86_64", processor="A Processor", cores=2, memory_gib=None)
 MINIMAL = Record(outcome="infeasible", seed=0, budget=Budget(epochs=1), device="cpu", threads=1, machine=MACHINE)
@@ -23,6 +23,10 @@ FULL = Record(
     curve=(
         Epoch(epoch=1, train_loss=2.3, figures={"validation_accuracy": 0.1}, seconds=0.5),
         Epoch(epoch=2, train_loss=1.9, figures={}, seconds=1.0),
+    ),
+    replicates=(
+        Replicate(seed=7, figures={"validation_accuracy": 0.25}, curve=()),
+        Replicate(seed=8, figures={}, curve=(Epoch(epoch=1, train_loss=2.2, figures={}, seconds=0.5),)),
     ),
     error=Failure(kind="out_of_memory", message="on cuda: é ☃ \udcff"),
     notes=("fvcore counts 3 multiply-adds, torch 4; the figure is torch's.",),

@@ -461,6 +461,13 @@ def test_what_differs_from_the_benchmark_is_in_the_command(make_book: MakeBook) 
     assert (found["pruner"], found["threads"], found["trials"]) == ("median", 4, 1)
 
 
+def test_replicates_are_in_the_command(make_book: MakeBook) -> None:
+    book = make_book(replicates=3)
+    book.add(record())
+    (line,) = reproduced(book)
+    assert options(line)["replicates"] == 3
+
+
 def test_a_study_of_many_proposals_asks_for_as_many(book: Book) -> None:
     shared = record("infeasible", accuracy=None, broken_limits=("params <= 50000, got 60,000",))
     for _ in range(501):

@@ -60,7 +60,9 @@ def test_equal_searches_have_equal_names_and_others_have_others(folder: Path) ->
 
     assert name() == name(trials=99, threads=2, device="cpu", precision="bfloat16", compile="auto", loading="stream")
     others = [{"seed": 1}, {"strategy": "random"}, {"epochs": 3}, {"steps": 9}, {"flops": 1e9}, {"recipe": "mixup=0.2"}]
-    assert len({name(), name(limits="params <= 5"), *(name(**other) for other in others)}) == 8
+    others += [{"replicates": 2}, {"replicates": 3}]
+    assert name() == name(replicates=1)
+    assert len({name(), name(limits="params <= 5"), *(name(**other) for other in others)}) == 10
     assert name(study="mine") == "mine"
 
 
@@ -106,3 +108,10 @@ def test_a_budget_is_the_benchmarks_with_what_is_asked_to_be_other(folder: Path)
     config = SearchConfig.make(space=folder / "tiny.yaml", on="digits", steps=100, flops=1e12)
     assert config.budget == replace(BENCHMARK.budget, steps=100, flops=1e12)
     assert str(config.budget) == f"{BENCHMARK.budget.epochs} epochs, at most 100 steps or 1e+12 FLOPs"
+
+
+@pytest.mark.parametrize(("other", "value"), [("pruner", "median"), ("compile", "auto")])
+def test_replicates_are_neither_pruned_nor_compiled(folder: Path, other: str, value: str) -> None:
+    message = rf"^Replicates are trained to their end and not compiled, got replicates 2 and {other} '{value}'; leave one of them"
+    with pytest.raises(NasError, match=message):
+        SearchConfig.make(space=folder / "tiny.yaml", on="digits", replicates=2, **{other: value})

@@ -32,6 +32,13 @@ def test_the_best_of_the_search_are_trained_with_seeds_it_did_not_use(study: Stu
         assert row.figures["test_accuracy"].deviation is not None
 
 
+def test_seeds_of_replicates_are_those_that_the_search_used(tmp_path: Path) -> None:
+    ledger = f"sqlite:///{tmp_path}/nas.sqlite"
+    study = nas.search(TOY, on="digits", evaluate=toy_evaluate, trials=2, seed=5, replicates=3, study="s", ledger=ledger)
+    final, _ = run_finals(study, top=1, seeds=2).tables
+    assert [trial.record.seed for trial in final.rows[0].trials if trial.record] == [8, 9]
+
+
 def test_finalists_are_ordered_by_validation_and_never_by_test_figures(study: Study) -> None:
     def evaluate(architecture: Architecture, **rest: Any) -> Record:
         record = toy_evaluate(architecture, **rest)
