@@ -18,10 +18,10 @@ from nas.profiling.reference import LOW_QUANTILE, Reading, reference
 from nas.profiling.timing import Once, evaluating, passes_in, stopwatch, turn
 
 SECONDS_A_NETWORK = 0.1
-"""Enough for ENOUGH_ROUNDS of networks of less than 4 ms on a processor of their own."""
-LONGER = 4
+"""20 rounds or more of networks of less than 4 ms on a processor of their own."""
+LONGER = 3
 """Times as long it may take where other work leaves so little of the processor that there are fewer than ENOUGH_ROUNDS."""
-ENOUGH_ROUNDS = 20
+ENOUGH_ROUNDS = 12
 MIN_ROUNDS = 5
 """However long they take."""
 TURN_MS = 3.0
