@@ -71,7 +71,10 @@ def print_grid(rows: Sequence[Mapping[str, Any]]) -> None:
 
     if not rows:
         return
-    grid = Table(*(key.replace("_", " ") for key in rows[0]), box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for key in rows[0]:
+        numbers = all(isinstance(row[key], int) for row in rows)
+        grid.add_column(key.replace("_", " "), justify="right" if numbers else "left")
     for row in rows:
         grid.add_row(*(Text(f"{value:,}" if isinstance(value, int) else printable(value)) for value in row.values()))
     console().print(grid)

@@ -7,9 +7,10 @@ from nas.profiling.interleaving import Place, Standing, rank_by_latency
 from nas.profiling.latency import measure_latency
 from nas.profiling.layers import Counts, Layer, count_layers
 from nas.profiling.memory import peak_memory_bytes
+from nas.profiling.profiler import Memory, Profile, profile, rank_sources
 from nas.profiling.reference import Reading
 from nas.profiling.resident import ResidentMemory, measure_resident_memory
-from nas.profiling.sources import Source, factory, source_of
+from nas.profiling.sources import Source, factory, input_size, source_of
 from nas.profiling.throughput import Batch, Throughput, measure_throughput
 from nas.profiling.training_memory import TrainingMemory, predict_training_memory
 from nas.profiling.warmth import warm_process
@@ -20,7 +21,9 @@ __all__ = [
     "Counts",
     "Energy",
     "Layer",
+    "Memory",
     "Place",
+    "Profile",
     "Reading",
     "ResidentMemory",
     "Source",
@@ -29,13 +32,16 @@ __all__ = [
     "TrainingMemory",
     "count_layers",
     "factory",
+    "input_size",
     "measure_energy",
     "measure_latency",
     "measure_resident_memory",
     "measure_throughput",
     "peak_memory_bytes",
     "predict_training_memory",
+    "profile",
     "rank_by_latency",
+    "rank_sources",
     "second_opinion",
     "source_of",
     "warm_process",

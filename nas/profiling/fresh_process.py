@@ -6,17 +6,16 @@ Nothing but the answer reaches standard output, whatever the network prints.
 import json
 import os
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
 from nas.device import forget_resident_peak, resident_bytes
 from nas.errors import NasError, printable
 from nas.profiling.inputs import batch_of, inputs_from_data
 from nas.profiling.sources import factory
+from nas.profiling.working import WORK, Work
 
 
 def measure(asked: dict[str, Any]) -> dict[str, Any] | None:
@@ -25,34 +24,20 @@ def measure(asked: dict[str, Any]) -> dict[str, Any] | None:
     """
     torch.set_num_threads(asked["threads"])
     make, inputs = factory(asked["source"]), inputs_from_data(asked["inputs"])
-    _WORK["training"](nn.Sequential(nn.Conv2d(1, 8, 3), nn.Flatten(), nn.Linear(288, 2)), (torch.zeros(1, 1, 8, 8),))
+    _work("training", nn.Sequential(nn.Conv2d(1, 8, 3), nn.Flatten(), nn.Linear(288, 2)), (torch.zeros(1, 1, 8, 8),))
     base = resident_bytes()
     network = make()
     built = resident_bytes()
     if not forget_resident_peak() or base is None or built is None:
         return None
-    _WORK[asked["work"]](network, batch_of(inputs, "cpu", asked["batch_size"]))
+    _work(asked["work"], network, batch_of(inputs, "cpu", asked["batch_size"]))
     return {"base_bytes": base, "built_bytes": built, "peak_bytes": resident_bytes(peak=True)}
 
 
-def _infer(network: nn.Module, batch: tuple[Tensor, ...]) -> None:
-    network.eval()
-    with torch.inference_mode():
-        for _ in range(2):
-            network(*batch)
-
-
-def _train(network: nn.Module, batch: tuple[Tensor, ...]) -> None:
-    network.train()
-    optimizer = torch.optim.AdamW(network.parameters(), fused=True)
-    for _ in range(2):  # the optimiser's moments exist from the second on
-        optimizer.zero_grad()
-        outputs = [leaf for leaf in tree_leaves(network(*batch)) if isinstance(leaf, Tensor) and leaf.requires_grad]
-        torch.autograd.backward([output.float().sum() for output in outputs])
-        optimizer.step()
-
-
-_WORK: dict[str, Callable[[nn.Module, tuple[Tensor, ...]], None]] = {"inference": _infer, "training": _train}
+def _work(work: Work, network: nn.Module, batch: tuple[Tensor, ...]) -> None:
+    step = WORK[work](network, batch)
+    for _ in range(2):  # an optimiser's moments exist from the second on
+        step()
 
 
 def main() -> None:

@@ -9,14 +9,12 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from nas.errors import ModelError, quote
 from nas.profiling.inputs import Inputs, inputs_to_data
 from nas.profiling.sources import Source
-
-Work = Literal["inference", "training"]
-"""Two forward passes in evaluation mode without gradients; two steps of AdamW that make the sum of the outputs smaller."""
+from nas.profiling.working import Work
 
 
 @dataclass(frozen=True, kw_only=True)

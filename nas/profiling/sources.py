@@ -42,6 +42,16 @@ def factory(source: Source) -> Callable[[], nn.Module]:
     return lambda: build(space, architecture, signature)
 
 
+def input_size(source: Source) -> tuple[int, ...] | None:
+    """The size of one example that timm made a network for; None where `source` is no network of timm."""
+    if not isinstance(source, str) or not source.startswith("timm:"):
+        return None
+    name = source.removeprefix("timm:")
+    _of_timm(name)
+    settings = timm.models.get_pretrained_cfg(name)
+    return tuple(settings.input_size) if settings is not None and settings.input_size else (3, 224, 224)
+
+
 def _of_timm(name: str) -> Callable[[], nn.Module]:
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=1)

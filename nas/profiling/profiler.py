@@ -1,0 +1,214 @@
+"""All that one network costs, in the order in which it becomes known: counted on meta, traced, measured."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from nas.device import accelerator, place, seeded
+from nas.errors import ModelError, NasError, printable
+from nas.profiling.backends import Backend
+from nas.profiling.energy import Energy, measure_energy, why_no_energy
+from nas.profiling.flops import second_opinion
+from nas.profiling.inputs import Inputs, batch_of
+from nas.profiling.interleaving import Standing, rank_by_latency
+from nas.profiling.latency import measure_latency
+from nas.profiling.layers import Counts, count_layers
+from nas.profiling.memory import peak_memory_bytes
+from nas.profiling.resident import measure_resident_memory
+from nas.profiling.sources import Source, factory
+from nas.profiling.throughput import Throughput, measure_throughput
+from nas.profiling.training_memory import TrainingMemory, predict_training_memory
+from nas.profiling.working import WORK, Step, Work
+from nas.records import Latency, Setting, this_machine
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """The most memory that a network was seen to take; None where nothing tells."""
+
+    inference_bytes: int | None
+    training_bytes: int | None
+    """In a step of AdamW."""
+    how: str
+    """Who counted: CUDA's allocator, or the resident set of a fresh process, which holds Python and torch too."""
+    base_bytes: int | None = None
+    """Resident before the network was made, and part of the two above; None where they hold the network alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """What a network costs. What was not asked for, or could not be measured, is None."""
+
+    setting: Setting
+    batch_size: int
+    """Of what was measured; counts are of one example."""
+    counts: Counts
+    training_batch: int
+    """Of training: as large, but two at least, since batch normalisation does not train on one."""
+    training_memory: TrainingMemory
+    """Predicted, on a batch of that size."""
+    second_macs: int | None
+    """Multiply-adds by fvcore, which traces a real pass."""
+    uncounted: dict[str, int]
+    """Operators whose cost neither counter knows, and how often each ran."""
+    latencies: tuple[Latency, ...]
+    """One a backend."""
+    memory: Memory | None
+    throughput: Throughput | None
+    energy: Energy | None
+    notes: tuple[str, ...]
+    """What a reader of the figures should know."""
+
+    @property
+    def agree(self) -> bool:
+        """Whether both counters give the same multiply-adds."""
+        return self.second_macs == self.counts.macs
+
+
+def profile(
+    source: Source,
+    inputs: Inputs,
+    *,
+    device: torch.device,
+    threads: int = 1,
+    batch_size: int = 1,
+    backends: Sequence[Backend] = ("eager",),
+    memory: bool = True,
+    throughput: bool = False,
+    energy: bool = False,
+    say: Say = lambda _: None,
+) -> Profile:
+    """What the network of `source` costs, fed with a shape or the size of one example, on `device`.
+
+    `say` is told what is under way. Memory takes some seconds on a CPU, since two fresh processes load torch for it;
+    throughput and energy take some seconds each.
+
+    Raises:
+        ModelError: the network cannot be made, or does not take such inputs.
+        SearchError: a backend is not there, or computes something else than the network.
+    """
+    make, notes = factory(source), list[str]()
+    training_batch = max(2, batch_size)
+    with _undisturbed(threads, device):
+        say("counting on the meta device")
+        counts = _counted(make, inputs)
+        predicted = predict_training_memory(make, inputs, batch_size=training_batch)
+        say("tracing a pass")
+        network = make()
+        second, uncounted = _traced(network, inputs, counts, notes)
+        place(network, device)
+        batch = batch_of(inputs, device, batch_size)
+        latencies = []
+        for backend in backends:
+            say(f"measuring latency, {backend}")
+            latencies.append(measure_latency(network, batch, backend=backend))
+        notes += [f"{latency.backend}: {latency.disturbed}" for latency in latencies if latency.disturbed]
+        say("measuring memory")
+        seen = _memory(source, make, inputs, device, (batch_size, training_batch), threads) if memory else None
+        say("measuring throughput")
+        through = measure_throughput(network, batch_of(inputs, device)) if throughput else None
+        say("measuring energy")
+        joules = measure_energy(network, batch) if energy else None
+        if energy and joules is None:
+            notes.append(why_no_energy(device) or "Energy could not be measured.")
+    return Profile(
+        setting=Setting(machine=this_machine(accelerator(device)), device=str(device), threads=threads),
+        batch_size=batch_size,
+        training_batch=training_batch,
+        counts=counts,
+        training_memory=predicted,
+        second_macs=second,
+        uncounted=uncounted,
+        latencies=tuple(latencies),
+        memory=seen,
+        throughput=through,
+        energy=joules,
+        notes=tuple(notes),
+    )
+
+
+@contextmanager
+def _undisturbed(threads: int, device: torch.device) -> Iterator[None]:
+    """Within it torch has so many threads; threads and random numbers are as before when it ends."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with seeded(0, device):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _counted(make: Callable[[], nn.Module], inputs: Inputs) -> Counts:
+    try:
+        return count_layers(make, inputs)
+    except NasError:
+        raise
+    except Exception as error:  # somebody's network may raise anything
+        reason = printable(" ".join(str(error).split()))[:200]
+        raise ModelError(f"The network does not take such inputs; give others. {type(error).__name__}: {reason}") from error
+
+
+def _traced(network: nn.Module, inputs: Inputs, counts: Counts, notes: list[str]) -> tuple[int | None, dict[str, int]]:
+    """fvcore's multiply-adds, and the operators that neither counter knows."""
+    try:
+        second, uncounted = second_opinion(network, inputs)
+    except Exception as error:  # tracing may fail where running does not
+        notes.append(f"fvcore could not trace it ({type(error).__name__}); multiply-adds are counted by torch alone.")
+        return None, dict(counts.uncounted)
+    if second != counts.macs:
+        notes.append(f"fvcore counts {second:,} multiply-adds, torch {counts.macs:,}; the figure is torch's.")
+    return second, uncounted
+
+
+def _memory(
+    source: Source, make: Callable[[], nn.Module], inputs: Inputs, device: torch.device, sizes: tuple[int, int], threads: int
+) -> Memory:
+    """At inference and in training, on batches of `sizes`."""
+    if device.type == "cuda":
+        return Memory(
+            inference_bytes=_allocated(make, inputs, device, sizes[0], "inference"),
+            training_bytes=_allocated(make, inputs, device, sizes[1], "training"),
+            how="CUDA's allocator",
+        )
+    inference = measure_resident_memory(source, inputs, "inference", batch_size=sizes[0], threads=threads)
+    training = measure_resident_memory(source, inputs, "training", batch_size=sizes[1], threads=threads)
+    return Memory(
+        inference_bytes=inference.peak_bytes if inference else None,
+        training_bytes=training.peak_bytes if training else None,
+        how="resident set of a fresh process",
+        base_bytes=inference.base_bytes if inference else None,
+    )
+
+
+def _allocated(make: Callable[[], nn.Module], inputs: Inputs, device: torch.device, batch_size: int, work: Work) -> int:
+    def begin() -> tuple[nn.Module, Step]:
+        network = place(make(), device)
+        return network, WORK[work](network, batch_of(inputs, device, batch_size))
+
+    return peak_memory_bytes(begin, device)
+
+
+def rank_sources(
+    sources: Sequence[Source],
+    inputs: Inputs,
+    *,
+    device: torch.device,
+    threads: int = 1,
+    batch_size: int = 1,
+    backend: Backend = "eager",
+) -> Standing:
+    """The networks of `sources` in the order of their latency, timed in turns; see `rank_by_latency`.
+
+    Raises:
+        ModelError: a network cannot be made.
+        SearchError: the backend is not there, or cannot run one of them.
+    """
+    with _undisturbed(threads, device):
+        networks = [place(factory(source)(), device) for source in sources]
+        return rank_by_latency(networks, batch_of(inputs, device, batch_size), backend=backend)
