@@ -1,16 +1,18 @@
 """Several networks of one architecture computed as one, their batches one after another along the first axis.
 
-What has no weights (activations, pooling, dropout, the product of attention) treats examples one by one and is called once for
-all. Linear layers are one batched product of matrices, and layer normalisation differs in its scale alone. All else that has
-weights or buffers is called once for each network, on its own rows. Layers fused so across trainings are those of Wang et al.
-2021 (arXiv:2102.02344), who group convolutions too; on a CPU these, and `torch.vmap`, were slower than this in all but networks
-of a few hundred weights, and `torch.vmap` has no rule for recurrent cells and fused attention there.
+Linear layers are one batched product of matrices, layer normalisation differs in its scale alone, and what has no weights
+(activations, pooling, dropout, the product of attention) treats examples one by one and is called once for all. All else that
+has weights or buffers is called once for each network, on its own rows, with what lies between two such: gathering rows and
+parting them again costs more than a call saves. Layers fused so across trainings are those of Wang et al. 2021
+(arXiv:2102.02344), who group convolutions too; on a CPU these, and `torch.vmap`, were slower than this in all but networks of a
+few hundred weights, and `torch.vmap` has no rule for recurrent cells and fused attention there.
 
 Axes: R networks, N examples of each, B = R·N rows, C channels, F features, M = rows and positions of one network.
 """
 
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
+from itertools import chain
 from typing import Any
 
 import torch
@@ -46,9 +48,11 @@ class Stack(nn.Module):
         self.rows = _Rows()
         named = [dict(model.named_modules(remove_duplicate=False)) for model in models]
         known: dict[int, Any] = {}  # what deepcopy takes instead of copying
-        for name in _parts(models[0], "", wholes):
-            alike = [modules[name] for modules in named]
-            known[id(alike[0])] = _together(name, alike, self.rows)
+        for run in _parts(models[0], "", wholes):
+            first, *others = ([modules[name] for modules in named] for name in run)
+            parts = [nn.Sequential(*modules) for modules in zip(first, *others, strict=True)] if others else first
+            known[id(first[0])] = _together(run[0], parts, self.rows)
+            known |= {id(other[0]): nn.Identity() for other in others}
         self.network = deepcopy(models[0], known)
 
     def forward(self, inputs_B: Tensor) -> Tensor:
@@ -96,31 +100,59 @@ def close(found: Tensor, expected: Tensor) -> bool:
     return bool(((found - expected).abs().max() <= TOLERANCE * expected.abs().max()).item())
 
 
-def _parts(module: nn.Module, name: str, wholes: frozenset[str]) -> Iterator[str]:
-    """The names of the outermost modules that have weights or buffers of their own, or are called as a whole."""
-    if name in wholes or _is_part(module):
-        yield name
+def _parts(module: nn.Module, name: str, wholes: frozenset[str]) -> Iterator[list[str]]:
+    """The names of the outermost modules that a stack has its own way to call; several where they follow each other."""
+    if name in wholes or _is_joined(module) or _is_apart(module):
+        yield [name]
         return
+    run: list[str] = []
+    """From a module that is called for each network to the last before one that is not."""
+    ends = 0
     for child, inner in module.named_children():
-        yield from _parts(inner, f"{name}.{child}" if name else child, wholes)
+        path = f"{name}.{child}" if name else child
+        if type(module) is nn.Sequential and (path in wholes or _is_apart(inner)):
+            run.append(path)
+            ends = len(run)
+        elif run and not _has_weights(inner):
+            run.append(path)
+        else:
+            if run:
+                yield run[:ends]
+            run = []
+            yield from _parts(inner, path, wholes)
+    if run:
+        yield run[:ends]
 
 
-def _is_part(module: nn.Module) -> bool:
-    if any(True for _ in module.parameters(recurse=False)) or any(True for _ in module.buffers(recurse=False)):
-        return True
-    if isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict):
+def _is_joined(module: nn.Module) -> bool:
+    """Whether it is computed for all networks at once."""
+    if type(module) is nn.LayerNorm:
+        return len(module.normalized_shape) == 1 and module.elementwise_affine
+    return type(module) is nn.Linear
+
+
+def _is_apart(module: nn.Module) -> bool:
+    """Whether it is called for each network, with all that is in it."""
+    if _is_joined(module) or not _has_weights(module):
         return False
+    if any(True for _ in chain(module.parameters(recurse=False), module.buffers(recurse=False))):
+        return True
+    if not any(map(_is_joined, module.modules())):
+        return True
     # torch's own composed modules, such as the encoder layer, look into their parts.
-    return type(module).__module__.startswith("torch.nn.") and any(True for _ in module.parameters())
+    return type(module).__module__.startswith("torch.nn.") and not isinstance(
+        module, nn.Sequential | nn.ModuleList | nn.ModuleDict
+    )
+
+
+def _has_weights(module: nn.Module) -> bool:
+    return any(True for _ in chain(module.parameters(), module.buffers()))
 
 
 def _together(name: str, modules: Sequence[nn.Module], rows: _Rows) -> nn.Module:
-    first = modules[0]
-    if type(first) is nn.Linear:
-        return _Linears(modules)
-    if type(first) is nn.LayerNorm and len(first.normalized_shape) == 1 and first.elementwise_affine:
-        return _LayerNorms(modules)
-    return _Each(name, modules, rows)
+    if not _is_joined(modules[0]):
+        return _Each(name, modules, rows)
+    return _Linears(modules) if isinstance(modules[0], nn.Linear) else _LayerNorms(modules)
 
 
 class _Held(nn.Module):
