@@ -19,19 +19,22 @@ Precision = Literal["float32", "bfloat16", "float16"]
 
 
 def pick(name: str | None = None) -> torch.device:
-    """The device called `name` ("cpu", "cuda", "cuda:1"); without a name, CUDA where there is one, else the CPU.
+    """The device called `name` ("cpu", "cuda", "cuda:1", "mps"); without a name CUDA where there is one, else Apple's GPU, else
+    the CPU.
 
     Raises:
         SearchError: no such device, or it is not there.
     """
     if name is None:
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError:
         device = None
-    if device is None or (device.type != "cuda" and str(device) != "cpu"):  # torch takes "cpu:1" for the CPU
-        raise SearchError(f"A device is 'cpu', 'cuda' or 'cuda:N', got {quote(name)}.")
+    if device is None or (device.type != "cuda" and str(device) not in {"cpu", "mps"}):  # torch takes "cpu:1" for the CPU
+        raise SearchError(f"A device is 'cpu', 'cuda', 'cuda:N' or 'mps', got {quote(name)}.")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise SearchError("The device 'mps' is not there; it is the GPU of Apple's processors.")
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:
@@ -44,6 +47,8 @@ def pick(name: str | None = None) -> torch.device:
 
 def accelerator(device: torch.device) -> str | None:
     """The GPU's name; None for the CPU."""
+    if device.type == "mps":
+        return "Apple GPU"  # the processor's name says which
     return torch.cuda.get_device_name(device) if device.type == "cuda" else None
 
 
@@ -77,13 +82,24 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
         for gpu in gpus:
             with torch.cuda.device(gpu):
                 torch.cuda.manual_seed(seed)
-        yield
+        state = torch.mps.get_rng_state() if device.type == "mps" else None  # which fork_rng leaves alone
+        if state is not None:
+            torch.mps.manual_seed(seed)
+        try:
+            yield
+        finally:
+            if state is not None:
+                torch.mps.set_rng_state(state)
 
 
 def random_states(device: torch.device) -> dict[str, Tensor]:
     """Where the random numbers of the CPU, and of `device`, stand."""
     states = {"cpu": torch.get_rng_state()}
-    return {**states, "cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else states
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        states["mps"] = torch.mps.get_rng_state()
+    return states
 
 
 def set_random_states(device: torch.device, states: Mapping[str, Tensor]) -> None:
@@ -91,6 +107,8 @@ def set_random_states(device: torch.device, states: Mapping[str, Tensor]) -> Non
     torch.set_rng_state(states["cpu"])
     if device.type == "cuda":
         torch.cuda.set_rng_state(states["cuda"], device)
+    elif device.type == "mps":
+        torch.mps.set_rng_state(states["mps"])
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
@@ -119,10 +137,24 @@ def free_bytes(device: torch.device) -> int | None:
     """Memory of `device` that nothing uses; None where the system does not tell."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
     except (AttributeError, OSError, ValueError):
         return None
+
+
+def allocated_peak_bytes(work: Callable[[], None], device: torch.device) -> int | None:
+    """The most memory that CUDA's allocator gives out during `work`, beside what it has given before; None elsewhere."""
+    if device.type != "cuda":
+        return None
+    torch.cuda.synchronize(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    work()
+    torch.cuda.synchronize(device)
+    return int(torch.cuda.max_memory_allocated(device) - before)
 
 
 def resident_bytes(*, peak: bool = False) -> int | None:
@@ -150,6 +182,8 @@ def synchronize(device: torch.device) -> None:
     """Wait until the device has done all it was given; the CPU always has."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 def release(device: torch.device) -> None:
@@ -159,6 +193,8 @@ def release(device: torch.device) -> None:
     """
     if device.type == "cuda":
         torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
     elif (trim := _trim()) is not None:
         trim(0)
 

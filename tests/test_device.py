@@ -16,14 +16,15 @@ def test_a_device_is_picked_by_name() -> None:
 
 
 def test_without_a_name_it_is_the_gpu_where_there_is_one() -> None:
-    assert pick().type == ("cuda" if torch.cuda.is_available() else "cpu")
+    expected = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    assert pick().type == expected
 
 
-@pytest.mark.parametrize("name", ["mps", "meta", "gpu", "", "cuda:one", "cuda:-1", "CPU", "cpu:1"])
+@pytest.mark.parametrize("name", ["meta", "mps:1", "gpu", "", "cuda:one", "cuda:-1", "CPU", "cpu:1"])
 def test_a_name_that_is_no_device_is_refused(name: str) -> None:
     with pytest.raises(SearchError) as caught:
         pick(name)
-    assert str(caught.value) == f"A device is 'cpu', 'cuda' or 'cuda:N', got {name!r}."
+    assert str(caught.value) == f"A device is 'cpu', 'cuda', 'cuda:N' or 'mps', got {name!r}."
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="has a CUDA device")
@@ -32,6 +33,13 @@ def test_a_gpu_that_is_not_there_is_refused(name: str) -> None:
     with pytest.raises(SearchError) as caught:
         pick(name)
     assert str(caught.value) == f"The device {name!r} is not there; this machine has no CUDA devices."
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="has Apple's GPU")
+def test_apples_gpu_that_is_not_there_is_refused() -> None:
+    with pytest.raises(SearchError) as caught:
+        pick("mps")
+    assert str(caught.value) == "The device 'mps' is not there; it is the GPU of Apple's processors."
 
 
 @pytest.mark.gpu

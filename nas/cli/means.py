@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 _MEANS = (
-    click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N; chosen by itself if not given."),
+    click.option("--device", metavar="NAME", help="cpu, cuda, cuda:N or mps; chosen by itself if not given."),
     click.option("--threads", type=int, metavar="N", help="Threads of one evaluation on the CPU; 1 if not given."),
     click.option(
         "--precision",

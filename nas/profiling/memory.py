@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from nas.device import synchronize
+from nas.device import allocated_peak_bytes
 from nas.profiling.storages import Storages
 
 
@@ -14,15 +14,11 @@ def peak_memory_bytes(make: Callable[[], tuple[nn.Module, Callable[[], None]]], 
 
     `make` gives the network and a function that takes one step. Weights, gradients, the optimiser's state, activations
     and the batch are in it; the data set is not. On CUDA the figure is the allocator's, so that scratch memory of kernels
-    is in it too; on the CPU it is the sum of tensor storages after each operator, which leaves such scratch out.
+    is in it too; elsewhere it is the sum of tensor storages after each operator, which leaves such scratch out.
     """
-    if device.type == "cuda":
-        synchronize(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
-        _two_steps(make)
-        synchronize(device)
-        return int(torch.cuda.max_memory_allocated(device) - before)
+    allocated = allocated_peak_bytes(lambda: _two_steps(make), device)
+    if allocated is not None:
+        return allocated
     with Storages() as storages:
         _two_steps(make)
     return int(storages.peak)

@@ -184,7 +184,7 @@ class SearchConfig(BaseModel):
     recipe: Annotated[dict[str, Any], BeforeValidator(_recipe)] = Field(default_factory=dict)
     """Options of training, if not the benchmark's own: such as "mixup=0.2" or "optimizer=lamb"."""
     device: str | None = None
-    """cpu, cuda or cuda:N; chosen by itself if not given."""
+    """cpu, cuda, cuda:N or mps; chosen by itself if not given."""
     threads: Annotated[int, Field(ge=1, le=1_024)] = 1
     """Threads of one evaluation on the CPU."""
     precision: Precision = "float32"

@@ -71,7 +71,7 @@ class Ranks:
         if self.alone:
             return name
         if name is None:
-            name = "cuda" if torch.cuda.is_available() else "cpu"
+            name = "cuda" if torch.cuda.is_available() else "cpu"  # Apple's GPU has no way to talk to another process
         if name.startswith("cuda:"):
             raise SearchError(f"Each of {self.size} processes takes a GPU of its own: give the device 'cuda', got {name!r}.")
         return f"cuda:{self.local_rank}" if name == "cuda" else name

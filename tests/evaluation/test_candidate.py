@@ -1,8 +1,10 @@
 """One candidate, front to back, on the digits; what can go wrong is a layer of another team's package."""
 
+import gc
 import json
 import random
 import re
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -485,6 +487,27 @@ def test_a_record_survives_json(options: dict[str, Any]) -> None:
     assert Record.from_data(json.loads(json.dumps(record.to_data(), allow_nan=False))) == record
 
 
+@pytest.mark.usefixtures("_plugins")
+def test_memory_of_a_candidate_that_ran_out_of_it_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing holds the failed pass: neither the record nor the error, its frames and what they held."""
+    held: list[weakref.ref[nn.Module]] = []
+
+    def remember(model: nn.Module, device: torch.device) -> nn.Module:
+        held.append(weakref.ref(model))
+        return place(model, device)
+
+    monkeypatch.setattr("nas.evaluation.candidate.place", remember)
+    gc.disable()  # what only a search for garbage would free is still held
+    try:
+        record = evaluated(TINY, "outofgpumemory", "head")
+        assert record.error is not None
+        assert record.error.kind == "out_of_memory"
+        assert held
+        assert [model() for model in held] == [None] * len(held)
+    finally:
+        gc.enable()
+
+
 def test_an_interruption_from_the_keyboard_is_not_a_failure_of_the_candidate() -> None:
     def interrupt(_: Epoch) -> bool:
         raise KeyboardInterrupt
@@ -554,7 +577,7 @@ def test_a_task_that_cannot_be_loaded_is_named(task: str, reason: str) -> None:
 
 
 def test_a_device_that_is_no_device_is_refused_before_data_are_read() -> None:
-    with pytest.raises(SearchError, match=r"^A device is 'cpu', 'cuda' or 'cuda:N', got 'tpu'\.$"):
+    with pytest.raises(SearchError, match=r"^A device is 'cpu', 'cuda', 'cuda:N' or 'mps', got 'tpu'\.$"):
         evaluator(benchmark=replace(BENCHMARK, task="no_such_module:load"), device="tpu")
 
 
