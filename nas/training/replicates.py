@@ -182,7 +182,7 @@ def _calibrate(make: Make, models: Sequence[nn.Module], seeds: Sequence[int], to
     alone = make(deepcopy(models[0]), seeds[0])
     batch = _first_batch(alone)
     before = random_states(alone.device)
-    losses, alone_seconds = _time(lambda: alone.stepper(*batch), alone.device)
+    losses, alone_seconds = _time(lambda: alone.stepper(*batch), CALIBRATION - 1, alone.device)
     drawn = any(not torch.equal(state, before[name]) for name, state in random_states(alone.device).items())
     if together == "auto" and alone_seconds > LONGEST_STEP:
         raise Unstackable(f"a step takes {1000 * alone_seconds:.0f} ms, and above {1000 * LONGEST_STEP:.0f} ms little is shared")
@@ -193,12 +193,14 @@ def _calibrate(make: Make, models: Sequence[nn.Module], seeds: Sequence[int], to
     for network in networks:
         network.train()
     step = _Step([loop.stepper for loop in copies], wholes)
-    found, together_seconds = _time(lambda: step(batches)[0], alone.device)
+    found, together_seconds = _time(lambda: step(batches)[0], CALIBRATION, alone.device)
+    # The last of the steps alone comes after, so that memory is as warm for it as it was for those together.
+    last, last_seconds = _time(lambda: alone.stepper(*batch), 1, alone.device)
     if not drawn and alone.stepper.precision == "float32":  # else other draws, or fewer digits, give other losses
-        for number, (ours, theirs) in enumerate(zip(found, losses, strict=True), start=1):
+        for number, (ours, theirs) in enumerate(zip(found, losses + last, strict=True), start=1):
             if not close(ours, theirs):
                 raise Unstackable(f"step {number} together has a loss of {ours.item():.6g}, alone of {theirs.item():.6g}")
-    return wholes, len(copies) * alone_seconds / together_seconds
+    return wholes, len(copies) * min(alone_seconds, last_seconds) / together_seconds
 
 
 def _first_batch(loop: Loop) -> Batch:
@@ -209,14 +211,14 @@ def _first_batch(loop: Loop) -> Batch:
     return batch
 
 
-def _time(step: Callable[[], Tensor], device: torch.device) -> tuple[list[Tensor], float]:
-    """The losses of a few steps, and the seconds of the fastest, since all that comes between takes time.
+def _time(step: Callable[[], Tensor], count: int, device: torch.device) -> tuple[list[Tensor], float]:
+    """The losses of `count` steps, and the seconds of the fastest, since all that comes between takes time.
 
     On one thread of the CPU they are the thread's own, which other work on the machine does not lengthen.
     """
     clock = time.thread_time if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
     losses, seconds = [], []
-    for _ in range(CALIBRATION):
+    for _ in range(count):
         synchronize(device)
         begin = clock()
         losses.append(step())

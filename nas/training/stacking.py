@@ -1,6 +1,6 @@
 """Several networks of one architecture computed as one, their batches one after another along the first axis.
 
-Linear layers are one batched product of matrices, layer normalisation differs in its scale alone, and what has no weights
+Small linear layers are one batched product of matrices, layer normalisation differs in its scale alone, and what has no weights
 (activations, pooling, dropout, the product of attention) treats examples one by one and is called once for all. All else that
 has weights or buffers is called once for each network, on its own rows, with what lies between two such: gathering rows and
 parting them again costs more than a call saves. Layers fused so across trainings are those of Wang et al. 2021
@@ -21,6 +21,11 @@ from torch.nn import functional
 
 TOLERANCE = 1e-3
 """By how much outputs may differ from those of the networks alone, as a share of the largest."""
+
+
+LARGEST_JOINED = 100_000
+"""Weights of a linear layer up to which it is computed for all networks at once: stacking the weights of all costs more than it
+saves where there are many."""
 
 
 class Unstackable(Exception):
@@ -128,7 +133,7 @@ def _is_joined(module: nn.Module) -> bool:
     """Whether it is computed for all networks at once."""
     if type(module) is nn.LayerNorm:
         return len(module.normalized_shape) == 1 and module.elementwise_affine
-    return type(module) is nn.Linear
+    return type(module) is nn.Linear and module.weight.numel() <= LARGEST_JOINED
 
 
 def _is_apart(module: nn.Module) -> bool:

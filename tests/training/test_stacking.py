@@ -11,6 +11,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from nas.device import place
 from nas.models import build, example
 from nas.searching import resolve_benchmark, resolve_space
+from nas.training import stacking
 from nas.training.stacking import Stack, Unstackable, close, find_wholes
 
 Make = Callable[[], nn.Module]
@@ -182,6 +183,17 @@ def test_what_has_no_weights_is_called_once_for_all_networks() -> None:
     models = alike(lambda: nn.Sequential(nn.Linear(CHANNELS, 4), Seeing(seen), nn.Linear(4, 2)))
     Stack(models)(torch.cat(batches((CHANNELS,))))
     assert seen == [15]
+
+
+@pytest.mark.parametrize(("largest", "rows"), [(16, [15]), (15, [5, 5, 5])])
+def test_large_linear_layers_are_called_for_each_network(monkeypatch: pytest.MonkeyPatch, largest: int, rows: list[int]) -> None:
+    monkeypatch.setattr(stacking, "LARGEST_JOINED", largest)
+    seen = list[int]()
+    models = alike(lambda: nn.Sequential(nn.Linear(4, 4), Seeing(seen), nn.Linear(4, 4)))
+    found = Stack(models)(torch.cat(batches((4,))))
+    assert seen == rows
+    expected = torch.cat([model(batch) for model, batch in zip(models, batches((4,)), strict=True)])
+    torch.testing.assert_close(found, expected)
 
 
 def test_what_lies_between_layers_that_are_called_for_each_network_is_called_with_them() -> None:
