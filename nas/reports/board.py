@@ -170,7 +170,9 @@ def _cell(name: str, summary: Summary | None, latency: Latency | None) -> Cell:
 
 def _aside(name: str, table: Table) -> bool:
     """Whether the figure stands under the row: it says again, or less plainly, what a column says."""
-    return (name == "macs" or name.endswith("_loss")) and all(objective.figure != name for objective in table.objectives)
+    return (name in {"macs", "size_bytes", "activation_bytes"} or name.endswith("_loss")) and all(
+        objective.figure != name for objective in table.objectives
+    )
 
 
 def _larger_first(name: str, table: Table) -> bool:

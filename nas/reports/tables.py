@@ -14,12 +14,18 @@ from rich.text import Text
 
 from nas.ranking import Row, Summary, Table, figure_names
 
-SCALES = {"flops": (1e6, "MFLOPs"), "macs": (1e6, "MMACs"), "peak_memory_bytes": (2**20, "memory MiB")}
+SCALES = {
+    "flops": (1e6, "MFLOPs"),
+    "macs": (1e6, "MMACs"),
+    "size_bytes": (2**20, "size MiB"),
+    "activation_bytes": (2**20, "activations MiB"),
+    "peak_memory_bytes": (2**20, "memory MiB"),
+}
 """Figures that people read in a larger unit."""
 
 _TITLES = {"params": "params", "latency_ms": "latency ms", "train_seconds": "train s"}
 
-_LEFT_OUT = {"macs", "validation_loss", "test_loss"}
+_LEFT_OUT = {"macs", "size_bytes", "activation_bytes", "validation_loss", "test_loss"}
 """Figures that the text table leaves to CSV and JSON, so that it fits a terminal."""
 
 NOT_MEASURED = "–"
@@ -67,6 +73,7 @@ def print_tables(tables: Sequence[Table], console: Console, *, top: int | None =
         console.print(grid)
         rest = len(table.rows) - len(table.rows[:top])
         notes = [f"{rest:,} more rows; {more}"] if rest else []
+        notes += ["≈ measured while other work went on; see its interval."] if any(map(_disturbed, table.rows[:top])) else []
         notes += [f"No room for {', '.join(left_out)}; --csv has all."] if left_out else []
         weighed = ", ".join(objective.figure for objective in table.objectives) + f" and {table.cost}"
         console.print(Text(" ".join([f"◆ on the Pareto front of {weighed}.", *notes]) + "\n", style="dim"))
@@ -98,11 +105,16 @@ def _cells(row: Row, names: Sequence[str], table: Table, several: bool) -> list[
         str(row.rank),
         "◆" if row.on_front else "",
         row.architecture.id,
-        *(show(name, row.figures.get(name)) for name in names),
+        *("≈ " * (name == "latency_ms" and _disturbed(row)) + show(name, row.figures.get(name)) for name in names),
         last,
         *([row.study] if several else []),
     ]
     return [Text(cell, style="bold" if row.rank == 1 else "") for cell in cells]
+
+
+def _disturbed(row: Row) -> bool:
+    """Whether other work went on as its latency was measured."""
+    return any(trial.record.latency.disturbed for trial in row.trials if trial.record and trial.record.latency)
 
 
 def tables_data(tables: Sequence[Table]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from books import latency
 from rich.console import Console
 from toys import toy_record
 
@@ -182,6 +183,23 @@ def test_titles_name_the_unit() -> None:
 
 
 HOSTILE = ["[/x]", "[red]", "[bold]x[/bold]", ":smile:", "[link=https://example.org]x", "\\[x]"]
+
+
+def test_a_latency_that_was_disturbed_says_so() -> None:
+    figures = {"validation_accuracy": 0.9, "latency_ms": 1.25}
+
+    def measured(disturbed: str | None) -> Row:
+        one = trial(3)
+        assert one.record is not None
+        return row(
+            figures=figures,
+            trials=(replace(one, record=replace(one.record, latency=replace(latency(1.25), disturbed=disturbed))),),
+        )
+
+    assert "≈" not in printed(table(measured(None)))
+    text = printed(table(measured("The reference network took 2.00 times its best meanwhile.")))
+    assert "≈ 1.250" in text
+    assert "≈ measured while other work went on; see its interval." in text
 
 
 @pytest.mark.parametrize("name", HOSTILE)
