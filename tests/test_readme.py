@@ -25,7 +25,7 @@ def commands() -> list[str]:
 
 
 def quick_start() -> list[str]:
-    others = ("SPACE", "tiny", "fashion", "nas spaces", "nas layers")
+    others = ("SPACE", "tiny", "fashion", "nas spaces", "nas layers", "nas profile", "nas train")
     return [line for line in commands() if not any(word in line for word in others)]
 
 
@@ -89,6 +89,30 @@ def test_a_space_is_begun_checked_shown_and_surveyed_by_the_commands_in_their_or
     assert "wrong" not in told["check"]
     survey = "\n".join(line.rstrip() for line in told["feasibility"].splitlines())
     assert f"```\n{survey}\n```" in README
+
+
+MAKE = "from torch import nn\n\n\ndef make():\n    return nn.Conv2d(3, 4, 3)\n"
+
+
+@pytest.mark.slow
+def test_single_networks_are_profiled_and_trained_by_the_commands_in_their_order(tmp_path: Path) -> None:
+    (tmp_path / "my_package").mkdir()
+    (tmp_path / "my_package" / "models.py").write_text(MAKE, encoding="utf-8")
+    (search,) = (step for step in quick_start() if step.startswith("nas search"))
+    nas(f"{search} --epochs 1", tmp_path)
+    profiles = [nas(line, tmp_path) for line in commands() if line.startswith("nas profile")]
+    assert ["both counters agree" in told for told in profiles] == [True, False, True, True]
+    assert "Kendall's tau" in profiles[1]
+    assert (tmp_path / "layers.png").stat().st_size > 10_000
+    for line in (line for line in commands() if line.startswith("nas train")):
+        nas(line, tmp_path)
+    assert {path.name for path in (tmp_path / "run").rglob("*.*")} == {"weights.safetensors", "record.json", "trace.json"}
+
+
+def test_the_profile_that_is_shown_has_the_counts_that_are_held_elsewhere() -> None:
+    shown = README[README.index("timm:resnet18 on 3×224×224") :][:600]
+    assert "11,689,512" in shown
+    assert "1,814,073,344 (3,628,146,688 FLOPs) of one example, both counters agree" in shown
 
 
 @pytest.mark.slow
