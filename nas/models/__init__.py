@@ -5,6 +5,7 @@ from nas.models.costing import CostFold, cost
 from nas.models.costless import COSTLESS
 from nas.models.counting import MultiplyAdds, count, example, parameters
 from nas.models.feasibility import Idle, Survey, survey
+from nas.models.fourier import transforms
 from nas.models.layers import Cost, LayerKind
 from nas.models.limiting import Within
 from nas.models.meta import Remembering, weightless
@@ -40,5 +41,6 @@ __all__ = [
     "parameters",
     "plan",
     "survey",
+    "transforms",
     "weightless",
 ]

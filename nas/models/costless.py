@@ -1,9 +1,9 @@
 """Operators that cost no multiply-add by our convention, by name; `relu_` is `relu`.
 
-`macs` are of convolutions, matrix products, attention and recurrent cells. Nothing else counts: not normalisation, activations
-and softmax, not sums, products and functions of single elements, not pooling, resizing and embeddings, nor what makes, copies or
-moves numbers. What is neither here nor has a formula (Fourier transforms, distances, an operator of somebody's own) is of unknown
-cost, and is told as such.
+`macs` are of convolutions, matrix products, attention, recurrent cells and Fourier transforms. Nothing else counts: not
+normalisation, activations and softmax, not sums, products and functions of single elements, not pooling, resizing and embeddings,
+nor what makes, copies or moves numbers. What is neither here nor has a formula (singular values, distances, an operator of
+somebody's own) is of unknown cost, and is told as such.
 """
 
 _ACTIVATIONS = """
@@ -19,7 +19,8 @@ _OF_SINGLE_ELEMENTS = """
     add sub rsub mul div true_divide floor_divide remainder fmod outer kron neg abs sgn sign reciprocal pow square sqrt rsqrt exp
     expm1 log log1p log2 log10 sin cos tan atan atan2 erf floor ceil round trunc frac clamp clamp_min clamp_max lerp addcmul
     addcdiv maximum minimum eq ne lt le gt ge isnan isinf isfinite nan_to_num where masked_fill logical_and logical_or
-    logical_not logical_xor bitwise_and bitwise_or bitwise_not __and__ __or__ angle real imag polar
+    logical_not logical_xor bitwise_and bitwise_or bitwise_not __and__ __or__ angle real imag polar complex
+    conj _conj conj_physical _conj_physical resolve_conj
 """
 _OVER_AN_AXIS = """
     sum mean var var_mean std std_mean prod cumsum cumprod amax amin max min any all argmax argmin logsumexp topk sort argsort
@@ -45,6 +46,7 @@ _COPYING_AND_MOVING = """
     im2col col2im as_strided diagonal roll flip rot90 pad constant_pad_nd reflection_pad1d reflection_pad2d replication_pad1d
     replication_pad2d pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle _pack_padded_sequence
     _pad_packed_sequence size sym_size numel Int ScalarImplicit item _local_scalar_dense is_floating_point
+    fft_fftshift fft_ifftshift
 """
 
 COSTLESS: frozenset[str] = frozenset(

@@ -1,7 +1,8 @@
 """Parameters and multiply-adds of any network, counted on the meta device: no weight exists, nothing is computed.
 
-The convention: `macs` are the multiply-adds of convolutions, matrix products, attention and recurrent cells in one
-forward pass of one example; `flops` are twice that. Attention that looks back only counts as if it looked everywhere.
+The convention: `macs` are the multiply-adds of convolutions, matrix products, attention, recurrent cells and Fourier transforms
+in one forward pass of one example; `flops` are twice that. Attention that looks back only counts as if it looked everywhere. A
+transform of n points is 2.5 n log2(n) multiply-adds, of real numbers half of that; `nas.models.fourier` is the rule.
 Normalisation, activations, softmax, pooling, embeddings, and sums and products of single elements are in neither; the operators
 that cost nothing by this convention are named in `nas.models.costless`. One of unknown cost is told, not taken for 0.
 """
@@ -19,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nas.benchmark import Shape, Tokens
 from nas.models.costless import COSTLESS
+from nas.models.fourier import transforms
 from nas.models.layers.kind import Cost
 from nas.models.meta import Remembering, weightless
 
@@ -48,8 +50,8 @@ def parameters(model: nn.Module) -> int:
 class MultiplyAdds(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Within it, the multiply-adds of what runs are added up by the formulas of torch's FlopCounterMode.
 
-    It gives the same figures in a fraction of the time, as it keeps no account of modules; it knows products with a vector,
-    of which torch's has no formula; and it tells what it does not know.
+    It gives the same figures in a fraction of the time, as it keeps no account of modules; it knows products with a vector and
+    Fourier transforms, of which torch's has no formula; and it tells what it does not know.
     """
 
     def __init__(self) -> None:
@@ -105,8 +107,12 @@ _FORMULAS = {
     aten.dot: _by_shapes(lambda left, _: prod(left)),
     aten.vdot: _by_shapes(lambda left, _: prod(left)),
     aten.addbmm: _by_shapes(lambda _, left, right: prod(left) * right[-1]),
+    aten._fft_r2c: lambda given, axes, *_, **__: 2 * transforms(given.shape, axes, real=True),
+    aten._fft_c2r: lambda _, axes, *__, out_val, **___: 2 * transforms(out_val.shape, axes, real=True),
+    aten._fft_c2c: lambda given, axes, *_, **__: 2 * transforms(given.shape, axes, real=False),
 }
-"""Operator → FLOPs of a call. Torch's counter lacks fused attention on the CPU, products with a vector, and a sum of products."""
+"""Operator → FLOPs of a call. Torch's counter lacks fused attention on the CPU, products with a vector, a sum of products, and
+Fourier transforms."""
 
 
 @cache

@@ -11,21 +11,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import prod
-from typing import Any
 
 import torch
 from torch import nn
 
 from nas.models import COSTLESS
 from nas.profiling.contraction import contraction
+from nas.profiling.fourier import FOURIER
 from nas.profiling.inputs import Inputs, batch_of
+from nas.profiling.traced import Value, is_list, numbers, shape, shapes
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # fvcore scripts a loss at import, which torch has deprecated
     from fvcore.nn import FlopCountAnalysis
-
-Value = Any
-"""A tensor, number or list in the trace (torch._C.Value)."""
 
 
 def second_opinion(model: nn.Module, inputs: Inputs) -> tuple[int, dict[str, int]]:
@@ -71,30 +69,15 @@ def _costless_names() -> Iterator[str]:
         yield f"aten::{name}_"
 
 
-def _shape(value: Value) -> list[int]:
-    sizes: list[int] = value.type().sizes()
-    return sizes
-
-
-def _shapes(value: Value) -> list[list[int]]:
-    """Of a list of tensors."""
-    return [_shape(part) for part in value.node().inputs()]
-
-
-def _numbers(value: Value) -> list[int]:
-    """Of a list of numbers; of None none."""
-    return [part.toIValue() for part in value.node().inputs()]
-
-
 def _convolution(inputs: list[Value], outputs: list[Value]) -> int:
     """Each weight is used once for every pixel that comes out, or, where the convolution is transposed, that goes in."""
     given, weight, transposed = inputs[0], inputs[1], inputs[6].toIValue()
-    pixels = _shape(given if transposed else outputs[0])
-    return pixels[0] * prod(pixels[2:]) * prod(_shape(weight))
+    pixels = shape(given if transposed else outputs[0])
+    return pixels[0] * prod(pixels[2:]) * prod(shape(weight))
 
 
 def _linear(inputs: list[Value], outputs: list[Value]) -> int:  # noqa: ARG001 - one signature for all handles
-    return prod(_shape(inputs[0])) * (_shape(inputs[1])[0] if len(_shape(inputs[1])) == 2 else 1)
+    return prod(shape(inputs[0])) * (shape(inputs[1])[0] if len(shape(inputs[1])) == 2 else 1)
 
 
 def _product(first: int, outputs_each: int | None = None) -> Callable[[list[Value], list[Value]], int]:
@@ -104,25 +87,25 @@ def _product(first: int, outputs_each: int | None = None) -> Callable[[list[Valu
     """
 
     def macs(inputs: list[Value], outputs: list[Value]) -> int:
-        left = _shape(inputs[first])
-        return prod(_shape(outputs[0])) * left[-1] * (1 if outputs_each is None else left[outputs_each])
+        left = shape(inputs[first])
+        return prod(shape(outputs[0])) * left[-1] * (1 if outputs_each is None else left[outputs_each])
 
     return macs
 
 
 def _tensordot(inputs: list[Value], outputs: list[Value]) -> int:
-    left, axes = _shape(inputs[0]), _numbers(inputs[2])
-    return prod(_shape(outputs[0])) * prod(left[axis] for axis in axes)
+    left, axes = shape(inputs[0]), numbers(inputs[2])
+    return prod(shape(outputs[0])) * prod(left[axis] for axis in axes)
 
 
 def _einsum(inputs: list[Value], outputs: list[Value]) -> int:  # noqa: ARG001
-    return contraction(inputs[0].toIValue(), _shapes(inputs[1]), _numbers(inputs[2]))
+    return contraction(inputs[0].toIValue(), shapes(inputs[1]), numbers(inputs[2]))
 
 
 def _attention(inputs: list[Value], outputs: list[Value]) -> int:
     """Scores of all pairs of queries and keys, and sums of values that are weighed by them; what a mask leaves out counts too."""
-    keys, size = _shape(inputs[1])[-2], _shape(inputs[0])[-1]
-    *queries, values = _shape(outputs[0])
+    keys, size = shape(inputs[1])[-2], shape(inputs[0])[-1]
+    *queries, values = shape(outputs[0])
     return prod(queries) * keys * (size + values)
 
 
@@ -132,15 +115,15 @@ def _recurrent(inputs: list[Value], outputs: list[Value]) -> int:  # noqa: ARG00
     Inputs are numbers, state, weights; or, of packed sequences, numbers of all positions in one axis, how many examples each
     position has, state, weights.
     """
-    packed = inputs[3].type().kind() == "ListType"
-    positions = prod(_shape(inputs[0])[:-1])
-    return positions * sum(prod(shape) for shape in _shapes(inputs[3 if packed else 2]) if len(shape) == 2)
+    packed = is_list(inputs[3])
+    positions = prod(shape(inputs[0])[:-1])
+    return positions * sum(prod(matrix) for matrix in shapes(inputs[3 if packed else 2]) if len(matrix) == 2)
 
 
 def _cell(inputs: list[Value], outputs: list[Value]) -> int:  # noqa: ARG001
     """One step of a recurrent cell: input, state, and the two matrices."""
-    given = _shape(inputs[0])
-    return prod(given[:-1]) * sum(prod(_shape(matrix)) for matrix in inputs[2:4])
+    given = shape(inputs[0])
+    return prod(given[:-1]) * sum(prod(shape(matrix)) for matrix in inputs[2:4])
 
 
 _HANDLES = {
@@ -168,5 +151,6 @@ _HANDLES = {
     "aten::gru_cell": _cell,
     "aten::rnn_tanh_cell": _cell,
     "aten::rnn_relu_cell": _cell,
+    **{f"aten::{name}": macs for name, macs in FOURIER.items()},
 }
 """Operator → multiply-adds of a call, of the values that go in and come out."""

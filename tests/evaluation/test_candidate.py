@@ -542,11 +542,11 @@ def test_a_network_that_cannot_be_traced_is_noted_and_trained(monkeypatch: pytes
 
 
 def test_a_second_counter_that_disagrees_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.evaluation.candidate.second_opinion", lambda *_: (1_000, {"fft_fft": 1}))
+    monkeypatch.setattr("nas.evaluation.candidate.second_opinion", lambda *_: (1_000, {"cdist": 1}))
     record = evaluated()
     assert record.figures["macs"] == MACS
     assert record.notes == (f"fvcore counts 1,000 multiply-adds, torch {MACS:,}; the figure is torch's.",)
-    assert record.uncounted == {"fft_fft": 1}
+    assert record.uncounted == {"cdist": 1}
     assert record.outcome == "complete"
 
 

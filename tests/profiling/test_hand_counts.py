@@ -52,6 +52,19 @@ def multi_head(query: int, key: int, **options: object) -> tuple[nn.Module, Inpu
     return layer, [torch.zeros(1, query, 8), *(torch.zeros(1, key, size) for size in sizes)]  # type: ignore[arg-type]
 
 
+def spectrum(*shape: int) -> Inputs:
+    """One example of complex numbers."""
+    return torch.zeros(1, *shape, dtype=torch.complex64)
+
+
+def stft(points: int, hop: int, **options: bool) -> nn.Module:
+    return Calls(
+        lambda given: torch.stft(
+            given, points, hop, window=torch.ones(points, device=given.device), return_complex=True, **options
+        )
+    )
+
+
 def packed(cell: nn.Module) -> nn.Module:
     """Of two sequences, of five steps and of three."""
 
@@ -187,6 +200,43 @@ CASES: dict[str, tuple[nn.Module, Inputs, int, int]] = {
         2 * 4 * (8 + 1) * 8 + (8 + 1) * 16 + (16 + 1) * 8 + 3 * NORM * 8,
         7 * 4 * 64 + 2 * 2 * 7 * 7 * 4 + (2 * 7 + 2 * 5) * 64 + 2 * 2 * 7 * 5 * 4 + 7 * 2 * 8 * 16,
     ),
+    # Fourier transforms of n points: 2.5 n log2(n), of real numbers 1.25 n log2(n), rounded down for each; of n × m together
+    "rfft": (Calls(torch.fft.rfft), (3, 256), 0, 3 * 2_560),
+    "rfft, padded": (Calls(lambda given: torch.fft.rfft(given, n=16)), (3, 10), 0, 3 * 80),
+    "rfft of points that are no power of two": (Calls(torch.fft.rfft), (2, 12), 0, 2 * 53),  # 1.25 · 12 · 3.585 = 53.77
+    "rfft of as many as are given, which is odd": (Calls(lambda given: torch.fft.rfft(given, n=given.shape[-1])), (9,), 0, 35),
+    "rfft of twice as many as are given": (Calls(lambda given: torch.fft.rfft(given, n=2 * given.shape[-1])), (8,), 0, 80),
+    "irfft": (Calls(torch.fft.irfft), spectrum(3, 129), 0, 3 * 2_560),
+    "irfft of an odd number of points": (Calls(lambda given: torch.fft.irfft(given, n=9)), spectrum(3, 5), 0, 3 * 35),  # 35.66
+    "fft": (Calls(torch.fft.fft), spectrum(3, 16), 0, 3 * 160),
+    "fft of real numbers": (Calls(torch.fft.fft), (3, 16), 0, 3 * 80),
+    "ifft": (Calls(torch.fft.ifft), spectrum(3, 16), 0, 3 * 160),
+    "fft along another axis": (Calls(lambda given: torch.fft.fft(given, dim=1)), spectrum(4, 3), 0, 3 * 20),
+    "hfft": (Calls(torch.fft.hfft), spectrum(3, 9), 0, 3 * 80),
+    "ihfft": (Calls(torch.fft.ihfft), (3, 16), 0, 3 * 80),
+    "rfft2": (Calls(torch.fft.rfft2), (3, 4, 8), 0, 3 * 200),  # 1.25 · 32 · 5
+    "rfft2, padded": (Calls(lambda given: torch.fft.rfft2(given, s=(4, 8))), (3, 3, 5), 0, 3 * 200),
+    "irfft2": (Calls(torch.fft.irfft2), spectrum(3, 4, 5), 0, 3 * 200),
+    "fft2": (Calls(torch.fft.fft2), spectrum(3, 4, 8), 0, 3 * 400),
+    "fft2 of real numbers": (Calls(torch.fft.fft2), (3, 4, 8), 0, 3 * 400),  # torch makes them complex
+    "ifft2": (Calls(torch.fft.ifft2), spectrum(3, 4, 8), 0, 3 * 400),
+    "rfftn": (Calls(lambda given: torch.fft.rfftn(given, dim=(1, 2, 3))), (2, 4, 8), 0, 480),  # 1.25 · 64 · 6
+    "rfftn, padded": (Calls(lambda given: torch.fft.rfftn(given, s=(4, 8))), (3, 3, 5), 0, 3 * 200),
+    "irfftn": (Calls(torch.fft.irfftn), spectrum(2, 4, 5), 0, 480),
+    "fftn": (Calls(torch.fft.fftn), spectrum(2, 4, 8), 0, 960),
+    "ifftn": (Calls(torch.fft.ifftn), spectrum(2, 4, 8), 0, 960),
+    "hfft2": (Calls(torch.fft.hfft2), spectrum(4, 5), 0, 5 * 20 + 4 * 30),  # 5 complex ones of 4, then 4 real ones of 8
+    "ihfft2": (Calls(torch.fft.ihfft2), (4, 8), 0, 4 * 30 + 5 * 20),
+    "stft": (stft(16, 4), (64,), 0, 17 * 80),  # frames about samples 0, 4, …, 64
+    "stft of as many points as half of the samples": (
+        Calls(lambda given, window: torch.stft(given, given.shape[-1] // 2, 4, window=window, center=False, return_complex=True)),
+        [torch.zeros(32), torch.ones(16)],
+        0,
+        5 * 80,
+    ),
+    "stft of whole spectra": (stft(16, 4, onesided=False), (64,), 0, 17 * 80),
+    "stft, not centred": (stft(16, 4, center=False), (64,), 0, 13 * 80),
+    "stft of complex numbers": (stft(16, 4, onesided=False), spectrum(64), 0, 17 * 160),
     # what stands before and between
     "patch embedding": (
         PatchEmbed(img_size=32, patch_size=8, in_chans=3, embed_dim=12),

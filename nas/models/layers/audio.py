@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from nas.benchmark import Image, Shape, Waveform
 from nas.errors import ModelError
+from nas.models.fourier import transforms
 from nas.models.layers.kind import Cost, LayerKind, Share, looks_back
 
 Milliseconds = Annotated[float, Field(gt=0, le=1_000)]
@@ -57,10 +58,10 @@ class LogMel(LayerKind):
         return Image(given.channels, self.mels, math.ceil(given.length / hop))
 
     def cost(self, given: Shape, wanted: Shape) -> Cost:
-        """No parameters; of multiply-adds the bands' matrix product alone, since no Fourier transform is counted."""
+        """No parameters; multiply-adds of a real Fourier transform for each frame, and of the bands' matrix product."""
         assert isinstance(given, Waveform)  # noqa: S101
-        frames = self.output(given, wanted).width
-        return Cost(macs=given.channels * frames * (self._transformed(given) // 2 + 1) * self.mels)
+        frames, points = given.channels * self.output(given, wanted).width, self._transformed(given)
+        return Cost(macs=transforms((frames, points), (1,), real=True) + frames * (points // 2 + 1) * self.mels)
 
     def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002
         """Frames, torch's FFT, a matrix product, a logarithm."""

@@ -20,7 +20,8 @@ class Cost:
     params: int = 0
     """Trainable parameters."""
     macs: int = 0
-    """Multiply-adds of convolutions, matrix products, attention and recurrent cells; see `nas.models.counting`."""
+    """Multiply-adds of convolutions, matrix products, attention, recurrent cells and Fourier transforms; see
+    `nas.models.counting`."""
 
     @property
     def flops(self) -> int:
