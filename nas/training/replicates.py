@@ -41,10 +41,10 @@ CALIBRATION = 3
 MOST_SPENT = 0.03
 """The largest share of the training's time that the calibration may take, where it does not pay."""
 
-GAIN = 1.1
+GAIN = 1.15
 """How many times as fast steps together must be; less is within what so few steps tell."""
 
-LONGEST_STEP = 0.02
+LONGEST_STEP = 0.005
 """Seconds of a step alone up to which steps together are tried; in longer ones, computing outweighs all that is shared."""
 
 MOST_PARAMETERS = 1_000_000
