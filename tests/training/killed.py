@@ -1,4 +1,4 @@
-"""Trains small networks in processes of their own and kills them at random moments; run as a script by `test_kill.py`.
+"""Trains small networks in processes of their own and kills them at random moments; run as a script by `test_killed_training.py`.
 
     killed.py FOLDER FIRST LAST     prints, for each of these runs, what came of it as a JSON line
 
