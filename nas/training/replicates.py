@@ -44,7 +44,7 @@ MOST_SPENT = 0.03
 GAIN = 1.15
 """How many times as fast steps together must be; less is within what so few steps tell."""
 
-LONGEST_STEP = 0.005
+LONGEST_STEP = 0.004
 """Seconds of a step alone up to which steps together are tried; in longer ones, computing outweighs all that is shared."""
 
 MOST_PARAMETERS = 1_000_000
