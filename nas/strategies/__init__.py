@@ -1,6 +1,21 @@
 """Who chooses next: strategies by name, and the study as Optuna sees it."""
 
+from nas.strategies.choosing import ChoosingSampler, Known, Seen
+from nas.strategies.evolution import RegularizedEvolution
 from nas.strategies.guide import Guide, Proposal
+from nas.strategies.local_search import LocalSearch
 from nas.strategies.samplers import make_pruner, make_sampler, pruner_names, strategies
 
-__all__ = ["Guide", "Proposal", "make_pruner", "make_sampler", "pruner_names", "strategies"]
+__all__ = [
+    "ChoosingSampler",
+    "Guide",
+    "Known",
+    "LocalSearch",
+    "Proposal",
+    "RegularizedEvolution",
+    "Seen",
+    "make_pruner",
+    "make_sampler",
+    "pruner_names",
+    "strategies",
+]

@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import TrialState
 
 from nas.benchmark import Objective
 from nas.errors import StrategyError
 from nas.records import Epoch, Record, Trial
-from nas.space import Architecture, Categorical, Domain, Integer, Limit, Space, Value, size_if_counted
-from nas.strategies.samplers import make_pruner, make_sampler
+from nas.space import Architecture, Limit, Space, size_if_counted
+from nas.strategies.choosing import ChoosingSampler
+from nas.strategies.distributions import distribution, suggest
+from nas.strategies.samplers import SINGLE, make_own, make_pruner, make_sampler
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,12 @@ class Guide:
         Raises:
             StrategyError: the strategy or the pruner is unknown, or cannot serve several objectives or this space.
         """
-        if strategy == "cmaes" and len(objectives) > 1:
-            raise StrategyError(f"The strategy 'cmaes' serves one objective, this study has {len(objectives)}; name another.")
-        if strategy == "bruteforce" and (count := size_if_counted(space)) in (None, math.inf):
-            why = "holds more than can be counted" if count is None else "has real ranges"
+        if strategy in SINGLE and len(objectives) > 1:
+            raise StrategyError(
+                f"The strategy {strategy!r} serves one objective, this study has {len(objectives)}; name another."
+            )
+        if strategy == "bruteforce" and (holds := size_if_counted(space)) in (None, math.inf):
+            why = "holds more than can be counted" if holds is None else "has real ranges"
             raise StrategyError(f"The strategy 'bruteforce' needs a finite space, {space.name!r} {why}; name another.")
         if pruner != "none" and len(objectives) > 1:
             raise StrategyError(f"Optuna prunes by one objective, this study has {len(objectives)}; leave --pruner out.")
@@ -62,6 +65,7 @@ class Guide:
         self.objectives = tuple(objectives)
         self.limits = tuple(limits)
         self.strategy = strategy
+        self.own = make_own(strategy, space) if isinstance(strategy, str) else None
         self.seed = seed
         # Some samplers keep notes on the study, so the storage is held too: it can be asked for them.
         self.storage = optuna.storages.InMemoryStorage()
@@ -86,7 +90,7 @@ class Guide:
         trial = self.study.ask()
         if chosen is not None:
             _ = trial.relative_params  # let the sampler note what it would have noted, such as the generation
-        return Proposal(number, self.space.walk(lambda name, domain: _suggest(trial, name, domain)), trial)
+        return Proposal(number, self.space.walk(lambda name, domain: suggest(trial, name, domain)), trial)
 
     def report(self, proposal: Proposal, epoch: Epoch) -> bool:
         """Note a point of the learning curve; True where the pruner wants the trial stopped."""
@@ -129,7 +133,7 @@ class Guide:
                 state=state,
                 values=values,
                 params=dict(trial.architecture.choices),
-                distributions={name: _distribution(domain) for name, domain in domains.items()},
+                distributions={name: distribution(domain) for name, domain in domains.items()},
                 intermediate_values=curve if len(self.objectives) == 1 and trial.reused_from is None else {},
                 system_attrs=dict(trial.proposal.get("sampler", {})),
             )
@@ -147,26 +151,15 @@ class Guide:
         return TrialState.COMPLETE, known
 
     def _sampler(self, number: int) -> BaseSampler:
-        return make_sampler(self.strategy, self._seed(number)) if isinstance(self.strategy, str) else self.strategy
+        if not isinstance(self.strategy, str):
+            return self.strategy
+        if isinstance(self.own, ChoosingSampler):  # it remembers what it has read of the study
+            self.own.seed(self._seed(number))
+            return self.own
+        return make_sampler(self.strategy, self._seed(number))
 
     def _seed(self, number: int) -> int:
         return int.from_bytes(hashlib.sha256(f"{self.seed}:{number}".encode()).digest()[:4], "big")
-
-
-def _suggest(trial: optuna.Trial, name: str, domain: Domain) -> Value:
-    if isinstance(domain, Categorical):
-        return trial.suggest_categorical(name, domain.values)
-    if isinstance(domain, Integer):
-        return trial.suggest_int(name, domain.low, domain.high, step=domain.step, log=domain.log)
-    return trial.suggest_float(name, domain.low, domain.high, log=domain.log)
-
-
-def _distribution(domain: Domain) -> BaseDistribution:
-    if isinstance(domain, Categorical):
-        return CategoricalDistribution(domain.values)
-    if isinstance(domain, Integer):
-        return IntDistribution(domain.low, domain.high, step=domain.step, log=domain.log)
-    return FloatDistribution(domain.low, domain.high, log=domain.log)
 
 
 def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,12 +11,28 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 
 from nas.errors import StrategyError, did_you_mean
+from nas.space import Space
+from nas.strategies.choosing import ChoosingSampler
+from nas.strategies.evolution import RegularizedEvolution
+from nas.strategies.local_search import LocalSearch
 
 _ALIASES = {"cmaes": "CmaEsSampler", "nsga2": "NSGAIISampler", "nsga3": "NSGAIIISampler"}
 _NEEDS_PACKAGES = {"cmaes": "cmaes"}
 """Packages that neither the harness nor Optuna brings; a sampler asks for its own only after the first trials."""
 
 _NEEDS_ARGUMENTS = {"grid": "the values of every choice", "partialfixed": "the choices to fix and another sampler"}
+
+
+OWN: Mapping[str, type[ChoosingSampler]] = {"local_search": LocalSearch, "regularized_evolution": RegularizedEvolution}
+"""Strategies of ours, which choose whole architectures."""
+
+SINGLE = {"cmaes", *OWN}
+"""Strategies that serve one objective."""
+
+
+def make_own(name: str, space: Space, seed: int | None = None) -> ChoosingSampler | None:
+    """The strategy of ours called `name`; None where there is none."""
+    return OWN[name](space, seed=seed) if name in OWN else None
 
 
 @cache
@@ -44,7 +60,7 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
         raise StrategyError(f"The strategy {name!r} needs {_NEEDS_ARGUMENTS[name]}; make it in Python and pass the sampler.")
     known = strategies()
     if name not in known:
-        raise StrategyError(f"No strategy is called {name!r}. {did_you_mean(name, known)}")
+        raise StrategyError(f"No strategy is called {name!r}. {did_you_mean(name, [*OWN, *known])}")
     package = _NEEDS_PACKAGES.get(name)
     if package is not None and find_spec(package) is None:
         raise StrategyError(f"The strategy {name!r} needs the package {package!r}; install it with pip.")

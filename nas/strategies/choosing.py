@@ -1,0 +1,145 @@
+"""Strategies that choose whole architectures: they see what is known of a space, and name the next one.
+
+Each is an Optuna sampler, so that it serves any Optuna study whose objective walks the space by `trial.suggest_*`, with
+conditional choices as they are.
+"""
+
+import math
+import random
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.errors import SpaceError
+from nas.space import Architecture, Space
+from nas.strategies.distributions import distribution
+
+TRIES = 200
+"""Draws by chance for an architecture that is not known yet; where so many bring none, the space is as good as exhausted."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What came of one proposal."""
+
+    architecture: Architecture
+    cost: float
+    """The objective, turned so that less is better; infinite where it is not known, as of one that failed."""
+    excess: float
+    """How far outside the limits it lies, all limits taken together; 0 within."""
+
+    @property
+    def order(self) -> tuple[float, float]:
+        """Less is better: within the limits by cost, and those before the others, by how far outside they are (Deb 2000)."""
+        return (self.excess, self.cost)
+
+
+class Seen:
+    """All that is known, and which architectures are."""
+
+    def __init__(self, known: Sequence[Known]) -> None:
+        self.known = known
+
+    def __len__(self) -> int:
+        return len(self.known)
+
+    @cached_property
+    def first(self) -> Mapping[str, Known]:
+        """Architecture's id → what first came of it, in the order of the proposals."""
+        found: dict[str, Known] = {}
+        for one in self.known:
+            found.setdefault(one.architecture.id, one)
+        return found
+
+    def __contains__(self, architecture: Architecture) -> bool:
+        return architecture.id in self.first
+
+    @property
+    def distinct(self) -> list[Known]:
+        """Each architecture once."""
+        return list(self.first.values())
+
+
+class ChoosingSampler(BaseSampler):
+    """What strategies of whole architectures have in common; one names `choose`."""
+
+    def __init__(self, space: Space, *, seed: int | None = None) -> None:
+        """Choose from `space`, drawing from `seed`."""
+        self.space = space
+        self.rng = random.Random(seed)  # noqa: S311 - no secret
+        self._independent = RandomSampler(seed=seed)
+        self._read: dict[int, Known] = {}
+        """Number of a finished trial → what came of it."""
+        self._chosen: Architecture | None = None
+
+    @abstractmethod
+    def choose(self, seen: Seen) -> Architecture:
+        """The next architecture to evaluate."""
+
+    def seed(self, seed: int) -> None:
+        """Draw from `seed` from now on."""
+        self.rng.seed(seed)
+        self._independent = RandomSampler(seed=seed)
+
+    def reseed_rng(self) -> None:
+        """Draw what nobody can foretell, as Optuna asks where several processes share a sampler."""
+        self.rng.seed()
+        self._independent.reseed_rng()
+
+    def infer_relative_search_space(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,  # noqa: ARG002 - Optuna's signature
+    ) -> dict[str, BaseDistribution]:
+        """The choices of the architecture that is chosen now."""
+        if len(study.directions) > 1:
+            raise ValueError(f"{type(self).__name__} serves one objective, this study has {len(study.directions)}.")
+        self._chosen = self.choose(Seen(self._history(study)))
+        return {name: distribution(domain) for name, domain in self.space.domains(self._chosen).items()}
+
+    def sample_relative(
+        self,
+        study: optuna.Study,  # noqa: ARG002 - Optuna's signature
+        trial: FrozenTrial,  # noqa: ARG002
+        search_space: dict[str, BaseDistribution],  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """Its answers."""
+        return dict(self._chosen.choices) if self._chosen is not None else {}
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """By chance, for what the space does not ask."""
+        return self._independent.sample_independent(study, trial, param_name, param_distribution)
+
+    def unseen(self, seen: Seen) -> Architecture:
+        """An architecture by chance that is not known, or after TRIES draws any."""
+        for _ in range(TRIES):
+            drawn = self.space.sample(self.rng)
+            if drawn not in seen:
+                return drawn
+        return drawn
+
+    def _history(self, study: optuna.Study) -> list[Known]:
+        """What came of the study's finished trials, in their order; trials that are no walk of the space are left out."""
+        sign = -1 if study.direction == StudyDirection.MAXIMIZE else 1
+        known = []
+        for trial in study._get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED), use_cache=False):
+            if trial.number not in self._read:
+                try:
+                    architecture = self.space.architecture(trial.params)
+                except SpaceError:
+                    continue
+                cost = sign * trial.value if trial.state == TrialState.COMPLETE and trial.value is not None else math.inf
+                excess = sum(max(0.0, value) for value in trial.constraints.values())
+                self._read[trial.number] = Known(architecture, math.inf if math.isnan(cost) else cost, excess)
+            known.append(self._read[trial.number])
+        return known

@@ -1,0 +1,153 @@
+"""Strategies of ours: each proposes what its paper says, never the same twice, and goes on where another run stopped."""
+
+import random
+from collections.abc import Callable
+
+import optuna
+import pytest
+from optuna.samplers import BaseSampler
+from optuna.testing.pytest_samplers import BasicSamplerTestCase
+from toys import TOY
+
+from nas.benchmark import Objective
+from nas.errors import StrategyError
+from nas.space import Architecture, Categorical, Integer, Layer, OneOf, Space, neighbours, size
+from nas.strategies import Guide, LocalSearch, RegularizedEvolution
+from nas.strategies.choosing import ChoosingSampler, Known, Seen
+from nas.strategies.distributions import suggest
+
+OURS = [LocalSearch, RegularizedEvolution]
+
+FLAT = Space(
+    name="flat",
+    version=1,
+    accepts="image",
+    layers=(Layer("row", {name: Categorical(*range(4)) for name in ("a", "b", "c", "d")}),),
+)
+
+
+def cost(architecture: Architecture) -> float:
+    """Least where every answer is 3; it has no other minimum."""
+    return float(sum(3 - answer for answer in architecture.choices.values()))
+
+
+def known(architecture: Architecture, value: float | None = None, excess: float = 0.0) -> Known:
+    return Known(architecture, cost(architecture) if value is None else value, excess)
+
+
+def searched(sampler: ChoosingSampler, trials: int, space: Space = FLAT) -> optuna.Study:
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(lambda trial: cost(space.walk(lambda name, domain: suggest(trial, name, domain))), n_trials=trials)
+    return study
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@pytest.mark.parametrize("kind", OURS)
+class TestContract(BasicSamplerTestCase):
+    """Optuna's own contract of samplers."""
+
+    @pytest.fixture
+    def sampler(self, kind: type[ChoosingSampler]) -> Callable[[], BaseSampler]:
+        return lambda: kind(FLAT, seed=0)
+
+
+@pytest.mark.parametrize("kind", OURS)
+def test_no_architecture_is_proposed_twice_until_all_are_known(kind: type[ChoosingSampler]) -> None:
+    space = Space(
+        name="small", version=1, accepts="image", layers=(Layer("row", {"a": Categorical(0, 1, 2), "b": Integer(0, 3)}),)
+    )
+    study = searched(kind(space, seed=0), 12, space)
+    assert len({tuple(sorted(trial.params.items())) for trial in study.trials}) == 12
+    searched(kind(space, seed=0), 14, space)  # and what is known is proposed again rather than nothing
+
+
+@pytest.mark.parametrize("kind", OURS)
+def test_equal_seeds_give_equal_proposals(kind: type[ChoosingSampler]) -> None:
+    one, same, other = (searched(kind(FLAT, seed=seed), 40) for seed in (3, 3, 4))
+    assert [trial.params for trial in one.trials] == [trial.params for trial in same.trials]
+    assert [trial.params for trial in one.trials] != [trial.params for trial in other.trials]
+
+
+@pytest.mark.parametrize("kind", OURS)
+def test_conditional_choices_are_asked_only_where_they_apply(kind: type[ChoosingSampler]) -> None:
+    space = Space(
+        name="tree",
+        version=1,
+        accepts="image",
+        layers=(OneOf("op", {"one": (Layer("x", {"p": Categorical(0, 1, 2)}),), "two": (Layer("y", {"q": Integer(0, 5)}),)}),),
+    )
+    study = optuna.create_study(sampler=kind(space, seed=0))
+
+    def objective(trial: optuna.Trial) -> float:
+        architecture = space.walk(lambda name, domain: suggest(trial, name, domain))
+        assert set(trial.params) == set(architecture.choices)
+        return float(len(architecture.choices["op"]))
+
+    study.optimize(objective, n_trials=size(space))
+
+
+@pytest.mark.parametrize("kind", OURS)
+def test_the_least_cost_is_found_sooner_than_by_chance(kind: type[ChoosingSampler]) -> None:
+    """Of 256 architectures one is best: by chance half of all are needed."""
+    best = [searched(kind(FLAT, seed=seed), 60).best_value for seed in range(10)]
+    assert sum(value == 0 for value in best) >= 8
+
+
+@pytest.mark.parametrize("name", ["local_search", "regularized_evolution"])
+def test_several_objectives_are_refused(name: str) -> None:
+    objectives = (Objective("validation_accuracy", "maximize"), Objective("params", "minimize"))
+    with pytest.raises(StrategyError, match=rf"^The strategy '{name}' serves one objective, this study has 2; name another\.$"):
+        Guide(TOY, objectives, strategy=name)
+
+
+def test_outside_the_limits_the_nearest_comes_before_the_best() -> None:
+    here = FLAT.walk(lambda _, domain: domain.at(0))
+    ordered = sorted([known(here, 1.0, 2.0), known(here, 9.0, 0.0), known(here, 5.0, 0.5)], key=lambda one: one.order)
+    assert [one.cost for one in ordered] == [9.0, 5.0, 1.0]
+
+
+class TestEvolution:
+    def test_the_first_are_drawn_by_chance_and_then_the_best_of_the_youngest_has_a_child(self) -> None:
+        chance = random.Random(0)
+        all_known = [known(FLAT.sample(chance)) for _ in range(60)]
+        alive = Seen(all_known).distinct[-5:]
+        evolution = RegularizedEvolution(FLAT, population=5, sample=50, seed=1)  # so many that the best is among them
+        child = evolution.choose(Seen(all_known))
+        least = min(one.cost for one in alive)
+        parents = [one.architecture.choices for one in alive if one.cost == least]
+        assert 1 in [sum(parent[name] != answer for name, answer in child.choices.items()) for parent in parents]
+
+    def test_the_oldest_dies_whatever_it_is_worth(self) -> None:
+        best = FLAT.walk(lambda _, domain: domain.at(3))
+        chance = random.Random(0)
+        younger = [one for one in (FLAT.sample(chance) for _ in range(60)) if cost(one) > 3][:20]
+        evolution = RegularizedEvolution(FLAT, population=10, sample=50, seed=1)
+        child = evolution.choose(Seen([known(best), *map(known, younger)]))
+        assert sum(best.choices[name] != answer for name, answer in child.choices.items()) > 1
+
+
+class TestLocalSearch:
+    def test_it_tries_neighbours_of_where_it_stands(self) -> None:
+        here = FLAT.walk(lambda _, domain: domain.at(1))
+        proposal = LocalSearch(FLAT, seed=0).choose(Seen([known(here)]))
+        assert proposal in neighbours(FLAT, here, random.Random(0))
+
+    def test_it_moves_to_the_first_that_is_better(self) -> None:
+        here, better = (FLAT.walk(lambda _, domain, n=n: domain.at(n)) for n in (0, 1))
+        step = neighbours(FLAT, here, random.Random(0))[0]
+        climb = LocalSearch(FLAT, seed=0)
+        assert climb.stands(Seen([known(here), known(step)])) == known(step)
+        assert climb.stands(Seen([known(here), known(step, 99.0)])) == known(here)
+        assert climb.stands(Seen([known(here), known(better)])) == known(better)
+
+    def test_at_a_local_optimum_it_starts_elsewhere(self) -> None:
+        top = FLAT.walk(lambda _, domain: domain.at(3))
+        around = neighbours(FLAT, top, random.Random(0))
+        seen = Seen([known(top), *map(known, around)])
+        start = LocalSearch(FLAT, seed=0).choose(seen)
+        assert start not in seen
+        assert LocalSearch(FLAT, seed=0).stands(Seen([*seen.known, known(start)])) == known(start)
