@@ -131,6 +131,11 @@ main.add_command(train)
 @click.option("--objective", "objectives", multiple=True, metavar="FIGURE", help="Steer by this figure instead; may be repeated.")
 @click.option("--seed", type=int, metavar="N", help="Of the strategy and of the training; 0 if not given.")
 @click.option("--replicates", type=int, metavar="N", help="Trainings of each candidate, whose means count; 1 if not given.")
+@click.option(
+    "--together",
+    type=click.Choice(["never", "auto", "always"]),
+    help="Train a small network's replicates at once: never (if not given), where three steps say it is faster, or always.",
+)
 @click.option("--study", metavar="NAME", help="The study's name; the same name goes on with it.")
 @amount
 @means

@@ -34,6 +34,7 @@ from nas.training import (
     Report,
     Split,
     Stepper,
+    Together,
     augment,
     evaluate,
     feed,
@@ -63,11 +64,13 @@ class Evaluator:
         compile: Compile = "never",  # noqa: A002 - the option's name
         loading: Loading = "auto",
         replicates: int = 1,
+        together: Together = "never",
         ranks: Ranks | None = None,
     ) -> None:
         """Load the data and take them to the device, or make ready to stream them; of several `ranks` each trains its share.
 
-        Each candidate is trained from so many seeds as there are `replicates`, and its figures are the means.
+        Each candidate is trained from so many seeds as there are `replicates`, at once where `together` says so, and its figures
+        are the means.
 
         Raises:
             DataMissing: the data are nowhere.
@@ -76,6 +79,7 @@ class Evaluator:
         if replicates > 1 and compile != "never":
             raise SearchError(f"Replicates are not compiled, got {replicates} and compile {compile!r}; leave one of them out.")
         self.replicates = replicates
+        self.together: Together = together
         self.space = space
         self.benchmark = benchmark
         self.limits = tuple(limits)
@@ -336,6 +340,7 @@ class _Run:
                 classes=evaluator.benchmark.signature.output.axes[-1],
                 precision=evaluator.precision,
                 ranks=evaluator.ranks,
+                together=evaluator.together,
             )
         self.gathered["loading"] = evaluator.training.kind
         self.gathered["replicates"] = tuple(

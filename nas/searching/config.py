@@ -23,6 +23,7 @@ from nas.space import Limit, Space, digest, resolve_space, space_to_data
 Precision = Literal["float32", "bfloat16", "float16"]
 Compile = Literal["never", "auto", "always"]
 Loading = Literal["auto", "memory", "stream"]
+Together = Literal["never", "auto", "always"]
 
 
 def _space(space: Any, info: ValidationInfo) -> Space:
@@ -165,6 +166,9 @@ class SearchConfig(BaseModel):
     objectives: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
     """Figures to steer by, if not the benchmark's own."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    together: Together = "never"
+    """Whether the replicates of a small network train at once: where that is faster by measurement (auto), wherever they can, or
+    never, so that equal seeds give equal figures bit for bit. Else they are equal but for rounding and dropout."""
     replicates: Annotated[int, Field(ge=1, le=100)] = 1
     """Trainings of each candidate, from `seed` and the seeds after it; its figures are the means."""
     study: str = ""

@@ -68,8 +68,9 @@ class EvaluationKey:
         own = getattr(evaluate, "key", None)
         named = ["key", own] if isinstance(own, str) else ["study", study]
         question = {key: value for key, value in benchmark.to_data().items() if key in {"name", "version", "signature", "recipe"}}
-        several = getattr(evaluate, "replicates", 1)
-        self.common = [digest(space), question, stage, named, *([["replicates", several]] if several > 1 else [])]
+        several, together = getattr(evaluate, "replicates", 1), getattr(evaluate, "together", "never")
+        how = [["replicates", several, *([together] if together != "never" else [])]] if several > 1 else []
+        self.common = [digest(space), question, stage, named, *how]
 
     def __call__(self, architecture: Architecture, budget: Budget, seed: int) -> str:
         """Sixteen hexadecimal digits."""

@@ -50,7 +50,7 @@ def run(config: SearchConfig, *, on_event: OnEvent = ignore, evaluate: Evaluate 
         if ranks is None or ranks.leads:
             _lead(config, on_event, evaluate, ranks)
         else:
-            given = {**config.means, "data": config.data, "replicates": config.replicates}
+            given = {**config.means, "data": config.data, "replicates": config.replicates, "together": config.together}
             follow(ranks, lambda: make_evaluator(config.space, config.on, (), ranks=ranks, **given))
     return Study(config.study_name, config.ledger)
 
@@ -241,6 +241,7 @@ class _Run:
                 config.all_limits,
                 data=config.data,
                 replicates=config.replicates,
+                together=config.together,
                 ranks=self.ranks,
                 **config.means,
             )

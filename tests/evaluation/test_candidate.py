@@ -280,7 +280,7 @@ def test_the_figures_of_replicates_are_the_means_over_their_seeds() -> None:
 
 def test_replicates_may_train_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replicates, "GAIN", 0.0)
-    evaluate = evaluator(replicates=2)
+    evaluate = evaluator(replicates=2, together="auto")
     record = evaluate(first(evaluate.space), budget=Budget(epochs=100, fraction=0.1), seed=0)
     assert record.notes[-1].startswith("Trained together: 2 networks together were ")
     assert Record.from_data(json.loads(json.dumps(record.to_data()))) == record
