@@ -76,11 +76,15 @@ def rank(trials: Iterable[tuple[StudyEntry, Trial]], *, cost: str = "flops") -> 
     """Put complete trials in order; rows that cannot be compared stand in tables of their own.
 
     In a table each architecture has one row: with several trainings (finalists), the mean decides. A trial in which an
-    objective was not measured has no place in an order and is left out.
+    objective was not measured has no place in an order and is left out, and so is one that its study has had already, if
+    under another name.
     """
     groups: defaultdict[tuple[Any, ...], list[tuple[Trial, tuple[Objective, ...]]]] = defaultdict(list)
+    sources: defaultdict[str, set[int]] = defaultdict(set)
     for entry, trial in trials:
-        if trial.state == "complete" and trial.record is not None:
+        repeated = trial.reused_from in sources[trial.study]
+        sources[trial.study].add(trial.reused_from or trial.id)
+        if trial.state == "complete" and trial.record is not None and not repeated:
             objectives = tuple(Objective(**objective) for objective in entry.definition["objectives"])
             if all(objective.figure in trial.record.figures for objective in objectives):
                 groups[_group(entry, trial, objectives)].append((trial, objectives))

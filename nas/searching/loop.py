@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from nas.errors import SearchError
+from nas.errors import ModelError, SearchError
 from nas.records import FIGURES, Epoch, Ledger, Record, StudyEntry, Trial
 from nas.searching.config import SearchConfig
 from nas.searching.evaluating import Evaluate, EvaluationKey, make_evaluator
@@ -103,6 +103,8 @@ class _Run:
         )
         self.known: dict[str, Trial] = {}
         """Architecture's id → the trial of this study that has the result."""
+        self.sources: set[int] = set()
+        """The trials whose results this study has, its own and those of other studies."""
         self.idle = 0
         """Proposals in a row, up to now, that brought nothing new."""
 
@@ -196,16 +198,42 @@ class _Run:
             raise SearchError(f"No network was found that keeps to {words}; widen one of them.")
 
     def remembered(self, architecture: Architecture, key: str) -> tuple[Record | None, int | None]:
-        """The Record of the same work done before, in this study or another, and the trial that did it."""
-        if architecture.id in self.known:
-            trial = self.known[architecture.id]
-            return trial.record, trial.reused_from or trial.id
+        """The Record of the same work done before, in this study or another, and the trial that did it.
+
+        In this study an equal network under another name is the same work.
+        """
+        known = self.known.get(architecture.id) or self.twin(architecture)
+        if known is not None:
+            return known.record, known.reused_from or known.id
         found = self.ledger.find(key)
         if found is None:
             return None, None
         trial_id, record = found
         broken = broken_limits(record.figures, self.config.all_limits)  # that study may have had other limits
         return (replace(record, outcome="infeasible", broken_limits=broken) if broken else record), trial_id
+
+    def twin(self, architecture: Architecture) -> Trial | None:
+        """The trial of this study that has the result of an equal network; None where there is none, or nothing can tell."""
+        if not self.trains:
+            return None
+        return self.networks.get(self.network(architecture))
+
+    @cached_property
+    def networks(self) -> dict[str, Trial]:
+        """Network's id → the trial of this study that has its result; made for the first new candidate, since it loads torch."""
+        found: dict[str, Trial] = {}
+        for trial in self.known.values():
+            found.setdefault(self.network(trial.architecture), trial)
+        return found
+
+    def network(self, architecture: Architecture) -> str:
+        """What names the network of `architecture`; one whose layers do not fit is none, and has a name of its own."""
+        from nas.models import network_id
+
+        try:
+            return network_id(self.config.space, architecture, self.config.on.signature)
+        except ModelError:
+            return architecture.id
 
     def evaluated(self, proposal: Proposal, key: str) -> Record:
         epochs = self.config.budget.epochs
@@ -259,11 +287,14 @@ class _Run:
             )
 
     def count(self, trial: Trial, *, fresh: bool) -> None:
-        repeated = trial.architecture.id in self.known
+        repeated = trial.architecture.id in self.known or trial.reused_from in self.sources
         self.tally.add(trial, repeated=repeated, fresh=fresh)
         idle = repeated or trial.state == "infeasible"
         self.idle = self.idle + 1 if idle else 0
         self.known.setdefault(trial.architecture.id, trial)
+        self.sources.add(trial.reused_from or trial.id)
+        if "networks" in vars(self):
+            self.networks.setdefault(self.network(trial.architecture), trial)
 
 
 def headline(config: SearchConfig, count: int | float | None) -> str:
