@@ -24,7 +24,7 @@ MOST_MIB = 50
 def test_a_hundred_candidates_leave_nothing_behind(lines: list[str]) -> None:
     space, benchmark = resolve_space("residual_cnn"), resolve_benchmark("digits")
     evaluate = Evaluator(space, benchmark, device="cpu")
-    chance = random.Random(0)
+    chance = random.Random(0)  # noqa: S311 - no secret
     budget = Budget(epochs=1, fraction=0.1)
     held = []
     for _ in range(FIRST + CANDIDATES):

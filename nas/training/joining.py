@@ -13,7 +13,6 @@ from torch.distributed.rendezvous import rendezvous
 
 from nas.training.ranks import Ranks
 
-
 _JOINS = itertools.count()
 """Tells what the processes told each other the last time from what they tell now: the store lives as long as torchrun."""
 
