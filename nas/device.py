@@ -55,9 +55,11 @@ def accelerator(device: torch.device) -> str | None:
 def place(model: nn.Module, device: torch.device) -> nn.Module:
     """`model` on `device`, its convolutions in the layout that is fastest there.
 
-    On the CPU that is channels-last: 1.1 to 1.45 times faster training for networks of `residual_cnn`.
+    On the CPU that is channels-last: 1.1 to 1.45 times faster training for networks of `residual_cnn`. A network that holds a
+    tensor of five axes, as a convolution in 3-D does, stays as it is: torch has another layout for those, and refuses this one.
     """
-    if device.type == "cpu" and not any(map(_overruns_in_channels_last, model.modules())):
+    fits = not any(tensor.dim() == 5 for tensor in (*model.parameters(), *model.buffers()))
+    if device.type == "cpu" and fits and not any(map(_overruns_in_channels_last, model.modules())):
         return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
     return model.to(device)
 

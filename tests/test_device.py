@@ -72,6 +72,12 @@ def test_a_network_that_onednn_would_crash_on_stays_in_channels_first_order(shor
         model(torch.randn(64, 3, 10, 10)).sum().backward()
 
 
+def test_a_network_that_convolves_in_three_dimensions_is_placed_as_it_is() -> None:
+    model = nn.ModuleDict({"flat": nn.Conv2d(3, 8, 3), "deep": nn.Conv3d(3, 8, 3)})
+    assert place(model, CPU) is model
+    assert model["flat"].weight.is_contiguous()
+
+
 @pytest.mark.parametrize("shortcut", [nn.Conv2d(16, 8, 1, stride=2), nn.Conv2d(4, 8, 1), nn.Conv2d(4, 8, 3, stride=2)])
 def test_a_network_with_convolutions_that_are_nearly_so_is_placed_like_any_other(shortcut: nn.Module) -> None:
     model = place(nn.Sequential(nn.Conv2d(3, shortcut.in_channels, 3), shortcut), CPU)
