@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -133,6 +133,15 @@ def compiling_problem() -> str | None:
     except InvalidCxxCompiler:
         return "torch.compile needs a C++ compiler, and none is there; install one, such as g++."
     return None
+
+
+def compiled(module: nn.Module, *, dynamic: bool | None = None) -> Callable[..., Any]:
+    """`module` through torch.compile, which forgets what it compiled before.
+
+    Else, of many networks of one class, torch compiles eight and calls all after them as they are, without a word.
+    """
+    torch._dynamo.reset()
+    return torch.compile(module, dynamic=dynamic)
 
 
 def free_bytes(device: torch.device) -> int | None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from nas.device import synchronize
+from nas.device import compiled, synchronize
 from nas.errors import SearchError, did_you_mean, quote
 from nas.profiling.timing import Run
 
@@ -52,21 +52,20 @@ def arguments(inputs: Given) -> tuple[Tensor, ...]:
 
 
 def _compiled(model: nn.Module, inputs: tuple[Tensor, ...]) -> Run:
-    """By inductor. It forgets what it compiled before: of many networks of one class it would silently stop compiling."""
+    """By inductor."""
     from torch._dynamo.exc import BackendCompilerFailed
     from torch._inductor.exc import InductorError, InvalidCxxCompiler
 
-    torch._dynamo.reset()
-    compiled = torch.compile(model, dynamic=False)
+    run = compiled(model, dynamic=False)
     try:
-        compiled(*inputs)
+        run(*inputs)
     except (InvalidCxxCompiler, BackendCompilerFailed, InductorError) as error:
         if "InvalidCxxCompiler" in str(error) or isinstance(error, InvalidCxxCompiler):
             raise SearchError(
                 "The backend 'compile' needs a C++ compiler, and there is none; install g++ or take 'eager'."
             ) from None
         raise _refused("compile", error) from error
-    return lambda: compiled(*inputs)
+    return lambda: run(*inputs)
 
 
 def _captured(model: nn.Module, inputs: tuple[Tensor, ...]) -> Run:

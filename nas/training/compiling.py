@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from nas.device import compiling_problem
+from nas.device import compiled, compiling_problem, synchronize
 from nas.errors import SearchError
 from nas.training.loop import Loop
 
@@ -72,8 +72,8 @@ class _Following:
         self.compiler = compiler
         self.stepper = loop.stepper
         self.eager = loop.stepper.called
+        self.sizes_vary = len(loop.training) % (loop.per_epoch * loop.ranks.size * loop.stepper.parts) > 0
         self.state: Literal["eager", "compiled", "decided"] = "eager"
-        self.begun = loop.at.step
         self.times: list[float] = []
         self.eager_seconds = 0.0
         self.last = time.perf_counter()
@@ -86,6 +86,7 @@ class _Following:
     def __call__(self, loop: Loop) -> None:
         if self.state == "decided":
             return
+        synchronize(loop.device)  # else it is the time in which a GPU was told what to do
         now = time.perf_counter()
         if loop.at.batch > 1:  # the first batch of an epoch comes after a validation
             self.times.append(now - self.last)
@@ -105,7 +106,7 @@ class _Following:
 
     def compile(self) -> None:
         """Let the next step go through torch.compile."""
-        self.stepper.called = _Compiled(self.eager, self.stepper.notes)
+        self.stepper.called = _Compiled(self.eager, self.stepper.notes, sizes_vary=self.sizes_vary)
 
     def judge(self, seconds: float) -> None:
         """Keep the faster of the two; remember what compiling cost and brought."""
@@ -121,17 +122,23 @@ class _Following:
 
 
 class _Compiled(nn.Module):
-    """A network through torch.compile, or as it is where it cannot be compiled."""
+    """A network through torch.compile, or as it is where it cannot be compiled.
 
-    def __init__(self, model: nn.Module, notes: list[str]) -> None:
+    Where batches differ in size it is compiled for any size at once, and not anew for the second.
+    """
+
+    def __init__(self, model: nn.Module, notes: list[str], *, sizes_vary: bool) -> None:
         super().__init__()
         self.model = model
         self.notes = notes
-        self.compiled: Callable[..., Any] | None = torch.compile(model)
+        self.sizes_vary = sizes_vary
+        self.compiled: Callable[..., Any] | None = compiled(model)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """What the network makes of a batch."""
         if self.compiled is not None:
+            if self.sizes_vary:
+                torch._dynamo.maybe_mark_dynamic(inputs, 0)
             try:
                 return self.compiled(inputs)  # type: ignore[no-any-return]
             except torch._dynamo.exc.TorchDynamoException as error:

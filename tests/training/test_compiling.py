@@ -1,9 +1,11 @@
+from typing import Any
+
 import pytest
 import torch
 from little import examples, linear, trained
 from torch import Tensor, nn
 
-from nas.benchmark import Budget
+from nas.benchmark import Budget, Recipe
 from nas.errors import SearchError
 from nas.training import Compiler, Loop, compiling
 
@@ -16,8 +18,9 @@ class Pretended(nn.Module):
 
     seconds = 0.0
 
-    def __init__(self, model: nn.Module, notes: list[str]) -> None:
+    def __init__(self, model: nn.Module, notes: list[str], *, sizes_vary: bool) -> None:
         super().__init__()
+        self.sizes_vary = sizes_vary
         self.model = model
         self.calls = 0
         made.append(self)
@@ -52,13 +55,13 @@ def _pretend(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pretended, "seconds", 0.0)
 
 
-def follow(compiler: Compiler, budget: Budget = LONG) -> list[str]:
+def follow(compiler: Compiler, budget: Budget = LONG, **given: Any) -> list[str]:
     following = []
 
     def begin(loop: Loop) -> None:
         following.append(compiler.follow(loop))
 
-    training = trained(linear(), budget=budget, begin=begin, on_step=lambda loop: following[0](loop))
+    training = trained(linear(), budget=budget, begin=begin, on_step=lambda loop: following[0](loop), **given)
     return list(training.notes)
 
 
@@ -113,6 +116,29 @@ def test_always_compiles_from_the_first_step_and_never_does_not() -> None:
     assert len(made) == 1
 
 
+@pytest.mark.parametrize(
+    ("given", "vary"),
+    [
+        ({"on": examples(48)}, False),  # three batches of 16
+        ({"on": examples(40)}, True),  # 14, 13, 13
+        ({"on": examples(48), "recipe": Recipe(batch_size=16, learning_rate=0.01, accumulation=3)}, True),  # 6, 5, 5
+    ],
+)
+def test_a_network_is_compiled_for_any_size_where_batches_or_their_parts_differ(given: dict[str, Any], vary: bool) -> None:
+    follow(Compiler("always"), **given)
+    assert [one.sizes_vary for one in made] == [vary]
+
+
+def test_steps_are_timed_to_the_end_of_a_devices_work_until_it_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[torch.device] = []
+    monkeypatch.setattr(compiling, "synchronize", waited.append)
+    follow(Compiler("auto"))
+    assert compiling.WARM_STEPS + compiling.LOOK_AFTER <= len(waited) < 30
+    waited.clear()
+    follow(Compiler("never"))
+    assert waited == []
+
+
 def test_without_a_compiler_always_is_refused_and_auto_is_never(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         compiling, "compiling_problem", lambda: "torch.compile needs a C++ compiler, and none is there; install one."
@@ -145,10 +171,36 @@ class TestReally:
         def refuse(*_: object, **__: object) -> None:
             raise torch._dynamo.exc.BackendCompilerFailed(linear, RuntimeError("no"), None)
 
-        monkeypatch.setattr(torch, "compile", lambda _: refuse)
+        monkeypatch.setattr(torch, "compile", lambda _, **__: refuse)
         notes: list[str] = []
-        network = compiling._Compiled(linear(), notes)
+        network = compiling._Compiled(linear(), notes, sizes_vary=False)
         inputs = examples().inputs
         assert torch.equal(network(inputs), linear()(inputs))
         assert torch.equal(network(inputs), linear()(inputs))
         assert notes == ["Could not be compiled (BackendCompilerFailed); it was trained without."]
+
+    def test_the_ninth_network_of_a_kind_is_compiled_too(self, compilations: list[int]) -> None:
+        for width in range(2, 14):
+            network = nn.Sequential(nn.Flatten(), nn.Linear(16, width))
+            compiling._Compiled(network, [], sizes_vary=False)(examples().inputs)
+        assert len(compilations) == 12
+
+    @pytest.mark.parametrize(("sizes_vary", "times"), [(False, 2), (True, 1)])
+    def test_batches_of_two_sizes_are_compiled_for_once(self, compilations: list[int], sizes_vary: bool, times: int) -> None:
+        network = compiling._Compiled(linear(), [], sizes_vary=sizes_vary)
+        for size in (14, 13, 14):
+            network(examples(size).inputs)
+        assert len(compilations) == times
+
+    @pytest.fixture
+    def compilations(self, _really: None, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """One entry for each graph that torch.compile would have compiled."""
+        graphs: list[int] = []
+        really = torch.compile
+
+        def note(graph: Any, _: Any) -> Any:
+            graphs.append(len(graphs))
+            return graph.forward
+
+        monkeypatch.setattr(torch, "compile", lambda module, **options: really(module, backend=note, **options))
+        return graphs
