@@ -2,12 +2,14 @@
 
 from nas.strategies.choosing import ChoosingSampler, Known, Seen
 from nas.strategies.evolution import RegularizedEvolution
+from nas.strategies.grid import Grid
 from nas.strategies.guide import Guide, Proposal
 from nas.strategies.local_search import LocalSearch
 from nas.strategies.samplers import make_pruner, make_sampler, pruner_names, strategies
 
 __all__ = [
     "ChoosingSampler",
+    "Grid",
     "Guide",
     "Known",
     "LocalSearch",

@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.util import find_spec
 
@@ -14,17 +14,22 @@ from nas.errors import StrategyError, did_you_mean
 from nas.space import Space
 from nas.strategies.choosing import ChoosingSampler
 from nas.strategies.evolution import RegularizedEvolution
+from nas.strategies.grid import Grid
 from nas.strategies.local_search import LocalSearch
 
 _ALIASES = {"cmaes": "CmaEsSampler", "nsga2": "NSGAIISampler", "nsga3": "NSGAIIISampler"}
 _NEEDS_PACKAGES = {"cmaes": "cmaes"}
 """Packages that neither the harness nor Optuna brings; a sampler asks for its own only after the first trials."""
 
-_NEEDS_ARGUMENTS = {"grid": "the values of every choice", "partialfixed": "the choices to fix and another sampler"}
+_NEEDS_ARGUMENTS = {"partialfixed": "the choices to fix and another sampler"}
 
 
-OWN: Mapping[str, type[ChoosingSampler]] = {"local_search": LocalSearch, "regularized_evolution": RegularizedEvolution}
-"""Strategies of ours, which choose whole architectures."""
+OWN: Mapping[str, Callable[..., ChoosingSampler]] = {
+    "grid": Grid,
+    "local_search": LocalSearch,
+    "regularized_evolution": RegularizedEvolution,
+}
+"""Strategies which choose whole architectures: ours."""
 
 SINGLE = {"cmaes", *OWN}
 """Strategies that serve one objective."""
@@ -42,7 +47,7 @@ def strategies() -> Mapping[str, type[BaseSampler]]:
     for name in optuna.samplers.__all__:
         sampler = getattr(optuna.samplers, name)
         short = name.removesuffix("Sampler").lower()
-        if isinstance(sampler, type) and not inspect.isabstract(sampler) and short not in _NEEDS_ARGUMENTS:
+        if isinstance(sampler, type) and not inspect.isabstract(sampler) and short not in {*_NEEDS_ARGUMENTS, *OWN}:
             found[short] = sampler
     for alias, name in _ALIASES.items():
         found.pop(name.removesuffix("Sampler").lower(), None)

@@ -61,7 +61,6 @@ def test_a_sampler_is_optunas_and_comes_without_a_warning(strategy: str) -> None
         ("nsgaii", r"^No strategy is called 'nsgaii'\. Did you mean 'nsga"),
         ("TPE", r"^No strategy is called 'TPE'\. "),
         ("", r"^No strategy is called ''\. Known: "),
-        ("grid", r"^The strategy 'grid' needs the values of every choice; make it in Python and pass the sampler\.$"),
         (
             "partialfixed",
             r"^The strategy 'partialfixed' needs the choices to fix and another sampler; make it in Python ",
