@@ -2,6 +2,7 @@
 
 from nas.strategies.choosing import ChoosingSampler, Known, Seen
 from nas.strategies.evolution import RegularizedEvolution
+from nas.strategies.from_nni import FromNni
 from nas.strategies.grid import Grid
 from nas.strategies.guide import Guide, Proposal
 from nas.strategies.local_search import LocalSearch
@@ -9,6 +10,7 @@ from nas.strategies.samplers import make_pruner, make_sampler, pruner_names, str
 
 __all__ = [
     "ChoosingSampler",
+    "FromNni",
     "Grid",
     "Guide",
     "Known",

@@ -3,7 +3,7 @@
 import inspect
 import warnings
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 
 import optuna
@@ -14,6 +14,7 @@ from nas.errors import StrategyError, did_you_mean
 from nas.space import Space
 from nas.strategies.choosing import ChoosingSampler
 from nas.strategies.evolution import RegularizedEvolution
+from nas.strategies.from_nni import TUNERS, FromNni
 from nas.strategies.grid import Grid
 from nas.strategies.local_search import LocalSearch
 
@@ -28,8 +29,9 @@ OWN: Mapping[str, Callable[..., ChoosingSampler]] = {
     "grid": Grid,
     "local_search": LocalSearch,
     "regularized_evolution": RegularizedEvolution,
+    **{f"nni:{tuner}": partial(FromNni, tuner=tuner) for tuner in TUNERS},
 }
-"""Strategies which choose whole architectures: ours."""
+"""Strategies which choose whole architectures: ours, and NNI's."""
 
 SINGLE = {"cmaes", *OWN}
 """Strategies that serve one objective."""
