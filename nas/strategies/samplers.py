@@ -15,6 +15,7 @@ from nas.space import Space
 from nas.strategies.choosing import ChoosingSampler
 from nas.strategies.evolution import RegularizedEvolution
 from nas.strategies.from_nni import TUNERS, FromNni
+from nas.strategies.from_optunahub import PREFIX, hub_sampler
 from nas.strategies.grid import Grid
 from nas.strategies.local_search import LocalSearch
 
@@ -65,6 +66,8 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
     """
     if name in _NEEDS_ARGUMENTS:
         raise StrategyError(f"The strategy {name!r} needs {_NEEDS_ARGUMENTS[name]}; make it in Python and pass the sampler.")
+    if name.startswith(PREFIX):
+        return hub_sampler(name, seed)
     known = strategies()
     if name not in known:
         raise StrategyError(f"No strategy is called {name!r}. {did_you_mean(name, [*OWN, *known])}")
