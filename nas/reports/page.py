@@ -39,13 +39,13 @@ def write_report(ledger: Ledger, study: str, out: Path) -> Path:
     """
     entry = ledger.study(study)
     text = render(entry, ledger.trials(entry))
-    _replace(out, text.encode("utf-8", "replace"))
+    replace_file(out, text.encode("utf-8", "replace"))
     return out
 
 
 def render(entry: StudyEntry, trials: Sequence[Trial]) -> str:
     """The page of a study and its trials."""
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = asset("page.css"), asset("page.js")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("nas.reports", "templates"),
         autoescape=True,
@@ -57,20 +57,18 @@ def render(entry: StudyEntry, trials: Sequence[Trial]) -> str:
     tables = rank((entry, trial) for trial in trials)
     context = _head(entry, trials, tables) | _boards(entry, trials, tables) | _origin(entry, trials)
     page = environment.get_template("page.html")
-    return page.render(context, style=style, script=script, policy=_policy(style, script))
+    return page.render(context, style=style, script=script, policy=policy(style, script))
 
 
-def _asset(name: str) -> Markup:
+def asset(name: str) -> Markup:
     """A file of ours that stands in the page as it is."""
     return Markup((_FOLDER / name).read_text(encoding="utf-8"))  # noqa: S704 - our own file
 
 
-def _policy(style: str, script: str) -> str:
-    """Nothing is fetched; only this style and this script count."""
-    return (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
+def policy(style: str, script: str = "") -> str:
+    """Nothing is fetched; only this style and this script count, if there is one."""
+    runs = f"script-src {_hash(script)}; " if script else ""
+    return f"default-src 'none'; style-src {_hash(style)}; {runs}img-src data:; base-uri 'none'; form-action 'none'"
 
 
 def _hash(text: str) -> str:
@@ -132,8 +130,12 @@ def _curves(entry: StudyEntry, trials: Sequence[Trial]) -> str:
     objective = curve_objective(entry.definition, search)
     if objective is None:
         return ""
-    image = learning_curves(search, objective).decode().replace('"', "'")
-    return "data:image/svg+xml," + percent(image, safe=" !$'()*+,-./:;=?@_~")
+    return data_uri(learning_curves(search, objective))
+
+
+def data_uri(image: bytes) -> str:
+    """An SVG as the source of an image in a page."""
+    return "data:image/svg+xml," + percent(image.decode().replace('"', "'"), safe=" !$'()*+,-./:;=?@_~")
 
 
 def _meanings(tables: Sequence[Table]) -> list[tuple[str, str]]:
@@ -142,7 +144,7 @@ def _meanings(tables: Sequence[Table]) -> list[tuple[str, str]]:
     return [(title(name), kind.meaning) for name, kind in FIGURES.items() if name in shown]
 
 
-def _replace(out: Path, content: bytes) -> None:
+def replace_file(out: Path, content: bytes) -> None:
     """Write beside `out`, then take its place, so that a reader never sees half a page."""
     if not os.path.isdir(out.parent):  # unlike Path.is_dir, False for a name that no folder can have
         raise LedgerError(f"The report's folder {out.parent} does not exist; make it first.")

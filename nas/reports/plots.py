@@ -48,7 +48,7 @@ def learning_curves(trials: Sequence[Trial], objective: Objective) -> bytes:
     _draw_others(axes, [trial for trial in ranked if trial.id not in chosen][:OTHERS], objective)
     _draw_best(axes, best, objective)
     _dress(axes, objective)
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def _ranked(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
@@ -108,7 +108,7 @@ def _dress(axes: Axes, objective: Objective) -> None:
         spine.set_color(INK)
 
 
-def _svg(figure: Figure) -> bytes:
+def to_svg(figure: Figure) -> bytes:
     """The figure as a small SVG: without prolog, comments and metadata, one decimal, names that do not change."""
     stream = io.StringIO()
     figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})

@@ -2,8 +2,13 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +91,17 @@ class Browser:
         self.process.wait(timeout=20)
         self.stream.close()
         os.close(self.to)
+
+
+@contextmanager
+def browsing() -> Iterator[Browser]:
+    """A browser with a folder of its own, both gone afterwards."""
+    folder = tempfile.mkdtemp(prefix="nas-reports-")
+    started = Browser(folder)
+    yield started
+    started.close()
+    for _ in range(20):  # helpers may still be writing
+        shutil.rmtree(folder, ignore_errors=True)
+        if not Path(folder).exists():
+            break
+        time.sleep(0.1)

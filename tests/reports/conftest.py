@@ -1,14 +1,11 @@
 """Ledgers made by hand, and a browser where there is one."""
 
-import shutil
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from books import Book, MakeBook, books_in, fill
-from chromium import CHROMIUM, Browser
+from chromium import CHROMIUM, Browser, browsing
 from trees import Element, parse
 
 
@@ -48,12 +45,5 @@ def full_page(full_path: Path) -> Element:
 def browser() -> Iterator[Browser]:
     if not Path(CHROMIUM).exists():
         pytest.skip(f"there is no {CHROMIUM}")
-    folder = tempfile.mkdtemp(prefix="nas-reports-")
-    started = Browser(folder)
-    yield started
-    started.close()
-    for _ in range(20):  # helpers may still be writing
-        shutil.rmtree(folder, ignore_errors=True)
-        if not Path(folder).exists():
-            break
-        time.sleep(0.1)
+    with browsing() as started:
+        yield started
