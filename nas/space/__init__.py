@@ -1,6 +1,7 @@
 """What may be built: search spaces as data, the one walk through them, and the architectures that come out."""
 
 from nas.space.architecture import Architecture
+from nas.space.breeding import Parent
 from nas.space.completions import Completions
 from nas.space.counting import architecture_at, architectures, draw, index_of, sample_uniformly
 from nas.space.declaration import digest, parse_space, read_space, space_from_data, space_to_data, space_to_yaml
@@ -36,6 +37,7 @@ __all__ = [
     "OneOf",
     "Parallel",
     "ParallelSpec",
+    "Parent",
     "Reach",
     "Real",
     "Ref",

@@ -60,8 +60,30 @@ class Encoding:
             if isinstance(domain, Categorical):
                 values_F[at.start + domain.position(answer)] = 1.0
             else:
-                values_F[at] = _scaled(domain, cast(float, answer))
+                values_F[at] = scaled(domain, cast(float, answer))
         return values_F, mask_F
+
+    def encode_all(self, architectures: "Sequence[Architecture]") -> "tuple[NDArray[np.float64], NDArray[np.bool_]]":
+        """The vectors of several architectures and their masks, (N, F) each, at a fraction of the time: none is checked."""
+        import numpy as np
+
+        values_NF = np.zeros((len(architectures), len(self.columns)))
+        mask_NC = np.zeros((len(architectures), len(self.domains)), dtype=np.bool_)
+        places = {name: n for n, name in enumerate(self.domains)}
+        rows, columns, marks = [], [], []
+        for row, architecture in enumerate(architectures):
+            for name, answer in architecture.choices.items():
+                domain, start = self.domains[name], self._at[name].start
+                if isinstance(domain, Categorical):
+                    rows.append(row)
+                    columns.append(start + domain.position(answer))
+                else:
+                    values_NF[row, start] = scaled(domain, cast(float, answer))
+                marks.append((row, places[name]))
+        values_NF[rows, columns] = 1.0
+        if marks:
+            mask_NC[tuple(zip(*marks, strict=True))] = True
+        return values_NF, np.repeat(mask_NC, [_width(domain) for domain in self.domains.values()], axis=1)
 
     def decode(self, values_F: "Sequence[float] | NDArray[np.float64]") -> Architecture:
         """The architecture nearest to a vector: the value of the largest column of a list, the clipped value of a range.
@@ -82,7 +104,8 @@ def _width(domain: Domain) -> int:
     return domain.size if isinstance(domain, Categorical) else 1
 
 
-def _scaled(domain: Integer | Real, answer: float) -> float:
+def scaled(domain: Integer | Real, answer: float) -> float:
+    """How far `answer` is on its way from low, 0, to high, 1: the inverse of `unscaled`."""
     if domain.low == domain.high:
         return 0.0
     if domain.log:

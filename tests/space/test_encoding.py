@@ -39,6 +39,18 @@ def test_an_architecture_comes_back_from_its_vector(space, seed):
 
 
 @settings(max_examples=60, deadline=None)
+@given(space=random_spaces(reals=True), seed=st.integers(0, 2**32))
+def test_several_at_once_have_the_vectors_of_each(space, seed):
+    encoding, rng = Encoding(space), random.Random(seed)
+    several = [space.sample(rng) for _ in range(5)]
+    values, masks = encoding.encode_all(several)
+    for row, architecture in enumerate(several):
+        value, mask = encoding.encode(architecture)
+        assert (values[row] == value).all()
+        assert (masks[row] == mask).all()
+
+
+@settings(max_examples=60, deadline=None)
 @given(space=random_spaces())
 def test_every_choice_of_every_architecture_has_columns_and_no_other_has(space):
     everything = every_architecture(space)
