@@ -7,9 +7,11 @@ from nas.strategies.grid import Grid
 from nas.strategies.guide import Guide, Proposal
 from nas.strategies.local_search import LocalSearch
 from nas.strategies.samplers import make_pruner, make_sampler, pruner_names, strategies
+from nas.strategies.surrogate import Features, SurrogateSearch
 
 __all__ = [
     "ChoosingSampler",
+    "Features",
     "FromNni",
     "Grid",
     "Guide",
@@ -18,6 +20,7 @@ __all__ = [
     "Proposal",
     "RegularizedEvolution",
     "Seen",
+    "SurrogateSearch",
     "make_pruner",
     "make_sampler",
     "pruner_names",

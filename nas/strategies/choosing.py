@@ -8,7 +8,7 @@ import math
 import random
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -35,6 +35,8 @@ class Known:
     """The objective, turned so that less is better; infinite where it is not known, as of one that failed."""
     excess: float
     """How far outside the limits it lies, all limits taken together; 0 within."""
+    margins: Mapping[str, float] = field(default_factory=dict)
+    """How far outside of each limit, below 0 within it; of those that were found out."""
 
     @property
     def order(self) -> tuple[float, float]:
@@ -139,7 +141,8 @@ class ChoosingSampler(BaseSampler):
                 except SpaceError:
                     continue
                 cost = sign * trial.value if trial.state == TrialState.COMPLETE and trial.value is not None else math.inf
-                excess = sum(max(0.0, value) for value in trial.constraints.values())
-                self._read[trial.number] = Known(architecture, math.inf if math.isnan(cost) else cost, excess)
+                margins = dict(trial.constraints)
+                excess = sum(max(0.0, value) for value in margins.values())
+                self._read[trial.number] = Known(architecture, math.inf if math.isnan(cost) else cost, excess, margins)
             known.append(self._read[trial.number])
         return known

@@ -18,6 +18,7 @@ from nas.strategies.from_nni import TUNERS, FromNni
 from nas.strategies.from_optunahub import PREFIX, hub_sampler
 from nas.strategies.grid import Grid
 from nas.strategies.local_search import LocalSearch
+from nas.strategies.surrogate import SurrogateSearch
 
 _ALIASES = {"cmaes": "CmaEsSampler", "nsga2": "NSGAIISampler", "nsga3": "NSGAIIISampler"}
 _NEEDS_PACKAGES = {"cmaes": "cmaes"}
@@ -27,6 +28,7 @@ _NEEDS_ARGUMENTS = {"partialfixed": "the choices to fix and another sampler"}
 
 
 OWN: Mapping[str, Callable[..., ChoosingSampler]] = {
+    "auto": SurrogateSearch,
     "grid": Grid,
     "local_search": LocalSearch,
     "regularized_evolution": RegularizedEvolution,

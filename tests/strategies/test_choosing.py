@@ -12,11 +12,11 @@ from toys import TOY
 from nas.benchmark import Objective
 from nas.errors import StrategyError
 from nas.space import Architecture, Categorical, Integer, Layer, OneOf, Space, neighbours, size
-from nas.strategies import Guide, LocalSearch, RegularizedEvolution
+from nas.strategies import Guide, LocalSearch, RegularizedEvolution, SurrogateSearch
 from nas.strategies.choosing import ChoosingSampler, Known, Seen
 from nas.strategies.distributions import suggest
 
-OURS = [LocalSearch, RegularizedEvolution]
+OURS = [LocalSearch, RegularizedEvolution, SurrogateSearch]
 
 FLAT = Space(
     name="flat",
@@ -97,7 +97,7 @@ def test_the_least_cost_is_found_sooner_than_by_chance(kind: type[ChoosingSample
     assert sum(value == 0 for value in best) >= 8
 
 
-@pytest.mark.parametrize("name", ["local_search", "regularized_evolution"])
+@pytest.mark.parametrize("name", ["auto", "local_search", "regularized_evolution"])
 def test_several_objectives_are_refused(name: str) -> None:
     objectives = (Objective("validation_accuracy", "maximize"), Objective("params", "minimize"))
     with pytest.raises(StrategyError, match=rf"^The strategy '{name}' serves one objective, this study has 2; name another\.$"):

@@ -93,7 +93,7 @@ def proposals(trials: Sequence[Trial]) -> list[tuple[Any, ...]]:
 # The seed decides.
 
 
-@pytest.mark.parametrize("strategy", ["random", "tpe", "nsga2", "qmc", "bruteforce"])
+@pytest.mark.parametrize("strategy", ["random", "tpe", "nsga2", "qmc", "bruteforce", "auto"])
 def test_equal_seeds_propose_the_same_and_others_something_else(strategy: str) -> None:
     first, second, other = (proposals(search(lambda seed=seed: guide(strategy, seed=seed), 20)) for seed in (3, 3, 4))
     assert first == second
@@ -119,7 +119,8 @@ def test_a_proposal_at_random_is_what_random_search_would_propose() -> None:
 @pytest.mark.parametrize("interrupted", [False, True], ids=["between", "amid"])
 @pytest.mark.parametrize("stop", [7, 13])
 @pytest.mark.parametrize(
-    ("strategy", "seed"), [("tpe", 11), ("random", 11), ("nsga2", 11), ("nsga3", 11), ("qmc", 11), ("bruteforce", 4)]
+    ("strategy", "seed"),
+    [("tpe", 11), ("random", 11), ("nsga2", 11), ("nsga3", 11), ("qmc", 11), ("bruteforce", 4), ("auto", 5)],
 )
 def test_a_study_that_goes_on_proposes_what_one_without_a_break_proposes(
     strategy: str, seed: int, stop: int, interrupted: bool

@@ -57,7 +57,7 @@ def test_a_sampler_is_optunas_and_comes_without_a_warning(strategy: str) -> None
 @pytest.mark.parametrize(
     ("strategy", "message"),
     [
-        ("tpee", r"^No strategy is called 'tpee'\. Did you mean 'tpe'\? Known: bruteforce, .*, tpe\.$"),
+        ("tpee", r"^No strategy is called 'tpee'\. Did you mean 'tpe'\? Known: auto, .*, tpe\.$"),
         ("nsgaii", r"^No strategy is called 'nsgaii'\. Did you mean 'nsga"),
         ("TPE", r"^No strategy is called 'TPE'\. "),
         ("", r"^No strategy is called ''\. Known: "),
