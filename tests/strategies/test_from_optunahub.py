@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from toys import TOY, toy_evaluate
 
 from nas.benchmark import Budget, Objective
 from nas.errors import StrategyError
+from nas.records import Trial
 from nas.strategies import Guide, from_optunahub, make_sampler
 from nas.strategies.from_optunahub import TRUST
 
@@ -19,13 +21,13 @@ ACCURACY = Objective("validation_accuracy", "maximize")
 
 TINY = """
 from pathlib import Path
-from optuna.samplers import RandomSampler, TPESampler
+from optuna.samplers import TPESampler
 
 Path(__file__).with_name("ran").touch()
 
-class TinySampler(RandomSampler):
+class TinySampler(TPESampler):
     def __init__(self, seed=None):
-        super().__init__(seed)
+        super().__init__(seed=seed)
 """
 
 
@@ -43,17 +45,35 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("name", ["tiny", "samplers/tiny"])
-def test_a_trusted_package_proposes_and_goes_on(package: Path, name: str) -> None:
-    def search(trials: int) -> list[str]:
+def test_a_trusted_package_proposes_and_a_study_goes_on(package: Path, name: str) -> None:
+    def search(until: int, done: Sequence[Trial] = ()) -> list[Trial]:
         guide = Guide(TOY, (ACCURACY,), strategy=f"optunahub:{name}@{COMMIT}", seed=3)
-        found = []
-        for number in range(trials):
+        trials = list(done)
+        for trial in trials:
+            guide.restore(trial)
+        for number in range(len(trials), until):
             proposal = guide.ask(number)
-            guide.tell(proposal, toy_evaluate(proposal.architecture, budget=Budget(epochs=1), seed=0))
-            found.append(proposal.architecture.id)
-        return found
+            record = toy_evaluate(proposal.architecture, budget=Budget(epochs=1), seed=0)
+            trials.append(
+                Trial(
+                    id=number + 1,
+                    study="a",
+                    stage="search",
+                    number=number,
+                    state="complete",
+                    architecture=proposal.architecture,
+                    evaluation=proposal.architecture.id,
+                    reused_from=None,
+                    begun_at="2026-01-01",
+                    ended_at="2026-01-02",
+                    proposal=guide.tell(proposal, record),
+                    record=record,
+                )
+            )
+        return trials
 
-    assert search(20)[:10] == search(10)
+    whole = search(20)
+    assert [trial.architecture for trial in search(20, whole[:12])] == [trial.architecture for trial in whole]
     assert (package / "ran").exists()
 
 

@@ -12,7 +12,8 @@ from toys import TOY, toy_evaluate
 
 from nas.benchmark import Budget, Objective
 from nas.errors import StrategyError
-from nas.space import Categorical, Layer, Space, index_of, parse_space, size
+from nas.records import Trial
+from nas.space import Categorical, Layer, Space, architecture_at, index_of, parse_space, size
 from nas.strategies import Grid, Guide
 from nas.strategies.grid import _coprime
 
@@ -59,6 +60,31 @@ def test_the_seed_says_where_to_begin_and_nothing_else() -> None:
     one, same, other = (proposed(TOY, seed, 20) for seed in (3, 3, 4))
     assert one == same != other
     assert {(b - a) % 52 for numbers in (one, other) for a, b in pairwise(numbers)} == {_coprime(52)}
+
+
+@pytest.mark.parametrize("stop", [7, 30])
+def test_a_study_that_goes_on_proposes_what_one_without_a_break_proposes(stop: int) -> None:
+    whole = proposed(TOY, 3, 40)
+    guide = Guide(TOY, (ACCURACY,), strategy="grid", seed=3)
+    for number, index in enumerate(whole[:stop]):
+        architecture = architecture_at(TOY, index)
+        guide.restore(
+            Trial(
+                id=number + 1,
+                study="a",
+                stage="search",
+                number=number,
+                state="complete",
+                architecture=architecture,
+                evaluation=architecture.id,
+                reused_from=None,
+                begun_at="2026-01-01",
+                ended_at="2026-01-02",
+                proposal={},
+                record=toy_evaluate(architecture, budget=BUDGET, seed=0),
+            )
+        )
+    assert [index_of(TOY, guide.ask(number).architecture) for number in range(stop, 40)] == whole[stop:]
 
 
 def test_a_part_of_the_grid_is_spread_evenly() -> None:
