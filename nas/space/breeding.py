@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping
-from functools import partial
+from functools import cached_property, partial
 
 from nas.space.architecture import Architecture
 from nas.space.counting import draw
@@ -42,7 +42,7 @@ class Parent:
         """Of one of its choices."""
         return _choice(self.moments[self._places[name]]).domain
 
-    @property
+    @cached_property
     def open(self) -> list[str]:
         """Its choices that have a second answer."""
         return [name for name in self.architecture.choices if self.domain(name).size > 1]

@@ -43,6 +43,8 @@ class Encoding:
         for name, domain in self.domains.items():
             self._at[name] = slice(at, at + _width(domain))
             at += _width(domain)
+        self._places = {name: (n, self._columns(name)) for n, name in enumerate(self.domains)}
+        """Name → where the choice stands among all, and each answer's column where it is one of a list."""
 
     def encode(self, architecture: Architecture) -> "tuple[NDArray[np.float64], NDArray[np.bool_]]":
         """The vector of `architecture` and its mask, (F,) each; the mask is true in the columns of choices that apply.
@@ -69,20 +71,19 @@ class Encoding:
 
         values_NF = np.zeros((len(architectures), len(self.columns)))
         mask_NC = np.zeros((len(architectures), len(self.domains)), dtype=np.bool_)
-        places = {name: n for n, name in enumerate(self.domains)}
-        rows, columns, marks = [], [], []
+        ones, marks = [], []  # places in the flat arrays: one assignment of all is a third of the time of one for each
         for row, architecture in enumerate(architectures):
+            across, down = row * len(self.columns), row * len(self.domains)
             for name, answer in architecture.choices.items():
-                domain, start = self.domains[name], self._at[name].start
-                if isinstance(domain, Categorical):
-                    rows.append(row)
-                    columns.append(start + domain.position(answer))
+                place, columns = self._places[name]
+                marks.append(down + place)
+                if columns is not None:
+                    ones.append(across + columns[answer.__class__, answer])
                 else:
-                    values_NF[row, start] = scaled(domain, cast(float, answer))
-                marks.append((row, places[name]))
-        values_NF[rows, columns] = 1.0
-        if marks:
-            mask_NC[tuple(zip(*marks, strict=True))] = True
+                    domain = cast(Integer | Real, self.domains[name])
+                    values_NF[row, self._at[name]] = scaled(domain, cast(float, answer))
+        values_NF.flat[ones] = 1.0
+        mask_NC.flat[marks] = True
         return values_NF, np.repeat(mask_NC, [_width(domain) for domain in self.domains.values()], axis=1)
 
     def decode(self, values_F: "Sequence[float] | NDArray[np.float64]") -> Architecture:
@@ -92,6 +93,10 @@ class Encoding:
         a share of 10^-12 of the range, or of themselves where it is one of magnitudes.
         """
         return self.space.walk(partial(self._answer, values_F))
+
+    def _columns(self, name: str) -> dict[tuple[type, Value], int] | None:
+        domain, start = self.domains[name], self._at[name].start
+        return {(type(value), value): start + n for n, value in enumerate(domain)} if isinstance(domain, Categorical) else None
 
     def _answer(self, values_F: Any, name: str, domain: Domain) -> Value:
         at = self._at[name]

@@ -258,8 +258,7 @@ class _Walker:
 
     def one_of(self, node: OneOf, prefix: str, place: Place, scope: _Scope) -> list[Spec]:
         name = f"{prefix}{node.name}"
-        decides: Option = node.by if node.by is not None else Categorical(*node.options)
-        return self.alternative(node, str(self.value(decides, name, scope)), name, place, scope)
+        return self.alternative(node, str(self.value(node.decides, name, scope)), name, place, scope)
 
     def alternative(self, node: OneOf, picked: str, name: str, place: Place, scope: _Scope) -> list[Spec]:
         option = node.options[picked]

@@ -102,6 +102,11 @@ class OneOf:
         object.__setattr__(self, "options", options)
         object.__setattr__(self, "by", as_option(self.by))
 
+    @cached_property
+    def decides(self) -> "Ref | Categorical":
+        """What decides between the options; made once, as it is asked for in every walk."""
+        return self.by if self.by is not None else Categorical(*self.options)
+
 
 @dataclass(frozen=True)
 class Parallel:
