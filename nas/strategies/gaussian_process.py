@@ -45,14 +45,16 @@ class Inputs:
     def __init__(self, encoding: Encoding) -> None:
         """Read architectures by `encoding`."""
         self.encoding = encoding
-        domains = encoding.domains
-        widths = [domain.size if isinstance(domain, Categorical) else 1 for domain in domains.values()]
-        self.first = np.cumsum([0, *widths[:-1]]) if widths else np.zeros(0, int)
+        domains = [*encoding.domains.values()]
+        widths = [domain.size if isinstance(domain, Categorical) else 1 for domain in domains]
+        self.first = np.cumsum([0, *widths])[:-1]
         """Of each choice, its first column."""
-        listed = [isinstance(domain, Categorical) for domain in domains.values()]
-        self.ranges = self.first[~np.array(listed, dtype=bool)]
-        """Columns of ranges."""
-        self.tally = self._tally([*domains.values()], widths)
+        self.ranges = [n for n, domain in enumerate(domains) if not isinstance(domain, Categorical)]
+        """Which choices are from ranges."""
+        self.agreeing = np.ones(len(encoding.columns) + len(domains))
+        """(F + C,): which columns of a row are 1 in two architectures that agree; not those of ranges."""
+        self.agreeing[self.first[self.ranges]] = 0.0
+        self.tally = self._tally(domains, widths)
 
     def _tally(self, domains: Sequence[Domain], widths: Sequence[int]) -> Matrix:
         """(F, G): which columns are counted together; those of choices with equal domains, answer by answer."""
@@ -72,15 +74,15 @@ class Inputs:
     def distances(self, one: Matrix, other: Matrix) -> tuple[Matrix, Matrix]:
         """(N, M) each: by answers, and by tallies."""
         wide = len(self.encoding.columns)
-        a, b, has_a, has_b = one[:, :wide], other[:, :wide], one[:, wide:], other[:, wide:]
-        listed_a, listed_b = a.copy(), b.copy()
-        listed_a[:, self.ranges] = listed_b[:, self.ranges] = 0.0
-        apart = has_a.sum(1)[:, None] + has_b.sum(1)[None] - has_a @ has_b.T - listed_a @ listed_b.T
-        for column in self.ranges:
-            at = int(np.searchsorted(self.first, column))
-            both = np.outer(has_a[:, at], has_b[:, at])
-            apart -= both * (1.0 - np.abs(a[:, column, None] - b[None, :, column]))
-        return apart, squared(a @ self.tally, b @ self.tally)
+        has_a, has_b = one[:, wide:], other[:, wide:]
+        apart = has_a.sum(1)[:, None] + has_b.sum(1)[None] - (one * self.agreeing) @ other.T
+        for n, column in zip(self.ranges, self.first[self.ranges], strict=True):
+            closeness = np.abs(np.subtract.outer(one[:, column], other[:, column]))
+            np.subtract(1.0, closeness, out=closeness)
+            if not (has_a[:, n].all() and has_b[:, n].all()):
+                closeness *= np.outer(has_a[:, n], has_b[:, n])
+            apart -= closeness
+        return apart, squared(one[:, :wide] @ self.tally, other[:, :wide] @ self.tally)
 
 
 def squared(a: Matrix, b: Matrix) -> Matrix:
@@ -129,21 +131,27 @@ class Likeness:
 
     def _likelihood(self, distances: Sequence[Matrix], values: Matrix) -> float:
         """The logarithm of it, up to a constant, at the variance that makes it greatest (Rasmussen and Williams, eq. 5.8)."""
-        root, white = whitened(self.of(distances), self.noise, values)
+        root, white = whitened(with_noise(self.of(distances), self.noise), values)
         fit = len(values) * np.log(white @ white / len(values) + 1e-12) / 2 + np.log(np.diag(root)).sum()
         return float(-fit - STEP_COST * sum((place - 2) ** 2 for place in self.chosen))
 
 
-def whitened(correlation: Matrix, noise: float, values: Matrix) -> tuple[Matrix, Matrix]:
-    """Cholesky's root L (N, N) of the correlation with its noise, and L⁻¹ `values`."""
+def whitened(noisy: Matrix, values: Matrix) -> tuple[Matrix, Matrix]:
+    """Cholesky's root L (N, N) of a correlation with its noise, and L⁻¹ `values`."""
     count = len(values)
     bordered = np.empty((count + 1, count + 1))
-    bordered[:count, :count] = correlation
-    bordered[range(count), range(count)] += noise + 1e-8
+    bordered[:count, :count] = noisy
     bordered[count, :count] = bordered[:count, count] = values
     bordered[count, count] = 1e12  # the root's last row is then what a triangular solver would give, which numpy has none of
     root: Matrix = np.linalg.cholesky(bordered).astype(np.float64, copy=False)
     return root[:count, :count], root[count, :count]
+
+
+def with_noise(correlation: Matrix, noise: float) -> Matrix:
+    """(N, N): what evaluations have in common, of which each has a noise of its own."""
+    noisy = correlation.copy()
+    noisy[np.diag_indices(len(noisy))] += noise
+    return noisy
 
 
 class Process:
@@ -153,10 +161,9 @@ class Process:
         """Condition on `values` (N,), whose owners are `distances` (N, N) apart; their mean far from all of them is 0."""
         self.likeness = likeness
         self.known = likeness.of(distances)
-        root, white = whitened(self.known, likeness.noise, values)
-        self.inverse = np.linalg.inv(root)
-        self.weights = self.inverse.T @ white
-        self.variance = max(float(white @ white) / len(values), 1e-12)
+        self.inverse = np.linalg.inv(with_noise(self.known, likeness.noise))
+        self.weights = self.inverse @ values
+        self.variance = max(float(values @ self.weights) / len(values), 1e-12)
 
     def at_known(self) -> Matrix:
         """(N,): what is expected of those it was conditioned on, their noise smoothed away."""
@@ -165,5 +172,5 @@ class Process:
     def expect(self, distances: Sequence[Matrix]) -> tuple[Matrix, Matrix]:
         """Mean and standard deviation, (M,) each, of what lies (N, M) `distances` from the known; without noise."""
         across = self.likeness.of(distances)
-        explained = np.square(self.inverse @ across).sum(0)
+        explained = (across * (self.inverse @ across)).sum(0)
         return across.T @ self.weights, np.sqrt(self.variance * np.maximum(1 - explained, 1e-10))

@@ -24,14 +24,14 @@ Features = Callable[[Architecture], Mapping[str, float]]
 """What is known of an architecture before its training: parameters, FLOPs, zero-cost scores."""
 
 START = 10
-"""Architectures drawn by chance before there is a model; with 5 or 20 it ends no better."""
+"""Architectures drawn by chance before there is a model; 5 and 15 did as well."""
 
 PARENTS = 5
-"""The best that are known, of which candidates are made; with 10 it ends no better."""
+"""The best that are known, of which candidates are made; 10 did as well."""
 
 NEAR, FAR, CROSSED, CHANCE = 100, 50, 20, 10
-"""Candidates of one change, of two changes, of two parents, and by chance. All architectures of a table as candidates find the
-best no sooner; half as many leave one run in twenty at a local optimum for longer."""
+"""Candidates of one change, of two changes, of two parents, and by chance. Predicting all architectures of a table instead did
+as well; half as many candidates did worse at 100 evaluations (regret 0.026 ± 0.013 against 0.000 on NAS-Bench-201 CIFAR-10)."""
 
 KEPT = 300
 """The most architectures that the process is conditioned on, so that asking does not take longer and longer."""
@@ -175,7 +175,7 @@ def _broken(known: Sequence[Known]) -> Iterator[Matrix]:
 
 def _learned(measures: Sequence[tuple[Matrix, Matrix]], rows: NDArray[np.bool_], values: Matrix) -> Process:
     """The process of those `rows`, a mask (N,), that have the `values`; its likeness from the most recent of them."""
-    among = [distance[np.ix_(rows, rows)] for distance, _ in measures]
+    among = [distance if rows.all() else distance[np.ix_(rows, rows)] for distance, _ in measures]
     part = slice(max(0, len(values) - LEARNED_FROM), None)
     return Process(among, values, Likeness([distance[part, part] for distance in among], values[part]))
 
