@@ -187,12 +187,12 @@ def _lines(found: "Profile") -> Iterator[tuple[str, str]]:
     yield "activations", f"{_bytes(counts.activation_bytes)} at inference of one example, predicted"
     yield "training step", f"{_bytes(predicted.peak_bytes)} with AdamW at batch size {found.training_batch}, predicted"
     if (memory := found.memory) is not None:
-        base = memory.base_bytes or 0
+        base = memory.base_bytes or memory.training_base_bytes or 0
         peaks = (
-            (memory.inference_bytes, f"at inference at batch size {batch}"),
-            (memory.training_bytes, f"in a training step at {found.training_batch}"),
+            (memory.inference_bytes, memory.base_bytes or 0, f"at inference at batch size {batch}"),
+            (memory.training_bytes, memory.training_base_bytes or 0, f"in a training step at {found.training_batch}"),
         )
-        seen = [f"{_bytes(peak - base)} {words}" for peak, words in peaks if peak is not None]
+        seen = [f"{_bytes(peak - beside)} {words}" for peak, beside, words in peaks if peak is not None]
         beside = f", beside {_bytes(base)} of Python and torch" if base else ""
         yield "memory", f"{', '.join(seen) or '–'}, measured: {memory.how}{beside}"
     for latency in found.latencies:

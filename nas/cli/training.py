@@ -120,8 +120,7 @@ class _Watcher:
             self.tell(event.headline)
         elif isinstance(event, EpochEnded):
             point = event.epoch
-            figures = {"train_loss": point.train_loss, **point.figures}
-            told = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
+            told = "  ".join(f"{name} {value:.4f}" for name, value in point.told.items())
             self.tell(f"epoch {point.epoch:>3} of {event.epochs}  {told}  {point.seconds:.1f} s  {self.left}".rstrip())
 
 

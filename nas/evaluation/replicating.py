@@ -16,9 +16,9 @@ def mean_curve(curves: Sequence[Sequence[Epoch]]) -> tuple[Epoch, ...]:
     return tuple(
         Epoch(
             epoch=points[0].epoch,
-            train_loss=fmean(point.train_loss for point in points),
+            train_loss=fmean(point.train_loss for point in points if point.train_loss is not None),
             figures=mean_figures([point.figures for point in points]),
-            seconds=sum(point.seconds for point in points),
+            seconds=sum(point.seconds for point in points if point.seconds is not None),
         )
         for points in zip(*curves, strict=False)
     )

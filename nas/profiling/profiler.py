@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -17,7 +18,7 @@ from nas.profiling.interleaving import Standing, rank_by_latency
 from nas.profiling.latency import measure_latency
 from nas.profiling.layers import Counts, count_layers
 from nas.profiling.memory import peak_memory_bytes
-from nas.profiling.resident import measure_resident_memory
+from nas.profiling.resident import ResidentMemory, measure_resident_memory
 from nas.profiling.sources import Source, factory
 from nas.profiling.throughput import Throughput, measure_throughput
 from nas.profiling.training_memory import TrainingMemory, predict_training_memory
@@ -25,6 +26,7 @@ from nas.profiling.working import WORK, Step, Work
 from nas.records import Latency, Setting, this_machine
 
 Say = Callable[[str], None]
+Figure = TypeVar("Figure")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,9 @@ class Memory:
     how: str
     """Who counted: CUDA's allocator, or the resident set of a fresh process, which holds Python and torch too."""
     base_bytes: int | None = None
-    """Resident before the network was made, and part of the two above; None where they hold the network alone."""
+    """Resident before the network was made, and part of `inference_bytes`; None where that holds the network alone."""
+    training_base_bytes: int | None = None
+    """Likewise of `training_bytes`, which another process took; the two differ by some pages."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,14 +110,17 @@ def profile(
         latencies = []
         for backend in backends:
             say(f"measuring latency, {backend}")
-            latencies.append(measure_latency(network, batch, backend=backend))
+            with _running("latency"):
+                latencies.append(measure_latency(network, batch, backend=backend))
         notes += [f"{latency.backend}: {latency.disturbed}" for latency in latencies if latency.disturbed]
         say("measuring memory")
-        seen = _memory(source, make, inputs, device, (batch_size, training_batch), threads) if memory else None
+        seen = _memory(source, make, inputs, device, (batch_size, training_batch), threads, notes) if memory else None
         say("measuring throughput")
-        through = measure_throughput(network, batch_of(inputs, device)) if throughput else None
+        with _running("throughput"):
+            through = measure_throughput(network, batch_of(inputs, device)) if throughput else None
         say("measuring energy")
-        joules = measure_energy(network, batch) if energy else None
+        with _running("energy"):
+            joules = measure_energy(network, batch) if energy else None
         if energy and joules is None:
             notes.append(why_no_energy(device) or "Energy could not be measured.")
     return Profile(
@@ -154,6 +161,18 @@ def _counted(make: Callable[[], nn.Module], inputs: Inputs) -> Counts:
         raise ModelError(f"The network does not take such inputs; give others. {type(error).__name__}: {reason}") from error
 
 
+@contextmanager
+def _running(figure: str) -> Iterator[None]:
+    """Within it somebody's network runs, which may raise anything, though it was counted: that is told in one line."""
+    try:
+        yield
+    except NasError:
+        raise
+    except Exception as error:
+        reason = printable(" ".join(str(error).split()))[:200]
+        raise ModelError(f"The network failed while its {figure} was measured. {type(error).__name__}: {reason}") from error
+
+
 def _traced(network: nn.Module, inputs: Inputs, counts: Counts, notes: list[str]) -> tuple[int | None, dict[str, int]]:
     """fvcore's multiply-adds, and the operators that neither counter knows."""
     try:
@@ -167,22 +186,43 @@ def _traced(network: nn.Module, inputs: Inputs, counts: Counts, notes: list[str]
 
 
 def _memory(
-    source: Source, make: Callable[[], nn.Module], inputs: Inputs, device: torch.device, sizes: tuple[int, int], threads: int
+    source: Source,
+    make: Callable[[], nn.Module],
+    inputs: Inputs,
+    device: torch.device,
+    sizes: tuple[int, int],
+    threads: int,
+    notes: list[str],
 ) -> Memory:
-    """At inference and in training, on batches of `sizes`."""
+    """At inference and in training, on batches of `sizes`; `notes` are told why one of them is None."""
+
+    def seen(measure: Callable[[Work, int], Figure], work: Work, batch_size: int) -> Figure | None:
+        try:
+            with _running(f"memory in {work}"):
+                return measure(work, batch_size)
+        except ModelError as error:  # what else was measured stands without it
+            notes.append(str(error))
+            return None
+
+    def allocated(work: Work, batch_size: int) -> int:
+        return _allocated(make, inputs, device, batch_size, work)
+
+    def resident(work: Work, batch_size: int) -> ResidentMemory | None:
+        return measure_resident_memory(source, inputs, work, batch_size=batch_size, threads=threads)
+
     if device.type == "cuda":
         return Memory(
-            inference_bytes=_allocated(make, inputs, device, sizes[0], "inference"),
-            training_bytes=_allocated(make, inputs, device, sizes[1], "training"),
+            inference_bytes=seen(allocated, "inference", sizes[0]),
+            training_bytes=seen(allocated, "training", sizes[1]),
             how="CUDA's allocator",
         )
-    inference = measure_resident_memory(source, inputs, "inference", batch_size=sizes[0], threads=threads)
-    training = measure_resident_memory(source, inputs, "training", batch_size=sizes[1], threads=threads)
+    inference, training = seen(resident, "inference", sizes[0]), seen(resident, "training", sizes[1])
     return Memory(
         inference_bytes=inference.peak_bytes if inference else None,
         training_bytes=training.peak_bytes if training else None,
         how="resident set of a fresh process",
         base_bytes=inference.base_bytes if inference else None,
+        training_base_bytes=training.base_bytes if training else None,
     )
 
 
@@ -211,4 +251,5 @@ def rank_sources(
     """
     with _undisturbed(threads, device):
         networks = [place(factory(source)(), device) for source in sources]
-        return rank_by_latency(networks, batch_of(inputs, device, batch_size), backend=backend)
+        with _running("latency"):
+            return rank_by_latency(networks, batch_of(inputs, device, batch_size), backend=backend)

@@ -71,7 +71,11 @@ def _of_package(source: str) -> Callable[[], nn.Module]:
         raise ModelError(f"{quote(source)} is no function that makes a network; give 'package.module:factory' or 'timm:NAME'.")
 
     def make() -> nn.Module:
-        network = made_by()
+        try:
+            network = made_by()
+        except Exception as error:  # somebody's function may raise anything
+            reason = printable(" ".join(str(error).split()))[:200]
+            raise ModelError(f"{quote(source)} made no network ({type(error).__name__}: {reason}).") from error
         if not isinstance(network, nn.Module):
             raise ModelError(f"{quote(source)} must make a torch module, got {quote(network)}.")
         return network

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from nas.errors import ModelError
+
 Work = Literal["inference", "training"]
 """A forward pass in evaluation mode without gradients; a step of AdamW that makes the sum of the outputs smaller."""
 
@@ -25,6 +27,8 @@ def _inference(network: nn.Module, batch: tuple[Tensor, ...]) -> Step:
 
 def _training(network: nn.Module, batch: tuple[Tensor, ...]) -> Step:
     network.train()
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise ModelError("A network without trainable parameters has no step of training.")
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)
 
     def step() -> None:

@@ -90,12 +90,17 @@ class Epoch:
 
     epoch: int
     """Counted from 1."""
-    train_loss: float
-    """Mean over the epoch's batches, in training mode."""
+    train_loss: float | None
+    """Mean over the epoch's batches, in training mode; None where a table does not tell."""
     figures: Mapping[str, float]
     """Validation figures after the epoch."""
-    seconds: float
-    """Training time since the first epoch began, validation not counted."""
+    seconds: float | None
+    """Training time since the first epoch began, validation not counted; None where a table does not tell."""
+
+    @property
+    def told(self) -> dict[str, float]:
+        """The training loss, where it is known, and the figures."""
+        return {**({"train_loss": self.train_loss} if self.train_loss is not None else {}), **self.figures}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -142,8 +142,7 @@ def to_data(event: Event) -> Mapping[str, Any]:
         return {"event": "trial_begun", "number": event.number, "architecture": event.architecture}
     if isinstance(event, EpochEnded):
         point = event.epoch
-        figures = {"train_loss": point.train_loss, **point.figures}
-        return {"event": "epoch_ended", "number": event.number, "epoch": point.epoch, "epochs": event.epochs, **figures}
+        return {"event": "epoch_ended", "number": event.number, "epoch": point.epoch, "epochs": event.epochs, **point.told}
     progress = {key: value for key, value in vars(event.progress).items() if value is not None}
     if isinstance(event, RunEnded):
         return {

@@ -56,7 +56,7 @@ class _Board:
     def write(self, number: int, epoch: Epoch) -> None:
         """One point of the curve of trial `number`."""
         writer = self.open(number)
-        for name, value in {"train_loss": epoch.train_loss, **epoch.figures}.items():
+        for name, value in epoch.told.items():
             writer.add_scalar(f"curve/{name}", value, epoch.epoch)
         self.written += 1
         writer.flush()

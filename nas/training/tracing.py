@@ -42,10 +42,12 @@ class Tracing:
         """Write to `path`, JSON in Chrome's format; compressed where it ends with .gz.
 
         Raises:
-            SearchError: its folder is not there.
+            SearchError: its folder is not there, or the file cannot be written.
         """
         if not path.parent.is_dir():
             raise SearchError(f"The trace's folder {path.parent} does not exist; make it first.")
+        if path.is_dir() or not os.access(path.parent, os.W_OK):  # the profiler would log it, and go on without a file
+            raise SearchError(f"The trace cannot be written to {path}; name a file in a folder that can be written to.")
         os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # else the profiler prints when it starts, and that there is no GPU
         self.path = path
         self.operators: list[Operator] = []

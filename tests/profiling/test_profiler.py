@@ -51,6 +51,9 @@ def test_all_that_can_be_measured_here() -> None:
     found = profile(f"{__name__}:small", (1, 4, 4), device=CPU, batch_size=64, throughput=True, energy=True)
     assert found.memory is not None
     assert found.memory.how == "resident set of a fresh process"
+    assert found.memory.training_bytes is not None
+    assert found.memory.training_base_bytes is not None
+    assert found.memory.training_bytes >= found.memory.training_base_bytes
     assert found.throughput is not None
     assert found.throughput.best.examples_a_second > 0
     assert found.energy is None
@@ -82,6 +85,41 @@ def test_inputs_that_do_not_fit_are_refused_in_one_line(size: tuple[int, ...], m
     with pytest.raises(ModelError, match=message) as caught:
         profile(f"{__name__}:small", size, device=CPU)
     assert "\n" not in str(caught.value)
+
+
+class Stubborn(nn.Linear):
+    def forward(self, inputs: Tensor) -> Tensor:
+        if not inputs.is_meta:
+            raise ValueError("No numbers,\nplease.")
+        return super().forward(inputs)
+
+
+def stubborn() -> nn.Module:
+    return Stubborn(4, 2)
+
+
+def test_a_network_that_is_counted_and_does_not_run_is_refused_in_one_line() -> None:
+    with pytest.raises(
+        ModelError, match=r"^The network failed while its latency was measured\. ValueError: No numbers, please\.$"
+    ):
+        profile(f"{__name__}:stubborn", (4,), device=CPU)
+    with pytest.raises(
+        ModelError, match=r"^The network failed while its latency was measured\. ValueError: No numbers, please\.$"
+    ):
+        rank_sources([f"{__name__}:stubborn", f"{__name__}:stubborn"], (4,), device=CPU)
+
+
+def fixed() -> nn.Module:
+    return nn.Linear(4, 2).requires_grad_(False)
+
+
+def test_memory_that_cannot_be_measured_is_told_beside_all_that_was() -> None:
+    found = profile(f"{__name__}:fixed", (4,), device=CPU)
+    assert found.memory is not None
+    assert found.memory.inference_bytes is not None
+    assert (found.memory.training_bytes, found.memory.training_base_bytes) == (None, None)
+    assert any(note.endswith("A network without trainable parameters has no step of training.") for note in found.notes)
+    assert found.latencies[0].samples > 0
 
 
 def test_networks_are_ranked_by_where_they_come_from() -> None:

@@ -69,6 +69,13 @@ def test_a_function_that_makes_something_else_is_refused() -> None:
         factory("builtins:list")()
 
 
+def test_a_function_that_raises_is_named_beside_what_it_raised() -> None:
+    with pytest.raises(
+        ModelError, match=r"^'torch\.nn:Linear' made no network \(TypeError: .*'in_features' and 'out_features'\)\.$"
+    ):
+        factory("torch.nn:Linear")()
+
+
 def test_answers_that_the_space_does_not_have_are_refused() -> None:
     space = resolve_space("residual_cnn")
     source = source_of(space, space.sample(random.Random(4)), SIGNATURE)
