@@ -138,7 +138,8 @@ def compiling_problem() -> str | None:
 def compiled(module: nn.Module, *, dynamic: bool | None = None) -> Callable[..., Any]:
     """`module` through torch.compile, which forgets what it compiled before.
 
-    Else, of many networks of one class, torch compiles eight and calls all after them as they are, without a word.
+    Else, of many networks of one class, torch compiles eight and calls all after them as they are, without a word; or, where its
+    limit is lifted, as timm does when its optimisers are loaded, keeps them all and looks through them at every call.
     """
     torch._dynamo.reset()
     return torch.compile(module, dynamic=dynamic)
