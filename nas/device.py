@@ -94,6 +94,15 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
                 torch.mps.set_rng_state(state)
 
 
+def send(values: Tensor, device: torch.device) -> Tensor:
+    """`values`, which lie in the host's memory, on `device`.
+
+    CUDA takes a copy of them before this returns and does not wait for what the GPU was given before; Apple's GPU would read them
+    later, when they may be gone.
+    """
+    return values.to(device, non_blocking=device.type == "cuda")
+
+
 def random_states(device: torch.device) -> dict[str, Tensor]:
     """Where the random numbers of the CPU, and of `device`, stand."""
     states = {"cpu": torch.get_rng_state()}

@@ -5,7 +5,17 @@ import pytest
 import torch
 from torch import nn
 
-from nas.device import accelerator, forget_resident_peak, is_out_of_memory, pick, place, release, resident_bytes, synchronize
+from nas.device import (
+    accelerator,
+    forget_resident_peak,
+    is_out_of_memory,
+    pick,
+    place,
+    release,
+    resident_bytes,
+    send,
+    synchronize,
+)
 from nas.errors import SearchError
 
 CPU = torch.device("cpu")
@@ -137,3 +147,18 @@ def test_memory_between_what_is_still_used_goes_back_to_the_system() -> None:
     release(torch.device("cpu"))
     assert full - (resident_bytes() or 0) > 0.7 * 2_000 * 64_000
     assert len(held) == 200
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_what_is_sent_to_the_gpu_arrives_though_it_is_gone_here_and_the_gpu_is_busy() -> None:
+    device = torch.device("cuda:0")
+    busy = torch.rand(4_000, 4_000, device=device)
+    for _ in range(20):
+        busy = busy @ busy / 4_000
+    sent = []
+    for number in range(200):
+        values = torch.full((64,), float(number))
+        sent.append(send(values, device))
+        values.fill_(-1)
+    assert [values[0].item() for values in sent] == [float(number) for number in range(200)]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
-from nas.device import free_bytes
+from nas.device import free_bytes, send
 from nas.errors import BenchmarkError
 from nas.records import usable_cores
 from nas.training.task import Examples
@@ -93,7 +93,7 @@ class InMemory:
     def batches(self, picked: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         """Inputs and targets of the examples of each of `picked`."""
         for numbers in picked:
-            there = numbers.to(self.device)
+            there = send(numbers, self.device)
             yield self.examples.inputs[there], self.examples.targets[there]
 
 
@@ -115,16 +115,16 @@ class Streamed:
         return type(self)(Subset(self.dataset, range(count)), self.device, self.workers)
 
     def batches(self, picked: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs and targets of the examples of each of `picked`; a pinned batch is copied while the last one is computed."""
+        """Inputs and targets of the examples of each of `picked`, read ahead into pinned memory where they go to CUDA."""
         loader = DataLoader(
             self.dataset,
-            batch_sampler=[numbers.tolist() for numbers in picked],
+            batch_sampler=[numbers.tolist() or [0] for numbers in picked],  # of no example no batch can be made
             num_workers=self.workers,
             pin_memory=self.device.type == "cuda",
             generator=torch.Generator(),  # else it draws a number from the state that dropout draws from
         )
-        for inputs, targets in loader:
-            yield inputs.to(self.device, non_blocking=True), targets.to(self.device, non_blocking=True)
+        for numbers, (inputs, targets) in zip(picked, loader, strict=True):
+            yield send(inputs[: len(numbers)], self.device), send(targets[: len(numbers)], self.device)
 
 
 def _fits(source: Examples | Dataset[Any], device: torch.device) -> bool:

@@ -65,6 +65,14 @@ def test_a_stream_reads_what_is_asked_for_and_no_more() -> None:
 
 
 @pytest.mark.parametrize("loading", ["memory", "stream"])
+def test_a_process_that_has_no_share_of_a_batch_is_given_no_example(loading: str) -> None:
+    fed = feed(OnDisk(examples()), CPU, loading)  # type: ignore[arg-type]
+    (none, no_targets), (one, _) = fed.batches([torch.tensor([], dtype=torch.int64), torch.tensor([3])])
+    assert (tuple(none.shape), tuple(no_targets.shape)) == ((0, 1, 4, 4), (0,))
+    assert torch.equal(one, examples().inputs[3:4])
+
+
+@pytest.mark.parametrize("loading", ["memory", "stream"])
 def test_a_network_learns_the_same_however_it_is_fed(loading: str) -> None:
     expected, found = network(), network()
     trained(expected, recipe=AUGMENTED)
@@ -99,5 +107,6 @@ def test_data_of_unknown_length_are_refused() -> None:
 def test_examples_come_to_the_gpu(loading: str) -> None:
     fed = feed(examples(), torch.device("cuda:0"), loading)  # type: ignore[arg-type]
     for inputs, targets in fed.batches([torch.arange(8)]):
+        torch.cuda.synchronize()
         assert inputs.device == targets.device == torch.device("cuda:0")
         assert torch.equal(inputs.cpu(), examples().inputs[:8])
