@@ -9,7 +9,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("nas-harness", "torch", "torchvision", "timm", "fvcore", "optuna", "numpy", "scikit-learn")
+PACKAGES = ("nas-harness", "torch", "torchvision", "timm", "torchmetrics", "fvcore", "optuna", "numpy", "scikit-learn")
 """The packages whose versions can change a figure."""
 
 
