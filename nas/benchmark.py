@@ -256,7 +256,7 @@ class Recipe:
     """Gradients that are longer than this, all taken together, are cut to it (Pascanu et al. 2013, arXiv:1211.5063, alg. 1)."""
     accumulation: int = 1
     """Parts that a batch is trained in one after another, their gradients summed, to save memory. Batch normalisation sees the
-    parts."""
+    parts; and where positions do not count, such as padding, those of a part with few that do weigh more."""
     ema: float | None = None
     """Decay a step of a running mean of the weights, which is what is validated and kept (Polyak & Juditsky 1992); None for
     none."""

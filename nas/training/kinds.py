@@ -73,8 +73,8 @@ class NextToken(Loaded):
         return choose("NextToken", (f"bits_per_{self.unit}", "accuracy"), ("loss", "perplexity"), self.metrics)
 
     def loss(self, outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-        """Mean cross-entropy over all positions of logits (N, L, V) and tokens (N, L), with label smoothing."""
-        return functional.cross_entropy(outputs.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, label_smoothing=smoothing)
+        """Mean cross-entropy of logits (N, L, V) and tokens (N, L) over the positions that count, 0 where none does."""
+        return _over_positions(outputs, targets, smoothing)
 
     def meter(self, device: torch.device) -> Meter:
         """Of logits (N, L, V) and tokens (N, L)."""
@@ -97,9 +97,7 @@ class Tagging(Loaded):
 
     def loss(self, outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
         """Mean cross-entropy of logits (N, L, K) and classes (N, L) over the positions that count, 0 where none does."""
-        logits, classes = outputs.flatten(0, 1), targets.flatten()
-        nats = functional.cross_entropy(logits, classes, ignore_index=IGNORED, label_smoothing=smoothing, reduction="sum")
-        return nats / (classes != IGNORED).sum().clamp(min=1)
+        return _over_positions(outputs, targets, smoothing)
 
     def meter(self, device: torch.device) -> Meter:
         """Of logits (N, L, K) and classes (N, L)."""
@@ -130,3 +128,10 @@ class Regression(Loaded):
     def meter(self, device: torch.device) -> Meter:
         """Of numbers (N, F), in the targets' own unit."""
         return make_meter(self.measured(), device)
+
+
+def _over_positions(outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """Mean cross-entropy of logits (N, L, K) over the positions whose class is not IGNORED, with label smoothing."""
+    logits, classes = outputs.flatten(0, 1), targets.flatten()
+    nats = functional.cross_entropy(logits, classes, ignore_index=IGNORED, label_smoothing=smoothing, reduction="sum")
+    return nats / (classes != IGNORED).sum().clamp(min=1)

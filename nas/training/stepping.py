@@ -60,7 +60,8 @@ class Stepper:
     def __call__(self, inputs: Tensor, targets: Tensor, of: int | None = None) -> Tensor:
         """One step on a batch, or on this process's part of a batch `of` so many; returns the part's mean loss, detached.
 
-        Gradients are those of the mean over all examples of the batch, wherever they are. Batch normalisation sees the part.
+        Gradients are those of the mean over all examples of the batch, wherever they are: parts weigh by their examples, also
+        where some of their positions do not count. Batch normalisation sees the part.
 
         A batch that does not fit into memory is trained in halves, their gradients summed; MOST_HALVINGS times at most.
         """

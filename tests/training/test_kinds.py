@@ -72,17 +72,22 @@ def test_an_unknown_unit_of_text_is_refused() -> None:
     assert str(caught.value) == "A text's unit is one of token, character, byte, word, got 'letter'."
 
 
+BY_POSITION = pytest.mark.parametrize("task", [Tagging(nothing), NextToken(nothing)], ids=["Tagging", "NextToken"])
+
+
+@BY_POSITION
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_the_loss_of_tags_is_that_of_the_positions_that_count(smoothing: float) -> None:
+def test_the_loss_is_that_of_the_positions_that_count(task: Task, smoothing: float) -> None:
     logits_NLK, tags_NL = torch.randn(3, 4, 5), torch.tensor([[0, 1, IGNORED, 2], [IGNORED] * 4, [3, 4, 0, IGNORED]])
     counted_NL = tags_NL != IGNORED
     expected = functional.cross_entropy(logits_NLK[counted_NL], tags_NL[counted_NL], label_smoothing=smoothing)
-    assert Tagging(nothing).loss(logits_NLK, tags_NL, smoothing).item() == pytest.approx(expected.item(), rel=1e-6)
+    assert task.loss(logits_NLK, tags_NL, smoothing).item() == pytest.approx(expected.item(), rel=1e-6)
 
 
-def test_a_batch_without_a_position_that_counts_is_no_loss_and_no_divergence() -> None:
+@BY_POSITION
+def test_a_batch_without_a_position_that_counts_is_no_loss_and_no_divergence(task: Task) -> None:
     logits_NLK = torch.randn(2, 3, 5, requires_grad=True)
-    loss = Tagging(nothing).loss(logits_NLK, torch.full((2, 3), IGNORED), 0.0)
+    loss = task.loss(logits_NLK, torch.full((2, 3), IGNORED), 0.0)
     loss.backward()
     assert loss.item() == 0
     assert logits_NLK.grad is not None
