@@ -65,11 +65,13 @@ def train_one(
     on_step: "Callable[[Loop], None]" = lambda _: None,
     **options: Any,
 ) -> Trained | None:
-    """Train one architecture of `space` on the benchmark `on`, and measure it as a search does; no limit holds it back.
+    """Train one architecture of `space` on the benchmark `on`, and measure it as a search does, from the beginning to the end.
 
     `architecture` is one, its choices, or what `pick_architecture` takes. `options` are those of a `SearchConfig`: seed, epochs,
-    device and so on. Test data are read only for `test`. `out` is a folder for its weights and record, `trace` a file for a
-    profiler's trace of some steps. `on_event` is told the epochs and the end, `on_step` the loop after every step.
+    device and so on; what only several candidates or a ledger have (trials, limits, pruner, checkpoint …) is left aside. Of
+    replicates the figures are means, the weights are the first's, and no steps are told. Test data are read only for `test`.
+    `out` is a folder for weights and record, `trace` a file for a profiler's trace of some steps. `on_event` is told the epochs
+    and the end, `on_step` the loop after every step.
 
     Of several processes that torchrun started the first returns what came of it, and the others, which help it, None.
 
@@ -77,6 +79,8 @@ def train_one(
         NasError: an option is wrong, or the data, the device or a folder are missing.
     """
     config = SearchConfig.make(space=space, on=on, **options)
+    if trace is not None and config.replicates > 1:
+        raise SearchError(f"A trace is of one training, got {config.replicates} replicates; leave one of them out.")
     if isinstance(architecture, Architecture | Mapping):
         choices = architecture.choices if isinstance(architecture, Architecture) else architecture
         chosen = config.space.architecture(choices)
@@ -99,7 +103,8 @@ def train_one(
 
 
 def _evaluator(config: SearchConfig, ranks: "Ranks | None") -> Any:
-    return make_evaluator(config.space, config.on, (), data=config.data, ranks=ranks, **config.means)
+    given = {**config.means, "data": config.data, "replicates": config.replicates, "together": config.together}
+    return make_evaluator(config.space, config.on, (), ranks=ranks, **given)
 
 
 class _Run:

@@ -85,3 +85,15 @@ def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_trained(tmp_
     (tmp_path / "file").write_text("")
     with pytest.raises(SearchError, match="file/out cannot be written to: Not a directory"):
         trained(out=tmp_path / "file" / "out")
+
+
+def test_replicates_are_trained_and_their_mean_is_the_figure() -> None:
+    one = trained(replicates=2, seed=3)
+    assert [replicate.seed for replicate in one.record.replicates] == [3, 4]
+    accuracies = [replicate.figures["validation_accuracy"] for replicate in one.record.replicates]
+    assert one.record.figures["validation_accuracy"] == pytest.approx(sum(accuracies) / 2)
+
+
+def test_a_trace_of_replicates_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SearchError, match=r"^A trace is of one training, got 2 replicates; leave one of them out\.$"):
+        trained(replicates=2, trace=tmp_path / "trace.json")
