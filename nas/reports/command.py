@@ -1,5 +1,6 @@
 """The commands that do a study again, composed of its definition."""
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -37,6 +38,8 @@ def _search(entry: StudyEntry, trials: Sequence[Trial]) -> list[str]:
     words += ["--seed", str(definition["seed"])]
     if "replicates" in definition:
         words += ["--replicates", str(definition["replicates"])]
+    if "together" in definition:
+        words += ["--together", definition["together"]]
     for limit in definition["limits"]:
         words += ["--limit", limit]
     if definition["objectives"] != definition["benchmark"]["objectives"]:
@@ -55,7 +58,8 @@ def _budget(definition: Mapping[str, Any]) -> list[str]:
 
 
 def _recipe(definition: Mapping[str, Any]) -> list[str]:
-    return [word for name, value in definition.get("recipe", {}).items() for word in ("--recipe", f"{name}={value}")]
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in definition.get("recipe", {}).items()}
+    return [word for name, text in texts.items() for word in ("--recipe", f"{name}={text}")]
 
 
 def _setting(trials: Sequence[Trial]) -> list[str]:

@@ -143,7 +143,7 @@ def _check_figures(figures: Iterable[str], benchmark: Benchmark) -> None:
 
 
 class SearchConfig(BaseModel):
-    """One search. All but `space_path`, `trials`, `proposals`, `checkpoint`, `data` and `means` decides what its trials mean."""
+    """One search. Its `definition` is what decides what its trials mean; the rest says where, by what means and how long."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True)
 
@@ -302,6 +302,7 @@ class SearchConfig(BaseModel):
             "recipe": dict(self.recipe),
             "seed": self.seed,
             **({"replicates": self.replicates} if self.replicates > 1 else {}),  # so that older studies keep their names
+            **({"together": self.together} if self.replicates > 1 and self.together != "never" else {}),
         }
 
     @property

@@ -18,6 +18,7 @@ from nas.errors import LedgerError
 from nas.records import Failure
 from nas.reports import write_report
 from nas.reports.origin import holds
+from nas.searching import SearchConfig
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -462,10 +463,18 @@ def test_what_differs_from_the_benchmark_is_in_the_command(make_book: MakeBook) 
 
 
 def test_replicates_are_in_the_command(make_book: MakeBook) -> None:
-    book = make_book(replicates=3)
+    book = make_book(replicates=3, together="auto")
     book.add(record())
     (line,) = reproduced(book)
-    assert options(line)["replicates"] == 3
+    assert (options(line)["replicates"], options(line)["together"]) == (3, "auto")
+
+
+def test_the_recipe_in_the_command_is_read_as_it_was_given(make_book: MakeBook) -> None:
+    recipe = {"patience": None, "flip": True, "optimizer": "lamb", "mixup": 0.2}
+    book = make_book(recipe=recipe)
+    book.add(record())
+    (line,) = reproduced(book)
+    assert SearchConfig.make(space="residual_cnn", on="digits", recipe=options(line)["recipe"]).recipe == recipe
 
 
 def test_a_study_of_many_proposals_asks_for_as_many(book: Book) -> None:

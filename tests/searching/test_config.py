@@ -60,9 +60,9 @@ def test_equal_searches_have_equal_names_and_others_have_others(folder: Path) ->
 
     assert name() == name(trials=99, threads=2, device="cpu", precision="bfloat16", compile="auto", loading="stream")
     others = [{"seed": 1}, {"strategy": "random"}, {"epochs": 3}, {"steps": 9}, {"flops": 1e9}, {"recipe": "mixup=0.2"}]
-    others += [{"replicates": 2}, {"replicates": 3}]
-    assert name() == name(replicates=1)
-    assert len({name(), name(limits="params <= 5"), *(name(**other) for other in others)}) == 10
+    others += [{"replicates": 2}, {"replicates": 3}, {"replicates": 3, "together": "always"}]
+    assert name() == name(replicates=1) == name(together="always")
+    assert len({name(), name(limits="params <= 5"), *(name(**other) for other in others)}) == 11
     assert name(study="mine") == "mine"
 
 
