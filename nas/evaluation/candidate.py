@@ -16,7 +16,7 @@ from nas.device import Precision, accelerator, is_out_of_memory, pick, place, re
 from nas.errors import ModelError, NasError, SearchError
 from nas.evaluation.replicating import mean_curve, mean_figures
 from nas.models import Cost, build, cost, example
-from nas.profiling.flops import second_opinion
+from nas.profiling.flops import check_macs
 from nas.profiling.latency import measure_latency
 from nas.profiling.layers import Counts, count_layers
 from nas.profiling.memory import peak_memory_bytes
@@ -198,11 +198,12 @@ class _Run:
         self.reckon()
         if self.broken():
             return "infeasible"
-        self.count()
+        counts = self.count()
         if self.broken():
             return "infeasible"
         model = self.model = self.build()
-        self.compare_counts(model, int(self.figures["macs"]))
+        _, self.gathered["uncounted"], doubts = check_macs(model, self.evaluator.benchmark.signature.input, counts)
+        self.notes += doubts
         place(model, self.evaluator.device)
         self.measure(model)
         if self.broken():
@@ -220,7 +221,7 @@ class _Run:
         """Figures by the layers' formulas, so that a candidate outside the limits costs next to nothing."""
         self.figures |= _figures(cost(self.evaluator.space, self.architecture, self.evaluator.benchmark.signature))
 
-    def count(self) -> None:
+    def count(self) -> Counts:
         """Figures of a pass on the meta device, by torch's formulas, which go before the layers'."""
         signature = self.evaluator.benchmark.signature
         counts = count_layers(lambda: build(self.evaluator.space, self.architecture, signature), signature.input)
@@ -230,21 +231,11 @@ class _Run:
                 self.notes.append(f"The layers' formulas give {self.figures[name]:,} {name}; the figure is torch's.")
         self.figures |= counted
         self.gathered["uncounted"] = counts.uncounted
+        return counts
 
     def build(self, number: int = 0) -> nn.Module:
         evaluator = self.evaluator
         return build(evaluator.space, self.architecture, evaluator.benchmark.signature, seed=self.seed + number)
-
-    def compare_counts(self, model: nn.Module, macs: int) -> None:
-        """Ask a second counter, which also knows what neither counts."""
-        try:
-            theirs, uncounted = second_opinion(model, self.evaluator.benchmark.signature.input)
-        except Exception as error:  # tracing may fail where training does not
-            self.notes.append(f"fvcore could not trace it ({type(error).__name__}); multiply-adds are counted by torch alone.")
-            return
-        self.gathered["uncounted"] = uncounted
-        if theirs != macs:
-            self.notes.append(f"fvcore counts {theirs:,} multiply-adds, torch {macs:,}; the figure is torch's.")
 
     def measure(self, model: nn.Module) -> None:
         """Latency of one example, and the memory of a training step of a twin, so that `model` stays as it is."""

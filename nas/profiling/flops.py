@@ -8,7 +8,7 @@ says so.
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
 
@@ -19,6 +19,7 @@ from nas.models import COSTLESS
 from nas.profiling.contraction import contraction
 from nas.profiling.fourier import FOURIER
 from nas.profiling.inputs import Inputs, batch_of
+from nas.profiling.layers import Counts
 from nas.profiling.traced import Value, is_list, numbers, shape, shapes
 
 with warnings.catch_warnings():
@@ -51,6 +52,20 @@ def second_opinion(model: nn.Module, inputs: Inputs) -> tuple[int, dict[str, int
         for module, training in modes.items():
             module.training = training
     return sum(map(int, by_operator.values())), {name.removeprefix("aten::"): times for name, times in sorted(unknown.items())}
+
+
+def check_macs(model: nn.Module, inputs: Inputs, counts: Counts) -> tuple[int | None, Mapping[str, int], tuple[str, ...]]:
+    """The multiply-adds of `model` by fvcore, None where it cannot trace it; the operators that neither counter knows, in torch's
+    names where it cannot; and what to note where they do not confirm `counts`.
+    """
+    try:
+        theirs, uncounted = second_opinion(model, inputs)
+    except Exception as error:  # tracing may fail where running does not
+        note = f"fvcore could not trace it ({type(error).__name__}); multiply-adds are counted by torch alone."
+        return None, counts.uncounted, (note,)
+    if theirs == counts.macs:
+        return theirs, uncounted, ()
+    return theirs, uncounted, (f"fvcore counts {theirs:,} multiply-adds, torch {counts.macs:,}; the figure is torch's.",)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from nas.device import accelerator, place, seeded
 from nas.errors import ModelError, NasError, printable
 from nas.profiling.backends import Backend
 from nas.profiling.energy import Energy, measure_energy, why_no_energy
-from nas.profiling.flops import second_opinion
+from nas.profiling.flops import check_macs
 from nas.profiling.inputs import Inputs, batch_of
 from nas.profiling.interleaving import Standing, rank_by_latency
 from nas.profiling.latency import measure_latency
@@ -104,7 +104,8 @@ def profile(
         predicted = predict_training_memory(make, inputs, batch_size=training_batch)
         say("tracing a pass")
         network = make()
-        second, uncounted = _traced(network, inputs, counts, notes)
+        second, uncounted, doubts = check_macs(network, inputs, counts)
+        notes += doubts
         place(network, device)
         batch = batch_of(inputs, device, batch_size)
         latencies = []
@@ -130,7 +131,7 @@ def profile(
         counts=counts,
         training_memory=predicted,
         second_macs=second,
-        uncounted=uncounted,
+        uncounted=dict(uncounted),
         latencies=tuple(latencies),
         memory=seen,
         throughput=through,
@@ -171,18 +172,6 @@ def _running(figure: str) -> Iterator[None]:
     except Exception as error:
         reason = printable(" ".join(str(error).split()))[:200]
         raise ModelError(f"The network failed while its {figure} was measured. {type(error).__name__}: {reason}") from error
-
-
-def _traced(network: nn.Module, inputs: Inputs, counts: Counts, notes: list[str]) -> tuple[int | None, dict[str, int]]:
-    """fvcore's multiply-adds, and the operators that neither counter knows."""
-    try:
-        second, uncounted = second_opinion(network, inputs)
-    except Exception as error:  # tracing may fail where running does not
-        notes.append(f"fvcore could not trace it ({type(error).__name__}); multiply-adds are counted by torch alone.")
-        return None, dict(counts.uncounted)
-    if second != counts.macs:
-        notes.append(f"fvcore counts {second:,} multiply-adds, torch {counts.macs:,}; the figure is torch's.")
-    return second, uncounted
 
 
 def _memory(

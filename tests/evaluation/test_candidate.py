@@ -534,7 +534,7 @@ def test_a_network_that_cannot_be_traced_is_noted_and_trained(monkeypatch: pytes
     def untraceable(*_: object) -> None:
         raise RuntimeError("no trace")
 
-    monkeypatch.setattr("nas.evaluation.candidate.second_opinion", untraceable)
+    monkeypatch.setattr("nas.profiling.flops.second_opinion", untraceable)
     record = evaluated()
     assert record.outcome == "complete"
     assert record.uncounted == {}  # torch's counter knew all
@@ -542,7 +542,7 @@ def test_a_network_that_cannot_be_traced_is_noted_and_trained(monkeypatch: pytes
 
 
 def test_a_second_counter_that_disagrees_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas.evaluation.candidate.second_opinion", lambda *_: (1_000, {"cdist": 1}))
+    monkeypatch.setattr("nas.profiling.flops.second_opinion", lambda *_: (1_000, {"cdist": 1}))
     record = evaluated()
     assert record.figures["macs"] == MACS
     assert record.notes == (f"fvcore counts 1,000 multiply-adds, torch {MACS:,}; the figure is torch's.",)
