@@ -128,8 +128,8 @@ def test_a_search_that_is_done_prints_its_leaderboard_and_the_next_step(run: Nas
             "Invalid value for '--trials': 'x' is not a valid integer.",
         ),
         (
-            ["search", "residual_cnn", "--on", "digits", "--strategy", "grid"],
-            "The strategy 'grid' needs the values of every choice;",
+            ["search", "residual_cnn", "--on", "digits", "--strategy", "partialfixed"],
+            "The strategy 'partialfixed' needs the choices to fix and another sampler;",
         ),
         (["search", "--config", "missing.yaml"], "missing.yaml: cannot be read: No such file or directory."),
         (["search", "residual_cnn", "--on", "digits", "--limit", "x"], "a limit reads like 'params <= 50e3', got 'x'."),
