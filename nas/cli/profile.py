@@ -1,12 +1,16 @@
 """`nas profile`: what a network costs, or which of several is fastest."""
 
 import json
+import os
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from nas.cli.printing import FOLDER, as_json, console, print_grid, status
 from nas.cli.spaces import space_path
@@ -64,23 +68,28 @@ def profile(
     ARCHITECTURE is its choices as JSON, a file of them, or STUDY:NUMBER or STUDY:ID, a trial of a study; without it the first
     of the space is taken, or one by --random. Several are ranked by latency.
     """  # noqa: D301 - click reads the character itself: lines are kept as they are
-    sources, inputs, title = _networks(space, architecture, given)
-    from nas.device import pick
-    from nas.profiling import profile as measure
-    from nas.profiling import rank_sources
+    standing: Standing | None = None
+    with redirect_stdout(sys.stderr):  # what a network prints is none of the figures
+        sources, inputs, title = _networks(space, architecture, given)
+        from nas.device import pick
+        from nas.profiling import profile as measure
+        from nas.profiling import rank_sources
 
-    how = {"device": pick(given["device"]), "threads": given["threads"], "batch_size": given["batch_size"]}
-    with status() as say:
-        if len(sources) > 1:
-            say("timing in turns")
-            (backend,) = _single(backends)
-            standing = rank_sources(sources, inputs, backend=backend, **how)  # type: ignore[arg-type]
-            click.echo(json.dumps(_standing_data(standing, architecture), indent=1)) if as_json else _print_standing(
-                standing, architecture
-            )
-            return
-        asked = {name: given[name] for name in ("memory", "throughput", "energy")}
-        found = measure(sources[0], inputs, backends=backends or ("eager",), say=say, **asked, **how)  # type: ignore[arg-type]
+        how = {"device": pick(given["device"]), "threads": given["threads"], "batch_size": given["batch_size"]}
+        with status() as say:
+            if len(sources) > 1:
+                say("timing in turns")
+                (backend,) = _single(backends)
+                standing = rank_sources(sources, inputs, backend=backend, **how)  # type: ignore[arg-type]
+            else:
+                asked = {name: given[name] for name in ("memory", "throughput", "energy")}
+                found = measure(sources[0], inputs, backends=backends or ("eager",), say=say, **asked, **how)  # type: ignore[arg-type]
+    if standing is not None:
+        if as_json:
+            click.echo(json.dumps(_standing_data(standing, architecture), indent=1))
+        else:
+            _print_standing(standing, architecture)
+        return
     if plot is not None:
         from nas.reports.layers import plot_layers
 
@@ -105,10 +114,16 @@ def _networks(
     if (space is None) == (model is None):
         raise SearchError("A network is named by SPACE (with --on BENCHMARK) or by --model; give one of the two.")
     if model is not None:
+        _refuse(["on", "random_seed", "ledger", "space_path"], "is about architectures of a space, and --model is none")
+        if not model.startswith("timm:"):
+            sys.path.append(os.getcwd())  # what is installed goes before it
         size = _size(given["size"]) if given["size"] else _own_size(model)
         return [model], size, f"{model} on {'×'.join(map(str, size))}"
     if given["on"] is None:
         raise SearchError("What is fed to a space's network is the benchmark's to say; give --on BENCHMARK.")
+    _refuse(["size"], "is for --model; what is fed to a space's network is the benchmark's to say")
+    if len(architecture) > 1:
+        _refuse(["memory", "throughput", "energy", "rows", "plot"], "is for one network, and several are only timed")
     from nas.profiling import source_of
     from nas.searching import check_input, pick_architecture, resolve_benchmark, resolve_space
 
@@ -120,6 +135,14 @@ def _networks(
     ]
     title = f"{found.name} v{found.version} on {benchmark.name}: {picked[0].id}"
     return [source_of(found, one, benchmark.signature) for one in picked], benchmark.signature.input, title
+
+
+def _refuse(names: Sequence[str], why: str) -> None:
+    """Raise a SearchError for an option that was given and would do nothing."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        if option.name in names and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
+            raise SearchError(f"{option.opts[0]} {why}; leave it out.")
 
 
 def _size(text: str) -> tuple[int, ...]:
@@ -176,9 +199,10 @@ def _lines(found: "Profile") -> Iterator[tuple[str, str]]:
     counts, batch = found.counts, found.batch_size
     frozen = counts.params_total - counts.params
     yield "parameters", f"{counts.params:,}" + (f" trainable, {frozen:,} frozen" if frozen else "")
-    kinds = ", ".join(f"{_bytes(size)} {kind}" for kind, size in counts.weight_bytes.items())
+    parts = [f"{_bytes(size)} {kind}" for kind, size in counts.weight_bytes.items()]
     buffers = sum(counts.buffer_bytes.values())
-    yield "size", f"{_bytes(counts.size_bytes)}: {kinds}" + (f", {_bytes(buffers)} of buffers" if buffers else "")
+    parts += [f"{_bytes(buffers)} of buffers"] if buffers else []
+    yield "size", _bytes(counts.size_bytes) + (f": {', '.join(parts)}" if parts else "")
     by = "both counters agree" if found.agree else "by torch's counter"
     yield "multiply-adds", f"{counts.macs:,} ({counts.flops:,} FLOPs) of one example, {by}"
     if found.uncounted:

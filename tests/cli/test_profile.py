@@ -1,4 +1,5 @@
 import json
+import sys
 import xml.etree.ElementTree
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,53 @@ def test_several_architectures_are_timed_in_turns(tmp_path: Path, monkeypatch: p
     text = run("macro_cnn", str(large), str(small), "--on", "digits")
     assert text.index("small.json") < text.index("large.json")
     assert "Kendall's tau" in text
+
+
+def test_networks_of_the_working_folder_are_found_and_what_they_print_is_no_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    Path("talking_networks.py").write_text(
+        "from torch import nn\n\nclass Talking(nn.Flatten):\n    def forward(self, x):\n        print('Here I am.')\n"
+        "        return super().forward(x)\n"
+    )
+    done = CliRunner().invoke(main, ["profile", "--model", "talking_networks:Talking", "--input", "4", "--no-memory", "--json"])
+    assert json.loads(done.stdout)["counts"]["params"] == 0
+    assert "Here I am." in done.stderr
+
+
+def test_a_network_without_weights_has_the_size_of_nothing() -> None:
+    assert "size            0 bytes\n" in run("--model", "torch.nn:Flatten", "--input", "4", "--no-memory")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--model", "timm:resnet18", "--on", "digits"],
+            "--on is about architectures of a space, and --model is none; leave it out.",
+        ),
+        (
+            ["--model", "timm:resnet18", "--random", "3"],
+            "--random is about architectures of a space, and --model is none; leave it out.",
+        ),
+        (
+            ["macro_cnn", "--on", "digits", "--input", "3"],
+            "--input is for --model; what is fed to a space's network is the benchmark's to say; leave it out.",
+        ),
+        (
+            ["macro_cnn", "a.json", "b.json", "--on", "digits", "--plot", "a.png"],
+            "--plot is for one network, and several are only timed; leave it out.",
+        ),
+        (
+            ["macro_cnn", "a.json", "b.json", "--on", "digits", "--no-memory"],
+            "--memory is for one network, and several are only timed; leave it out.",
+        ),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(words: list[str], message: str) -> None:
+    assert complaint(*words) == message
 
 
 BOTH = "A network is named by SPACE (with --on BENCHMARK) or by --model; give one of the two."
