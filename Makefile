@@ -44,7 +44,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "Setting up $(VENV): torch comes first and is large, a few minutes."
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch torchvision
-	$(PIP) --editable .
+	$(PIP) --editable ".[nni]"
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -4,7 +4,6 @@ import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from importlib.util import find_spec
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
@@ -21,8 +20,6 @@ from nas.strategies.local_search import LocalSearch
 from nas.strategies.surrogate import SurrogateSearch
 
 _ALIASES = {"cmaes": "CmaEsSampler", "nsga2": "NSGAIISampler", "nsga3": "NSGAIIISampler"}
-_NEEDS_PACKAGES = {"cmaes": "cmaes"}
-"""Packages that neither the harness nor Optuna brings; a sampler asks for its own only after the first trials."""
 
 _NEEDS_ARGUMENTS = {"partialfixed": "the choices to fix and another sampler"}
 
@@ -64,7 +61,7 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
     """The sampler called `name`, drawing from `seed`.
 
     Raises:
-        StrategyError: there is none, it needs arguments, or a package that it needs is missing.
+        StrategyError: there is none, or it needs arguments.
     """
     if name in _NEEDS_ARGUMENTS:
         raise StrategyError(f"The strategy {name!r} needs {_NEEDS_ARGUMENTS[name]}; make it in Python and pass the sampler.")
@@ -73,9 +70,6 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
     known = strategies()
     if name not in known:
         raise StrategyError(f"No strategy is called {name!r}. {did_you_mean(name, [*OWN, *known])}")
-    package = _NEEDS_PACKAGES.get(name)
-    if package is not None and find_spec(package) is None:
-        raise StrategyError(f"The strategy {name!r} needs the package {package!r}; install it with pip.")
     sampler = known[name]
     takes = inspect.signature(sampler).parameters
     options = {"seed": seed} if "seed" in takes else {}
