@@ -6,6 +6,7 @@ NasError
 ├── RegistryError    a name is unknown, owned twice, or its owner cannot be loaded
 ├── BenchmarkError   a benchmark's data is missing or does not fit
 │   └── DataMissing  its files, or the package that reads them, are nowhere on this machine
+├── TableError       a table of trained architectures cannot be read or written, or lacks what is asked of it
 ├── StrategyError    a strategy or pruner is unknown or cannot serve the study
 ├── ModelError       a layer does not fit the shape it is given
 ├── LedgerError      the ledger cannot be opened, is in use, or holds another study of that name
@@ -40,6 +41,10 @@ class BenchmarkError(NasError):
 
 class DataMissing(BenchmarkError):
     """A benchmark's files, or the package that reads them, are nowhere on this machine."""
+
+
+class TableError(NasError):
+    """A table of trained architectures cannot be read or written, or lacks what is asked of it."""
 
 
 class StrategyError(NasError):
