@@ -4,7 +4,15 @@ from nas.space.architecture import Architecture
 from nas.space.breeding import Parent
 from nas.space.completions import Completions
 from nas.space.counting import architecture_at, architectures, draw, index_of, sample_uniformly
-from nas.space.declaration import digest, parse_space, read_space, space_from_data, space_to_data, space_to_yaml
+from nas.space.declaration import (
+    digest,
+    parse_space,
+    read_space,
+    space_from_data,
+    space_from_document,
+    space_to_data,
+    space_to_yaml,
+)
 from nas.space.domain import Categorical, Domain, Integer, Real, Value, same_value
 from nas.space.encoding import Encoding
 from nas.space.finding import known_spaces, readme_beside, resolve_space
@@ -72,6 +80,7 @@ __all__ = [
     "size_if_counted",
     "size_text",
     "space_from_data",
+    "space_from_document",
     "space_to_data",
     "space_to_yaml",
 ]

@@ -82,6 +82,15 @@ def space_from_data(data: Mapping[str, Any], source: str = "<data>") -> Space:
     return _Parser(Document(source, data, {})).space()
 
 
+def space_from_document(document: Document) -> Space:
+    """The space that `document` declares, such as a part of a larger one; complaints name its lines.
+
+    Raises:
+        DocumentError: the declaration breaks a rule; names line and path.
+    """
+    return _Parser(document).space()
+
+
 def space_to_data(space: Space) -> dict[str, Any]:
     """`space` as plain data, ready for YAML or JSON; `space_from_data` gives an equal space."""
     accepts = space.accepts[0] if len(space.accepts) == 1 else list(space.accepts)
