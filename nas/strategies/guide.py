@@ -22,6 +22,7 @@ from nas.records import Epoch, Record, Trial
 from nas.space import Architecture, Limit, Space, size_if_counted
 from nas.strategies.choosing import ChoosingSampler
 from nas.strategies.distributions import distribution, suggest
+from nas.strategies.pruning import ParetoPruner
 from nas.strategies.samplers import SINGLE, make_own, make_pruner, make_sampler
 
 
@@ -59,14 +60,26 @@ class Guide:
         if strategy == "bruteforce" and (holds := size_if_counted(space)) in (None, math.inf):
             why = "holds more than can be counted" if holds is None else "has real ranges"
             raise StrategyError(f"The strategy 'bruteforce' needs a finite space, {space.name!r} {why}; name another.")
-        if pruner != "none" and len(objectives) > 1:
-            raise StrategyError(f"Optuna prunes by one objective, this study has {len(objectives)}; leave --pruner out.")
+        optunas_pruner = make_pruner(pruner)
+        if pruner == "pareto" and len(objectives) == 1:
+            raise StrategyError(
+                "The pruner 'pareto' stops by several objectives, this study has one; name median, asha or hyperband."
+            )
+        if pruner not in {"none", "pareto"} and len(objectives) > 1:
+            raise StrategyError(
+                f"The pruner {pruner!r} stops by one objective, this study has {len(objectives)}; "
+                "name pareto, or leave --pruner out."
+            )
         self.space = space
         self.objectives = tuple(objectives)
         self.limits = tuple(limits)
         self.strategy = strategy
         self.own = make_own(strategy, space) if isinstance(strategy, str) else None
         self.seed = seed
+        self.pruner = pruner
+        self.pareto = ParetoPruner(objectives) if pruner == "pareto" else None
+        self.foreseen: dict[int, Mapping[str, float]] = {}
+        """Proposal's number → what is known before training, of those under way."""
         # Some samplers keep notes on the study, so the storage is held too: it can be asked for them.
         self.storage = optuna.storages.InMemoryStorage()
         with _quiet():
@@ -75,7 +88,7 @@ class Guide:
                 storage=self.storage,
                 directions=[objective.direction for objective in objectives],
                 sampler=self._sampler(0),
-                pruner=make_pruner(pruner),
+                pruner=optunas_pruner,
             )
         # Who asks knows when to stop; Optuna's own `stop`, which brute force calls at its end, raises outside of `optimize`.
         self.study.stop = lambda: None  # type: ignore[method-assign]
@@ -92,14 +105,28 @@ class Guide:
             _ = trial.relative_params  # let the sampler note what it would have noted, such as the generation
         return Proposal(number, self.space.walk(lambda name, domain: suggest(trial, name, domain)), trial)
 
+    def foresee(self, proposal: Proposal, figures: Mapping[str, float]) -> bool:
+        """Note the figures that are known before training; True where the pruner wants the trial left untrained."""
+        self.foreseen[proposal.number] = dict(figures)
+        return self.pareto is not None and self.pareto.hopeless(figures)
+
     def report(self, proposal: Proposal, epoch: Epoch) -> bool:
         """Note a point of the learning curve; True where the pruner wants the trial stopped."""
-        if len(self.objectives) > 1:
+        if self.pareto is not None:
+            return self.pareto.hopeless(self.foreseen.get(proposal.number, {}), epoch)
+        if len(self.objectives) > 1 or self.pruner == "wilcoxon":
             return False
-        value = epoch.figures.get(self.objectives[0].figure)
+        return self._report(proposal, epoch.figures, epoch.epoch)
+
+    def report_replicate(self, proposal: Proposal, number: int, figures: Mapping[str, float]) -> bool:
+        """Note what training from seed `number`, counted from 0, came to; True where the pruner wants no further training."""
+        return self.pruner == "wilcoxon" and self._report(proposal, figures, number)
+
+    def _report(self, proposal: Proposal, figures: Mapping[str, float], step: int) -> bool:
+        value = figures.get(self.objectives[0].figure)
         if value is None:
             return False
-        proposal.trial.report(value, epoch.epoch)
+        proposal.trial.report(value, step)
         return proposal.trial.should_prune()
 
     def tell(self, proposal: Proposal, record: Record) -> Mapping[str, Any]:
@@ -110,6 +137,11 @@ class Guide:
         if record.outcome == "failed":
             proposal.trial.set_constraint("failed", 1.0)  # told as FAIL, TPE would look away and propose it again
         state, values = self._outcome(record)
+        if self.pareto is not None:
+            self.pareto.learn(record)
+        self.foreseen.pop(proposal.number, None)
+        if self.pruner == "wilcoxon":
+            _catch_up(proposal.trial, self._steps(record))
         with _quiet():
             told = self.study.tell(proposal.trial, values, state=state, skip_if_finished=False)
         return {"sampler": _plain(told.system_attrs), **self._new_notes()}
@@ -125,8 +157,9 @@ class Guide:
         """Tell of a finished trial of an earlier run, in the order of the numbers."""
         assert trial.record is not None  # noqa: S101 - only finished trials are restored
         state, values = self._outcome(trial.record)
-        figure = self.objectives[0].figure
-        curve = {point.epoch: point.figures[figure] for point in trial.record.curve if figure in point.figures}
+        if self.pareto is not None:
+            self.pareto.learn(trial.record)
+        reported = len(self.objectives) == 1 and (trial.reused_from is None or self.pruner == "wilcoxon")
         domains = self.space.domains(trial.architecture)
         self.study.add_trial(
             optuna.trial.create_trial(
@@ -134,7 +167,7 @@ class Guide:
                 values=values,
                 params=dict(trial.architecture.choices),
                 distributions={name: distribution(domain) for name, domain in domains.items()},
-                intermediate_values=curve if len(self.objectives) == 1 and trial.reused_from is None else {},
+                intermediate_values=self._steps(trial.record) if reported else {},
                 system_attrs=dict(trial.proposal.get("sampler", {})),
             )
         )
@@ -146,9 +179,19 @@ class Guide:
         """Optuna's words for what came of an evaluation."""
         values = [record.figures.get(objective.figure) for objective in self.objectives]
         known = [value for value in values if value is not None]
-        if record.outcome in {"failed", "pruned"} or len(known) < len(values):
+        stopped = record.outcome == "pruned" and not record.replicates  # of whole trainings, the mean is worth telling
+        if record.outcome == "failed" or stopped or len(known) < len(values):
             return TrialState.PRUNED, None
         return TrialState.COMPLETE, known
+
+    def _steps(self, record: Record) -> dict[int, float]:
+        """What an evaluation reports to Optuna: the learning curve, or for wilcoxon what each replicate came to."""
+        figure = self.objectives[0].figure
+        if self.pruner == "wilcoxon":
+            told = dict(enumerate(one.figures for one in record.replicates if record.outcome != "failed"))
+        else:
+            told = {point.epoch: point.figures for point in record.curve}
+        return {step: figures[figure] for step, figures in told.items() if figure in figures}
 
     def _sampler(self, number: int) -> BaseSampler:
         if not isinstance(self.strategy, str):
@@ -160,6 +203,14 @@ class Guide:
 
     def _seed(self, number: int) -> int:
         return int.from_bytes(hashlib.sha256(f"{self.seed}:{number}".encode()).digest()[:4], "big")
+
+
+def _catch_up(trial: optuna.Trial, steps: Mapping[int, float]) -> None:
+    """Report to `trial` what nobody reported as it was found, since its Record is of an earlier evaluation."""
+    known = trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
+    for step, value in steps.items():
+        if step not in known:
+            trial.report(value, step)
 
 
 def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:

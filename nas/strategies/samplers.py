@@ -94,7 +94,9 @@ def make_pruner(name: str) -> optuna.pruners.BasePruner:
     known = _pruners()
     if name not in known:
         raise StrategyError(f"No pruner is called {name!r}. {did_you_mean(name, known)}")
-    return known[name]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # whoever names a pruner has chosen it
+        return known[name]()
 
 
 def _pruners() -> Mapping[str, type[optuna.pruners.BasePruner]]:
@@ -103,4 +105,6 @@ def _pruners() -> Mapping[str, type[optuna.pruners.BasePruner]]:
         "median": optuna.pruners.MedianPruner,
         "asha": optuna.pruners.SuccessiveHalvingPruner,
         "hyperband": optuna.pruners.HyperbandPruner,
+        "wilcoxon": optuna.pruners.WilcoxonPruner,
+        "pareto": optuna.pruners.NopPruner,  # with several objectives Optuna prunes nothing; `pruning` does
     }

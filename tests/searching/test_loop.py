@@ -267,7 +267,8 @@ def test_an_evaluation_that_raises_ends_the_run_and_loses_nothing(ledger: str) -
             {"ledger": "postgresql://u:secret@h/d"},
             "A ledger is a SQLite file, as in sqlite:///nas.sqlite; got a postgresql URL.",
         ),
-        ({"objectives": ["params", "flops"], "pruner": "median"}, "Optuna prunes by one objective, this study has 2"),
+        ({"objectives": ["params", "flops"], "pruner": "median"}, "The pruner 'median' stops by one objective, this study has 2"),
+        ({"pruner": "pareto"}, "The pruner 'pareto' stops by several objectives, this study has one; name median, asha"),
     ],
 )
 def test_a_wrong_option_is_one_line(ledger: str, options: dict[str, Any], message: str) -> None:

@@ -60,12 +60,13 @@ def test_a_name_that_makes_no_sampler_is_refused(strategy: str, message: str) ->
 
 
 def test_pruners_have_names() -> None:
-    assert pruner_names() == ("none", "median", "asha", "hyperband")
+    assert pruner_names() == ("none", "median", "asha", "hyperband", "wilcoxon", "pareto")
     kinds = [optuna.pruners.NopPruner, optuna.pruners.MedianPruner]
     kinds += [optuna.pruners.SuccessiveHalvingPruner, optuna.pruners.HyperbandPruner]
+    kinds += [optuna.pruners.WilcoxonPruner, optuna.pruners.NopPruner]
     assert [type(make_pruner(name)) for name in pruner_names()] == kinds
 
 
 def test_an_unknown_pruner_is_met_with_the_nearest_one() -> None:
-    with pytest.raises(StrategyError, match=r"^No pruner is called 'med'\. Did you mean 'median'\? Known: asha, .*, none\.$"):
+    with pytest.raises(StrategyError, match=r"^No pruner is called 'med'\. Did you mean 'median'\? Known: asha, .*, wilcoxon\.$"):
         make_pruner("med")
