@@ -38,6 +38,16 @@ FIGURES: Mapping[str, FigureKind] = {
 }
 """Figures that every evaluation can give; a benchmark's metrics come beside them, named `validation_…` and `test_…`."""
 
+SCORES: Mapping[str, FigureKind] = {
+    "synflow": FigureKind("", "measured", "logarithm of what flows through all paths where weights are positive"),
+    "naswot": FigureKind("", "measured", "how differently the untrained network's units answer to different examples"),
+    "snip": FigureKind("", "measured", "how much the untrained network's loss hangs on its weights"),
+    "grad_norm": FigureKind("", "measured", "norm of the untrained network's gradients"),
+    "jacob_cov": FigureKind("", "measured", "how differently the untrained network's output answers to changes of different examples"),
+    "zen": FigureKind("", "measured", "how expressive a convolutional network is, whatever its weights"),
+}
+"""Zero-cost scores that an evaluation gives where they are asked for; larger is better. `nas.proxies` says what each is."""
+
 
 _budget = lru_cache(maxsize=256)(Budget)
 _machine = lru_cache(maxsize=256)(Machine)

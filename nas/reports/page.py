@@ -16,7 +16,7 @@ from markupsafe import Markup
 from nas.benchmark import Objective
 from nas.errors import LedgerError
 from nas.ranking import Table, rank
-from nas.records import FIGURES, Ledger, StudyEntry, Trial
+from nas.records import FIGURES, SCORES, Ledger, StudyEntry, Trial
 from nas.reports.board import DETAILED, board
 from nas.reports.command import commands, finals_command
 from nas.reports.curves import HEIGHT, WIDTH, curve_objective
@@ -139,9 +139,9 @@ def data_uri(image: bytes) -> str:
 
 
 def _meanings(tables: Sequence[Table]) -> list[tuple[str, str]]:
-    """What the columns mean that every evaluation can give."""
+    """What the columns mean that evaluations of every benchmark can give."""
     shown = {name for table in tables for row in table.rows for name in row.figures}
-    return [(title(name), kind.meaning) for name, kind in FIGURES.items() if name in shown]
+    return [(title(name), kind.meaning) for name, kind in {**FIGURES, **SCORES}.items() if name in shown]
 
 
 def replace_file(out: Path, content: bytes) -> None:
