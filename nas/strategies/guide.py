@@ -23,6 +23,7 @@ from nas.space import Architecture, Limit, Space, size_if_counted
 from nas.strategies.choosing import ChoosingSampler
 from nas.strategies.distributions import distribution, suggest
 from nas.strategies.pruning import ParetoPruner
+from nas.strategies.reseeding import can_reseed, reseed
 from nas.strategies.samplers import SINGLE, make_own, make_pruner, make_sampler
 
 
@@ -75,6 +76,8 @@ class Guide:
         self.limits = tuple(limits)
         self.strategy = strategy
         self.own = make_own(strategy, space) if isinstance(strategy, str) else None
+        self.kept: BaseSampler | None = None
+        """The sampler of the proposal before, where it serves again."""
         self.seed = seed
         self.pruner = pruner
         self.pareto = ParetoPruner(objectives) if pruner == "pareto" else None
@@ -199,7 +202,13 @@ class Guide:
         if isinstance(self.own, ChoosingSampler):  # it remembers what it has read of the study
             self.own.seed(self._seed(number))
             return self.own
-        return make_sampler(self.strategy, self._seed(number))
+        if self.kept is not None:
+            reseed(self.kept, self._seed(number))
+            return self.kept
+        sampler = make_sampler(self.strategy, self._seed(number))
+        if can_reseed(sampler):
+            self.kept = sampler
+        return sampler
 
     def _seed(self, number: int) -> int:
         return int.from_bytes(hashlib.sha256(f"{self.seed}:{number}".encode()).digest()[:4], "big")
