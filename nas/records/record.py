@@ -43,7 +43,7 @@ SCORES: Mapping[str, FigureKind] = {
     "naswot": FigureKind("", "measured", "how differently the untrained network's units answer to different examples"),
     "snip": FigureKind("", "measured", "how much the untrained network's loss hangs on its weights"),
     "grad_norm": FigureKind("", "measured", "norm of the untrained network's gradients"),
-    "jacob_cov": FigureKind("", "measured", "how differently the untrained network's output answers to changes of different examples"),
+    "jacob_cov": FigureKind("", "measured", "how differently the untrained output answers to changes of different examples"),
     "zen": FigureKind("", "measured", "how expressive a convolutional network is, whatever its weights"),
 }
 """Zero-cost scores that an evaluation gives where they are asked for; larger is better. `nas.proxies` says what each is."""
