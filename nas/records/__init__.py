@@ -2,13 +2,14 @@
 
 from nas.records.ledger import DEFAULT_URL, Ledger, Stage, State, StudyEntry, Trial, meaning
 from nas.records.machine import Machine, commit, this_machine, usable_cores, versions
-from nas.records.record import FIGURES, SCORES, Epoch, Failure, FigureKind, Latency, Outcome, Record, Replicate
-from nas.records.setting import Setting
+from nas.records.record import FIGURES, SCORES, Epoch, Failure, FigureKind, Latency, Outcome, Record, Replicate, figure_kind
+from nas.records.setting import LOOKED_UP, Setting
 from nas.records.table import trials_table
 
 __all__ = [
     "DEFAULT_URL",
     "FIGURES",
+    "LOOKED_UP",
     "SCORES",
     "Epoch",
     "Failure",
@@ -25,6 +26,7 @@ __all__ = [
     "StudyEntry",
     "Trial",
     "commit",
+    "figure_kind",
     "meaning",
     "this_machine",
     "trials_table",

@@ -20,7 +20,7 @@ class Machine:
     system: str
     processor: str
     cores: int
-    """Logical cores that this process may use."""
+    """Logical cores that this process may use; 0 where the processor stands for a table, in which figures were looked up."""
     memory_gib: int | None
     """None where the system does not tell."""
     accelerator: str | None = None
@@ -32,6 +32,8 @@ class Machine:
         return hashlib.sha256(repr(astuple(self)).encode()).hexdigest()[:8]
 
     def __str__(self) -> str:
+        if not self.cores:
+            return self.processor
         gpu = f", {self.accelerator}" if self.accelerator else ""
         memory = f", {self.memory_gib} GiB" if self.memory_gib is not None else ""
         return f"{self.processor}, {self.cores} cores{memory}{gpu}, {self.system}"

@@ -38,6 +38,12 @@ FIGURES: Mapping[str, FigureKind] = {
 }
 """Figures that every evaluation can give; a benchmark's metrics come beside them, named `validation_…` and `test_…`."""
 
+
+def figure_kind(name: str) -> FigureKind | None:
+    """What every evaluation can give by that name; `latency_ms:raspi4` is a latency, measured on a named device."""
+    return FIGURES.get(name.partition(":")[0])
+
+
 SCORES: Mapping[str, FigureKind] = {
     "synflow": FigureKind("", "measured", "logarithm of what flows through all paths where weights are positive"),
     "naswot": FigureKind("", "measured", "how differently the untrained network's units answer to different examples"),

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from nas.records.machine import Machine
 
+LOOKED_UP = "table"
+"""The device of a Record that nothing was trained for: its figures stand in a table."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
@@ -11,9 +14,9 @@ class Setting:
 
     machine: Machine
     device: str
-    """"cpu", "cuda:0"."""
+    """"cpu", "cuda:0", or LOOKED_UP."""
     threads: int
-    """Of one evaluation, on the CPU."""
+    """Of one evaluation, on the CPU; 0 where nothing ran."""
     precision: str = "float32"
     """The number format that convolutions and matrix products are trained in; weights are float32."""
     compile: str = "never"
@@ -24,6 +27,8 @@ class Setting:
     @property
     def use(self) -> str:
         """How the machine is used, in words: "cpu, 1 thread"."""
+        if self.device == LOOKED_UP:
+            return "from a table"
         words = [self.device, f"{self.threads} thread{'s' * (self.threads != 1)}"]
         if self.precision != "float32":
             words.append(self.precision)
@@ -34,4 +39,4 @@ class Setting:
         return ", ".join(words)
 
     def __str__(self) -> str:
-        return f"{self.use} on machine {self.machine.id}"
+        return f"{self.use} on machine {self.machine.id}" if self.device != LOOKED_UP else f"from the table {self.machine}"

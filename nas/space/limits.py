@@ -15,7 +15,9 @@ _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
     ">": operator.gt,
 }
-_FIGURE = re.compile(r"[a-z][a-z0-9_]*")
+_FIGURE = re.compile(r"[a-z][a-z0-9_]*(?::[A-Za-z0-9_.-]+)?")
+"""With the device that it was measured on, where it is named: latency_ms:raspi4."""
+
 _PATTERN = re.compile(rf"\s*({_FIGURE.pattern})\s*(<=|>=|<|>)\s*([0-9.eE+_-]+)\s*")
 
 
