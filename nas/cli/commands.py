@@ -118,7 +118,12 @@ main.add_command(train)
 @space_path
 @click.option("--config", type=FOLDER, help="A YAML file of these options; what is given here goes before it.")
 @click.option("--strategy", metavar="NAME", help="tpe (default), random, or another of Optuna's samplers.")
-@click.option("--pruner", metavar="NAME", help="Stop candidates that fall behind: none (default), median, asha, hyperband.")
+@click.option(
+    "--pruner",
+    metavar="NAME",
+    help="Stop candidates that fall behind: none (default), median, asha, hyperband; wilcoxon between replicates; pareto with "
+    "several objectives, once they can no longer reach the front.",
+)
 @click.option("--trials", type=int, metavar="N", help="Different architectures to evaluate; 20 if not given.")
 @click.option("--proposals", type=int, metavar="N", help="Most proposals, infeasible and repeated ones included.")
 @click.option(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import torch
 from torch import nn
@@ -35,6 +35,7 @@ from nas.training import (
     Split,
     Stepper,
     Together,
+    Training,
     augment,
     evaluate,
     feed,
@@ -44,8 +45,16 @@ from nas.training import (
     train_replicates,
 )
 
+Told = ParamSpec("Told")
+
 Keep = Callable[[nn.Module], None]
 """Handed a trained network."""
+
+OnKnown = Callable[[Mapping[str, float]], bool]
+"""Told the figures that are known before training; answers whether to leave the candidate untrained."""
+
+OnReplicate = Callable[[int, Mapping[str, float]], bool]
+"""Told what a replicate's training came to, and its number from 0; answers whether to leave the rest untrained."""
 
 
 class Evaluator:
@@ -117,11 +126,16 @@ class Evaluator:
         seed: int,
         report: Report = lambda _: False,
         final: bool = False,
+        on_known: OnKnown = lambda _: False,
+        on_replicate: OnReplicate = lambda _, __: False,
         on_step: OnStep = lambda _: None,
         keep: Keep = lambda _: None,
         checkpoints: Checkpoints | None = None,
     ) -> Record:
         """The Record of `architecture` trained with `budget` and `seed`; test data are read only where it is `final`.
+
+        `on_known` may have it left untrained, `report` stopped after an epoch, and `on_replicate` after a replicate, where these
+        train one after another: it is then pruned, with the figures that it has by then.
 
         `on_step` is handed the loop after every step, and `keep` the trained network where it is complete. The training goes on
         from `checkpoints`, and is written down there. Of replicates, which train from `seed` and the seeds after it, no steps are
@@ -131,10 +145,11 @@ class Evaluator:
         What is not the candidate's fault is raised: an architecture of another space, missing data, an error in `report`.
         """
         run = _Run(self, architecture, budget, seed, on_step, checkpoints)
+        run.on_known, run.on_replicate = run.listening(on_known), run.listening(on_replicate)
         threads = torch.get_num_threads()
         torch.set_num_threads(self.setting.threads)
         try:
-            outcome = run.go(report, final=final)
+            outcome = run.go(run.listening(report), final=final)
         except ModelError as error:
             cause = error.__cause__  # where a layer of another team's raised as it was asked
             outcome = run.fail("wrong_shape", str(error)) if cause is None else run.fail_by(cause)
@@ -191,8 +206,10 @@ class _Run:
         self.figures: dict[str, float] = {}
         self.gathered: dict[str, object] = {}
         self.notes: list[str] = []
+        self.on_known: OnKnown = lambda _: False
+        self.on_replicate: OnReplicate = lambda _, __: False
         self.listener_error: Exception | None = None
-        """What `report` raised, which is none of the candidate's doing."""
+        """What `report` and others that are told raised, which is none of the candidate's doing."""
 
     def go(self, report: Report, *, final: bool) -> Outcome:
         self.reckon()
@@ -208,6 +225,9 @@ class _Run:
         self.measure(model)
         if self.broken():
             return "infeasible"
+        if self.on_known(dict(self.figures)):
+            self.notes.append("It was not trained: by what is known before, it could not reach the Pareto front.")
+            return "pruned"
         outcome = self.learn(model, report)
         if outcome == "complete" and final:
             task, test, precision = self.evaluator.task, self.evaluator.feed("test"), self.evaluator.precision
@@ -249,17 +269,21 @@ class _Run:
         model = place(self.build(), self.evaluator.device)
         return model, _Step(self.evaluator, model)
 
-    def learn(self, model: nn.Module, report: Report) -> Outcome:
-        """Train, once or from several seeds; what `report` raises is none of the candidate's doing."""
+    def listening(self, told: Callable[Told, bool]) -> Callable[Told, bool]:
+        """`told`, where what it raises is known to be none of the candidate's doing."""
 
-        def listened(epoch: Epoch) -> bool:
+        def listened(*args: Told.args, **named: Told.kwargs) -> bool:
             try:
-                return report(epoch)
+                return told(*args, **named)
             except Exception as error:
                 self.listener_error = error
                 raise
 
-        return self.train(model, listened) if self.evaluator.replicates == 1 else self.train_all(model, listened)
+        return listened
+
+    def learn(self, model: nn.Module, report: Report) -> Outcome:
+        """Train, once or from several seeds."""
+        return self.train(model, report) if self.evaluator.replicates == 1 else self.train_all(model, report)
 
     def train(self, model: nn.Module, report: Report) -> Outcome:
         watching: list[Callable[[Loop], None]] = []
@@ -313,6 +337,9 @@ class _Run:
                 report(epoch)
             return False
 
+        def on_trained(number: int, training: Training) -> bool:
+            return training.ended == "diverged" or self.on_replicate(number, training.figures)
+
         evaluator = self.evaluator
         self.others = [place(self.build(number), evaluator.device) for number in range(1, evaluator.replicates)]
         seeds = [self.seed + number for number in range(evaluator.replicates)]
@@ -326,6 +353,7 @@ class _Run:
                 budget=self.budget,
                 seeds=seeds,
                 report=listened,
+                on_trained=on_trained,
                 objective=evaluator.objective,
                 forward_flops=self.figures["flops"],
                 classes=evaluator.benchmark.signature.output.axes[-1],
@@ -333,6 +361,7 @@ class _Run:
                 ranks=evaluator.ranks,
                 together=evaluator.together,
             )
+        left, seeds = seeds[len(trained) :], seeds[: len(trained)]
         self.gathered["loading"] = evaluator.training.kind
         self.gathered["replicates"] = tuple(
             Replicate(seed=seed, figures=one.figures, curve=tuple(one.curve)) for seed, one in zip(seeds, trained, strict=True)
@@ -344,7 +373,11 @@ class _Run:
             if one.ended == "diverged":
                 return self.fail("diverged", f"from seed {seed}, {one.problem}")
         self.figures |= mean_figures([one.figures for one in trained])
-        return "complete"
+        if left:
+            self.notes.append(
+                f"It was stopped after {len(trained)} of {evaluator.replicates} replicates, of which figures are means."
+            )
+        return "pruned" if left else "complete"
 
     def wanted(self) -> dict[str, Any]:
         """What other processes need to know to train with this one; see `Evaluator.follow`."""

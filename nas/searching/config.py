@@ -25,6 +25,10 @@ Compile = Literal["never", "auto", "always"]
 Loading = Literal["auto", "memory", "stream"]
 Together = Literal["never", "auto", "always"]
 
+FEWEST_COMPARED = 5
+"""Replicates with which the pruner wilcoxon can spare any: of three pairs that all speak against a candidate the one-sided test's
+p is 1/8, of four 1/16, and below 1/10 is sure."""
+
 
 def _space(space: Any, info: ValidationInfo) -> Space:
     return resolve_space(space, info.data.get("space_path"))
@@ -156,7 +160,8 @@ class SearchConfig(BaseModel):
     strategy: str | InstanceOf[BaseSampler] = "tpe"
     """An Optuna sampler, or the name of one."""
     pruner: str = "none"
-    """Stops candidates that fall behind: none, median, asha or hyperband."""
+    """Stops candidates that fall behind: none, median, asha or hyperband; with replicates wilcoxon, with several objectives
+    pareto."""
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     """How many different architectures to evaluate; repeated and infeasible proposals cost next to nothing and do not count."""
     proposals: Annotated[int, Field(ge=1)] | None = None
@@ -246,12 +251,29 @@ class SearchConfig(BaseModel):
         check_input(self.space, self.on)
         check_limits(self.all_limits, self.on)
         _check_figures(self.objectives, self.on)
-        for name, needed in (("pruner", "none"), ("compile", "never")):
-            if self.replicates > 1 and getattr(self, name) != needed:
-                raise SearchError(
-                    f"Replicates are trained to their end and not compiled, got replicates {self.replicates} and {name} "
-                    f"{quote(getattr(self, name))}; leave one of them out."
-                )
+        self._check_replicates()
+
+    def _check_replicates(self) -> None:
+        if self.replicates > 1 and self.compile != "never":
+            raise SearchError(
+                f"Replicates are not compiled, got replicates {self.replicates} and compile {quote(self.compile)}; "
+                "leave one of them out."
+            )
+        if self.replicates > 1 and self.pruner not in {"none", "wilcoxon"}:
+            raise SearchError(
+                f"Each replicate is trained to its end, got replicates {self.replicates} and pruner {quote(self.pruner)}; "
+                "name wilcoxon, which stops between them, or leave one of them out."
+            )
+        if self.pruner == "wilcoxon" and self.replicates < FEWEST_COMPARED:
+            raise SearchError(
+                f"The pruner 'wilcoxon' is not sure of anything before the fourth replicate, got replicates {self.replicates}; "
+                f"give at least {FEWEST_COMPARED}, or leave the pruner out."
+            )
+        if self.pruner == "wilcoxon" and self.together != "never":
+            raise SearchError(
+                f"The pruner 'wilcoxon' stops between replicates, which then train one after another, got together "
+                f"{quote(self.together)}; leave one of them out."
+            )
 
     @property
     def all_limits(self) -> tuple[Limit, ...]:

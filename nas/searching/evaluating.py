@@ -1,13 +1,15 @@
 """What evaluates a candidate, and what names the work, so that none is done twice."""
 
 import hashlib
+import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nas.benchmark import Benchmark, Budget
+from nas.errors import SearchError
 from nas.records import Epoch, Record, Stage
 from nas.space import Architecture, Limit, Space, digest
 
@@ -19,6 +21,10 @@ class Evaluate(Protocol):
     """What evaluates a candidate: `nas.evaluation.Evaluator`, or a function of one's own.
 
     One that has an attribute `key`, a text that changes whenever its results would, lets studies share its Records.
+
+    Some pruners want to be told more, and are served by those that take it: pareto by `on_known`, which is told the figures that
+    are known before training and answers whether to leave it out, and wilcoxon by `on_replicate`, which is told number and
+    figures of each replicate as it is trained and answers whether to stop. The Record is then pruned.
     """
 
     def __call__(
@@ -52,6 +58,25 @@ def make_evaluator(
     evaluator = Evaluator(space, benchmark, limits=limits, data=data, **means)
     warm_process(space, evaluator.device)
     return evaluator
+
+
+NEEDS: Mapping[str, str] = {"pareto": "on_known", "wilcoxon": "on_replicate"}
+"""Pruner → what it must be told by beside epochs."""
+
+
+def check_pruning(evaluate: Evaluate, pruner: str) -> None:
+    """Refuse a pruner that `evaluate` would tell nothing.
+
+    Raises:
+        SearchError: names what it must take.
+    """
+    if pruner not in NEEDS:
+        return
+    takes = inspect.signature(evaluate).parameters.values()
+    if not any(one.name == NEEDS[pruner] or one.kind is one.VAR_KEYWORD for one in takes):
+        raise SearchError(
+            f"The pruner {pruner!r} needs an evaluation that takes {NEEDS[pruner]!r}, got one that does not; leave it out."
+        )
 
 
 class EvaluationKey:

@@ -2,13 +2,13 @@
 
 import random
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import ModelError, SearchError
 from nas.records import FIGURES, Epoch, Ledger, Record, StudyEntry, Trial
 from nas.searching.config import SearchConfig
-from nas.searching.evaluating import Evaluate, EvaluationKey, make_evaluator
+from nas.searching.evaluating import Evaluate, EvaluationKey, check_pruning, make_evaluator
 from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
 from nas.searching.resuming import Unfinished
 from nas.searching.study import Study
@@ -101,6 +101,8 @@ class _Run:
             seed=config.seed,
             limits=config.all_limits,
         )
+        if evaluate is not None:
+            check_pruning(evaluate, config.pruner)
         self.known: dict[str, Trial] = {}
         """Architecture's id → the trial of this study that has the result."""
         self.sources: set[int] = set()
@@ -242,8 +244,12 @@ class _Run:
             self.on_event(EpochEnded(proposal.number, epoch, epochs))
             return self.guide.report(proposal, epoch)
 
+        listeners: dict[str, Any] = {
+            "pareto": {"on_known": partial(self.guide.foresee, proposal)},
+            "wilcoxon": {"on_replicate": partial(self.guide.report_replicate, proposal)},
+        }.get(self.config.pruner, {})
         evaluate = self.unfinished.going_on(self.prepare(), key)
-        return evaluate(proposal.architecture, budget=self.config.budget, seed=self.config.seed, report=report)
+        return evaluate(proposal.architecture, budget=self.config.budget, seed=self.config.seed, report=report, **listeners)
 
     @cached_property
     def unfinished(self) -> Unfinished:

@@ -53,6 +53,9 @@ MOST_PARAMETERS = 1_000_000
 ReportOf = Callable[[int, Epoch], bool]
 """Told every epoch of every network, which it is and how it stands; answers whether that training shall stop here."""
 
+OnTrained = Callable[[int, Training], bool]
+"""Told what came of a network, and which it is; answers whether the rest shall be left untrained."""
+
 
 def train_replicates(
     models: Sequence[nn.Module],
@@ -64,6 +67,7 @@ def train_replicates(
     budget: Budget,
     seeds: Sequence[int],
     report: ReportOf = lambda _, __: False,
+    on_trained: OnTrained = lambda _, __: False,
     objective: Objective | None = None,
     forward_flops: float | None = None,
     classes: int = 0,
@@ -76,7 +80,8 @@ def train_replicates(
     With "auto", they train together where three steps each way say that it is at least GAIN times as fast, and where the
     training is so long that these steps take no more than MOST_SPENT of it; with "always", wherever they can. A note of each
     says which it was, and why. A training's seconds are then its share of the common steps. Where memory does not suffice for
-    all, they go on one after another within each step.
+    all, they go on one after another within each step. Where they train one after another, `on_trained` is asked after each, of
+    several processes the first's, and what comes back ends with the last that was trained.
 
     Raises:
         BenchmarkError: there is not one seed a network, their architectures differ, or `train` raises it.
@@ -106,6 +111,8 @@ def train_replicates(
     for number, (model, seed) in enumerate(zip(models, seeds, strict=True)):
         one = train(model, task, *feeds, seed=seed, report=partial(report, number), ranks=ranks, **given)
         trained.append(replace(one, notes=(*one.notes, choice.note)))
+        if (ranks or Ranks()).agreed(on_trained(number, trained[-1])):
+            break
     return trained
 
 

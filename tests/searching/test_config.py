@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,8 +111,28 @@ def test_a_budget_is_the_benchmarks_with_what_is_asked_to_be_other(folder: Path)
     assert str(config.budget) == f"{BENCHMARK.budget.epochs} epochs, at most 100 steps or 1e+12 FLOPs"
 
 
-@pytest.mark.parametrize(("other", "value"), [("pruner", "median"), ("compile", "auto")])
-def test_replicates_are_neither_pruned_nor_compiled(folder: Path, other: str, value: str) -> None:
-    message = rf"^Replicates are trained to their end and not compiled, got replicates 2 and {other} '{value}'; leave one of them"
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"replicates": 2, "compile": "auto"}, r"^Replicates are not compiled, got replicates 2 and compile 'auto'; leave one"),
+        (
+            {"replicates": 2, "pruner": "median"},
+            r"^Each replicate is trained to its end, got replicates 2 and pruner 'median'; name",
+        ),
+        (
+            {"pruner": "wilcoxon"},
+            r"^The pruner 'wilcoxon' is not sure of .* fourth replicate, got replicates 1; give at least 5, or",
+        ),
+        (
+            {"replicates": 4, "pruner": "wilcoxon"},
+            r"^The pruner 'wilcoxon' is not sure of .*, got replicates 4; give at least 5, or",
+        ),
+        (
+            {"replicates": 5, "pruner": "wilcoxon", "together": "auto"},
+            r"^The pruner 'wilcoxon' stops between replicates, which then train one after .*, got together 'auto'; leave one",
+        ),
+    ],
+)
+def test_what_replicates_do_not_go_with_is_one_line(folder: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(NasError, match=message):
-        SearchConfig.make(space=folder / "tiny.yaml", on="digits", replicates=2, **{other: value})
+        SearchConfig.make(space=folder / "tiny.yaml", on="digits", **options)
