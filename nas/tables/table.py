@@ -6,14 +6,17 @@ Axes: N architectures, R trainings of each.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from nas.benchmark import Direction, Objective
 from nas.errors import TableError, did_you_mean, quote
-from nas.space import Architecture, Space
+from nas.space import Architecture, Limit, Space
 from nas.tables.expectation import Floats, expected_regret
+
+if TYPE_CHECKING:
+    from nas.tables.answering import TableBenchmark, TableEvaluator
 
 Fidelity = int | None
 """Epochs that were trained; None where the table does not tell."""
@@ -95,6 +98,11 @@ class Table:
         return self.rows.get(architecture.id)
 
     @property
+    def asked(self) -> str:
+        """The objective with its fidelity, as `searched_for` takes it: accuracy@16."""
+        return self.objective.figure if self.fidelity is None else f"{self.objective.figure}@{self.fidelity}"
+
+    @property
     def readings(self) -> Readings:
         """The objective's, at the fidelity at which it is read."""
         return self.metrics[self.objective.figure][self.fidelity]
@@ -151,6 +159,23 @@ class Table:
     def expected_regret(self, evaluations: Sequence[int], *, replacement: bool = False) -> Floats:
         """Of random search after so many evaluations, exactly; where draws may repeat, with `replacement`."""
         return expected_regret(self.regrets, evaluations, replacement=replacement)
+
+    def direction(self, figure: str) -> Direction:
+        """Which way `figure` gets better; what is known before training is a cost."""
+        if figure == self.objective.figure:
+            return self.objective.direction
+        return usual_direction(figure) if figure in self.metrics else "minimize"
+
+    @cached_property
+    def benchmark(self) -> "TableBenchmark":
+        """The table as a benchmark that a search can be on."""
+        from nas.tables.answering import make_benchmark  # which is made of a Table
+
+        return make_benchmark(self)
+
+    def evaluator(self, limits: Sequence[Limit] = ()) -> "TableEvaluator":
+        """What answers a search on the table at once, within `limits`."""
+        return self.benchmark.evaluator(limits)
 
     def searched_for(self, asked: str, direction: Direction | None = None) -> Self:
         """The same table with another objective: FIGURE, at its highest fidelity, or FIGURE@EPOCHS.
