@@ -24,12 +24,12 @@ Columns = Mapping[str, Column]
 """The name of a column in the file → what it holds."""
 
 
-def read_table(path: Path | str, *, objective: str | None = None) -> Table:
+def read_table(path: Path | str, *, objective: str | None = None, space: Space | None = None) -> Table:
     """The table in the file at `path`: .csv, .csv.gz or .parquet, in the columns that `nas.tables.columns` draws.
 
     What stands in `STEM.yaml` beside it says what the file does not (see `nas.tables.sidecar`). Without it the space is the
     values that were observed, each choice on its own, and the objective is the accuracy with the highest fidelity. `objective`
-    asks for another: FIGURE or FIGURE@EPOCHS.
+    asks for another: FIGURE or FIGURE@EPOCHS. `space` goes before all of these.
 
     Raises:
         TableError: the file cannot be read or breaks a rule; names file, row and column.
@@ -40,7 +40,7 @@ def read_table(path: Path | str, *, objective: str | None = None) -> Table:
     beside = read_sidecar(sidecar_of(path, stem_of(path)))
     columns = _columns(grid)
     name = _slug(stem_of(path), "table")
-    space, architectures = _architectures(grid, columns, beside.space, name)
+    found, architectures = _architectures(grid, columns, space or beside.space, name)
     metrics = _measured(grid, columns, "metric")
     if not metrics:
         raise TableError(f"{path}: has no figure that comes of training, such as accuracy or val_accuracy@12.")
@@ -55,8 +55,8 @@ def read_table(path: Path | str, *, objective: str | None = None) -> Table:
     table = Table(
         name=name,
         file=path.name,
-        digest=_digest(space, architectures, numbers),
-        space=space,
+        digest=_digest(found, architectures, numbers),
+        space=found,
         objective=Objective(figure, own or usual_direction(figure)),
         fidelity=fidelity,
         architectures=architectures,
@@ -64,7 +64,7 @@ def read_table(path: Path | str, *, objective: str | None = None) -> Table:
         seconds=_measured(grid, columns, "seconds").get(SECONDS, {}),
         figures={column.name: numbers[write_column(column)] for column in columns.values() if column.kind == "figure"},
         proxies={column.name: numbers[write_column(column)] for column in columns.values() if column.kind == "proxy"},
-        summary=beside.summary or space.summary,
+        summary=beside.summary or found.summary,
         source=beside.source,
         licence=beside.licence,
     )
@@ -98,7 +98,9 @@ def _architectures(grid: Grid, columns: Columns, declared: Space | None, name: s
     if declared is None:
         space, made = _flat(grid, answers, name)
     else:
-        space, made = declared, [_walked(grid, answers, declared, row) for row in range(grid.rows)]
+        called = {_slug(answer, "choice"): header for header, answer in answers.items()}
+        called |= {answer: header for header, answer in answers.items()}
+        space, made = declared, [_walked(grid, called, declared, row) for row in range(grid.rows)]
     first: dict[str, int] = {}
     for row, architecture in enumerate(made):
         if (same := first.setdefault(architecture.id, row)) != row:
@@ -132,26 +134,25 @@ def _flat(grid: Grid, answers: Mapping[str, str], name: str) -> tuple[Space, lis
 
 
 def _walked(grid: Grid, answers: Mapping[str, str], space: Space, row: int) -> Architecture:
-    """The architecture of `row`, as `space` declares it."""
-    given = {
-        answer: (header, grid.columns[header][row]) for header, answer in answers.items() if not _empty(grid.columns[header][row])
-    }
+    """The architecture of `row`, as `space` declares it; `answers` gives the column of each choice by its name."""
+    filled = {name: header for name, header in answers.items() if not _empty(grid.columns[header][row])}
     asked: set[str] = set()
 
     def choose(name: str, domain: Domain) -> Value:
-        asked.add(name)
-        if name not in given:
+        if name not in filled:
             raise grid.error(f"the choice {name!r} applies and is not answered; it must be in {domain}.", row=row)
-        header, cell = given[name]
+        header = filled[name]
+        asked.add(header)
         try:
-            return answer_of(cell, domain)
+            return answer_of(grid.columns[header][row], domain)
         except SpaceError as error:
             raise grid.error(str(error), column=header, row=row) from None
 
     architecture = space.walk(choose)
-    for name, (header, cell) in given.items():
-        if name not in asked:
-            raise grid.error(f"does not apply in this architecture, got {quote(cell)}; leave it empty.", column=header, row=row)
+    for header in filled.values():
+        if header not in asked:
+            cell = quote(grid.columns[header][row])
+            raise grid.error(f"does not apply in this architecture, got {cell}; leave it empty.", column=header, row=row)
     return architecture
 
 
