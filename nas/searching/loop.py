@@ -90,7 +90,7 @@ class _Run:
         self.on_event = on_event
         self.evaluate = evaluate
         self.ranks = ranks
-        self.trains = evaluate is None
+        self.trains: bool = evaluate is None or getattr(evaluate, "trains", False)
         """Whether candidates are networks that are built and trained."""
         self.tally = Tally(config.trials, config.steered_by[0])
         self.guide = Guide(
