@@ -134,6 +134,7 @@ main.add_command(train)
     help='Such as "params <= 50e3" or "latency_ms <= 5"; may be repeated.',
 )
 @click.option("--objective", "objectives", multiple=True, metavar="FIGURE", help="Steer by this figure instead; may be repeated.")
+@click.option("--proxy", "proxies", multiple=True, metavar="NAME", help="A zero-cost score to have as a figure; may be repeated.")
 @click.option("--seed", type=int, metavar="N", help="Of the strategy and of the training; 0 if not given.")
 @click.option("--replicates", type=int, metavar="N", help="Trainings of each candidate, whose means count; 1 if not given.")
 @click.option(

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -20,6 +20,7 @@ from nas.profiling.flops import check_macs
 from nas.profiling.latency import measure_latency
 from nas.profiling.layers import Counts, count_layers
 from nas.profiling.memory import peak_memory_bytes
+from nas.proxies import first_batch, score_network
 from nas.records import Epoch, Failure, Outcome, Record, Replicate, Setting, commit, this_machine, versions
 from nas.space import Architecture, Limit, Space, broken_limits
 from nas.training import (
@@ -74,12 +75,13 @@ class Evaluator:
         loading: Loading = "auto",
         replicates: int = 1,
         together: Together = "never",
+        proxies: Iterable[str] = (),
         ranks: Ranks | None = None,
     ) -> None:
         """Load the data and take them to the device, or make ready to stream them; of several `ranks` each trains its share.
 
         Each candidate is trained from so many seeds as there are `replicates`, at once where `together` says so, and its figures
-        are the means.
+        are the means. The zero-cost scores called `proxies` are among them, of the first.
 
         Raises:
             DataMissing: the data are nowhere.
@@ -92,6 +94,7 @@ class Evaluator:
         self.space = space
         self.benchmark = benchmark
         self.limits = tuple(limits)
+        self.proxies = tuple(proxies)
         self.ranks = ranks or Ranks()
         self.device = pick(self.ranks.device(device))
         self.setting = Setting(
@@ -204,6 +207,8 @@ class _Run:
         """The networks of the seeds after the first."""
         self.begin = time.perf_counter()
         self.figures: dict[str, float] = {}
+        self.least: dict[str, float] = {}
+        """Scores of −inf, which lie outside of limits but are no figures to keep."""
         self.gathered: dict[str, object] = {}
         self.notes: list[str] = []
         self.on_known: OnKnown = lambda _: False
@@ -222,6 +227,9 @@ class _Run:
         _, self.gathered["uncounted"], doubts = check_macs(model, self.evaluator.benchmark.signature.input, counts)
         self.notes += doubts
         place(model, self.evaluator.device)
+        self.score(model)
+        if self.broken():
+            return "infeasible"
         self.measure(model)
         if self.broken():
             return "infeasible"
@@ -256,6 +264,21 @@ class _Run:
     def build(self, number: int = 0) -> nn.Module:
         evaluator = self.evaluator
         return build(evaluator.space, self.architecture, evaluator.benchmark.signature, seed=self.seed + number)
+
+    def score(self, model: nn.Module) -> None:
+        """The zero-cost scores that are asked for, of the network as it begins; it stays as it is."""
+        evaluator = self.evaluator
+        if not evaluator.proxies:
+            return
+        batch = replace(first_batch(evaluator.task, evaluator.device), seed=self.seed)
+        for name, value in score_network(model, evaluator.proxies, batch).items():
+            if value is None:
+                self.notes.append(f"{name} is not defined for this network.")
+            elif math.isfinite(value):
+                self.figures[name] = value
+            else:
+                self.least[name] = value
+                self.notes.append(f"{name} is −inf, the least there is, and stands nowhere as a figure.")
 
     def measure(self, model: nn.Module) -> None:
         """Latency of one example, and the memory of a training step of a twin, so that `model` stays as it is."""
@@ -386,7 +409,7 @@ class _Run:
 
     def broken(self) -> Sequence[str]:
         """The limits that the figures known so far lie outside of."""
-        broken = broken_limits(self.figures, self.evaluator.limits)
+        broken = broken_limits({**self.figures, **self.least}, self.evaluator.limits)
         self.gathered["broken_limits"] = broken
         return broken
 

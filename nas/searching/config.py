@@ -15,7 +15,7 @@ from nas import registry
 from nas.benchmark import Benchmark, Budget, Objective, Recipe
 from nas.documents import read_file
 from nas.errors import RegistryError, SearchError, did_you_mean, quote
-from nas.records import DEFAULT_URL, FIGURES, meaning
+from nas.records import DEFAULT_URL, FIGURES, SCORES, meaning
 from nas.searching.resuming import EVERY_SECONDS
 from nas.searching.together import WAIT_MINUTES
 from nas.space import Limit, Space, digest, resolve_space, space_to_data
@@ -129,7 +129,7 @@ def check_limits(limits: Iterable[Limit], benchmark: Benchmark) -> None:
         SearchError: names the limit and what is known.
     """
     metrics = {objective.figure for objective in benchmark.objectives}
-    early = [figure for figure, kind in FIGURES.items() if kind.known != "trained"]
+    early = [figure for figure, kind in {**FIGURES, **SCORES}.items() if kind.known != "trained"]
     for limit in limits:
         if limit.figure in metrics or (limit.figure in FIGURES and limit.figure not in early):
             raise SearchError(
@@ -139,11 +139,24 @@ def check_limits(limits: Iterable[Limit], benchmark: Benchmark) -> None:
         _check_figures([limit.figure], benchmark)
 
 
+def _objective(figure: str) -> Objective:
+    """Of a figure that is none of the benchmark's: what costs is to be small, a score large."""
+    return Objective(figure, "maximize" if figure in SCORES else "minimize")
+
+
 def _check_figures(figures: Iterable[str], benchmark: Benchmark) -> None:
-    known = {*FIGURES, *(objective.figure for objective in benchmark.objectives)}
+    known = {*FIGURES, *SCORES, *(objective.figure for objective in benchmark.objectives)}
     for figure in figures:
         if figure not in known:
             raise SearchError(f"No figure of {benchmark.name} is called {figure!r}. {did_you_mean(figure, known)}")
+
+
+def _check_proxies(names: Iterable[str]) -> None:
+    for name in names:
+        if name in FIGURES:
+            raise SearchError(f"A proxy is a zero-cost score, and {name!r} is a figure of every candidate; leave it out.")
+        if name not in SCORES:
+            raise SearchError(f"No zero-cost score is called {quote(name)}. {did_you_mean(name, SCORES)}")
 
 
 class SearchConfig(BaseModel):
@@ -170,6 +183,9 @@ class SearchConfig(BaseModel):
     """Limits beside those of the space, such as "params <= 50e3"."""
     objectives: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
     """Figures to steer by, if not the benchmark's own."""
+    proxies: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+    """Zero-cost scores to have among the figures, such as "naswot"; those of limits and objectives are made without being named
+    here."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     together: Together = "never"
     """Whether the replicates of a small network train at once: where that is faster by measurement (auto), wherever they can, or
@@ -251,6 +267,7 @@ class SearchConfig(BaseModel):
         check_input(self.space, self.on)
         check_limits(self.all_limits, self.on)
         _check_figures(self.objectives, self.on)
+        _check_proxies(self.proxies)
         self._check_replicates()
 
     def _check_replicates(self) -> None:
@@ -286,7 +303,13 @@ class SearchConfig(BaseModel):
         if not self.objectives:
             return self.on.objectives
         own = {objective.figure: objective for objective in self.on.objectives}
-        return tuple(own.get(figure, Objective(figure, "minimize")) for figure in self.objectives)
+        return tuple(own.get(figure, _objective(figure)) for figure in self.objectives)
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """The zero-cost scores to be made: those that are asked for, steered by, or limited."""
+        wanted = {*self.proxies, *self.objectives, *(limit.figure for limit in self.all_limits)}
+        return tuple(name for name in SCORES if name in wanted)
 
     @property
     def budget(self) -> Budget:
@@ -323,7 +346,8 @@ class SearchConfig(BaseModel):
             "budget": asdict(self.budget),
             "recipe": dict(self.recipe),
             "seed": self.seed,
-            **({"replicates": self.replicates} if self.replicates > 1 else {}),  # so that older studies keep their names
+            **({"proxies": sorted(self.proxies)} if self.proxies else {}),  # so that older studies keep their names
+            **({"replicates": self.replicates} if self.replicates > 1 else {}),
             **({"together": self.together} if self.replicates > 1 and self.together != "never" else {}),
         }
 

@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -82,12 +82,25 @@ def check_pruning(evaluate: Evaluate, pruner: str) -> None:
         )
 
 
+def check_proxies(evaluate: Evaluate, proxies: Iterable[str]) -> None:
+    """Refuse zero-cost scores that `evaluate` would not make.
+
+    Raises:
+        SearchError: names one.
+    """
+    made = getattr(evaluate, "proxies", ())
+    for name in proxies:
+        if name not in made:
+            raise SearchError(f"A function of one's own evaluates and has no {name!r} among its `proxies`; leave proxies out.")
+
+
 class EvaluationKey:
     """Names the work of one evaluation: equal keys mean that the same would come out, and that one Record serves both.
 
     In it are the space's declaration, the architecture, the benchmark with its recipe, the budget, the seed, the stage, how
-    many replicates there are, and the evaluator's own `key`: for `nas.evaluation.Evaluator` its `Setting`, since figures of
-    time and memory are part of a Record. What an evaluator without a `key` finds is never taken for the work of another study,
+    many replicates there are, which zero-cost scores are asked for, and the evaluator's own `key`: for
+    `nas.evaluation.Evaluator` its `Setting`, since figures of time and memory are part of a Record. What an evaluator without a
+    `key` finds is never taken for the work of another study,
     since nothing tells two functions apart.
     """
 
@@ -98,7 +111,9 @@ class EvaluationKey:
         question = {key: value for key, value in benchmark.to_data().items() if key in {"name", "version", "signature", "recipe"}}
         several, together = getattr(evaluate, "replicates", 1), getattr(evaluate, "together", "never")
         how = [["replicates", several, *([together] if together != "never" else [])]] if several > 1 else []
-        self.common = [digest(space), question, stage, named, *how]
+        scores = sorted(getattr(evaluate, "proxies", ()))
+        asked = [["proxies", *scores]] if scores else []
+        self.common = [digest(space), question, stage, named, *how, *asked]
 
     def __call__(self, architecture: Architecture, budget: Budget, seed: int) -> str:
         """Sixteen hexadecimal digits."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nas.errors import ModelError, SearchError
 from nas.records import FIGURES, Epoch, Ledger, Record, StudyEntry, Trial
 from nas.searching.config import SearchConfig
-from nas.searching.evaluating import Evaluate, EvaluationKey, check_pruning, make_evaluator
+from nas.searching.evaluating import Evaluate, EvaluationKey, check_proxies, check_pruning, make_evaluator
 from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
 from nas.searching.resuming import Unfinished
 from nas.searching.study import Study
@@ -103,6 +103,7 @@ class _Run:
         )
         if evaluate is not None:
             check_pruning(evaluate, config.pruner)
+            check_proxies(evaluate, config.proxies)
         self.known: dict[str, Trial] = {}
         """Architecture's id → the trial of this study that has the result."""
         self.sources: set[int] = set()
@@ -276,6 +277,7 @@ class _Run:
                 data=config.data,
                 replicates=config.replicates,
                 together=config.together,
+                proxies=config.scores,
                 ranks=self.ranks,
                 **config.means,
             )

@@ -9,7 +9,7 @@ from typing import Any
 from nas.benchmark import Benchmark, Objective
 from nas.errors import SearchError, quote
 from nas.ranking import leaderboard
-from nas.records import Epoch, Ledger, StudyEntry, Trial
+from nas.records import SCORES, Epoch, Ledger, StudyEntry, Trial
 from nas.searching.config import changed, default_ledger, resolve_benchmark
 from nas.searching.evaluating import Evaluate, EvaluationKey, make_evaluator
 from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
@@ -59,7 +59,8 @@ def finals(
             chosen = finalists(book, study, top)
             unfinished = Unfinished(book, entry, checkpoint)
             if evaluate is None:  # without limits: the search has kept to them, and another measurement shall drop no finalist
-                evaluate = make_evaluator(entry.space, benchmark, (), data=data, ranks=ranks, **means)
+                proxies = scores_of(entry)
+                evaluate = make_evaluator(entry.space, benchmark, (), data=data, ranks=ranks, proxies=proxies, **means)
             run = _Finals(book, entry, benchmark, on_event, evaluate, unfinished)
             try:
                 unused = entry.definition["seed"] + entry.definition.get("replicates", 1)
@@ -101,6 +102,12 @@ def benchmark_of(entry: StudyEntry) -> Benchmark:
             "the two do not compare."
         )
     return changed(benchmark, entry.definition.get("recipe", {}))
+
+
+def scores_of(entry: StudyEntry) -> tuple[str, ...]:
+    """The zero-cost scores that the search had among its figures, or steered by, without which its finalists have no place."""
+    objectives = [objective["figure"] for objective in entry.definition["objectives"]]
+    return tuple(name for name in SCORES if name in {*entry.definition.get("proxies", ()), *objectives})
 
 
 class _Finals:

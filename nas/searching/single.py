@@ -104,6 +104,7 @@ def train_one(
 
 def _evaluator(config: SearchConfig, ranks: "Ranks | None") -> Any:
     given = {**config.means, "data": config.data, "replicates": config.replicates, "together": config.together}
+    given["proxies"] = config.scores
     return make_evaluator(config.space, config.on, (), ranks=ranks, **given)
 
 

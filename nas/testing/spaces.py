@@ -17,7 +17,7 @@ from nas import registry
 from nas.benchmark import Features, Image, NextTokens, Sequence, Signature, Tokens, Waveform
 from nas.errors import ModelError, NasError, did_you_mean
 from nas.models import Cost, CostFold, Within, build, check_layers, cost, example, plan
-from nas.records import FIGURES
+from nas.records import FIGURES, SCORES
 from nas.space import (
     Architecture,
     Space,
@@ -259,10 +259,11 @@ def _looking_back(trial: SpaceTrial) -> str | None:
 
 
 def _limits(trial: SpaceTrial) -> str | None:
+    known = {**FIGURES, **SCORES}
     for limit in trial.space.limits:
-        if limit.figure not in FIGURES:
-            return f"no figure is called {limit.figure!r}. {did_you_mean(limit.figure, FIGURES)}"
-        if FIGURES[limit.figure].known == "trained":
+        if limit.figure not in known:
+            return f"no figure is called {limit.figure!r}. {did_you_mean(limit.figure, known)}"
+        if known[limit.figure].known == "trained":
             return f"{str(limit)!r} is on what is known only after training; steer by it as an objective instead."
     counted = [limit for limit in trial.space.limits if limit.figure in CostFold.figures]
     within = Within(trial.space, trial.signatures[0], counted)
