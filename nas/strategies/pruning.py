@@ -1,17 +1,19 @@
 """Early stopping with several objectives, which Optuna has not: a candidate that can no longer reach the Pareto front is stopped.
 
-Some objectives are known before training (parameters, FLOPs, latency), the others after it. At each epoch a candidate's trained
-objectives are taken to their *optimistic end*: where it stands, bettered by the greatest improvement from this epoch to the end
-among the NEIGHBOURS complete trials that stood nearest to it at this epoch, and no better than the metric can be. It is stopped
-where a complete trial dominates that end together with what is known. So what would be on the front at its optimistic end is never
-stopped, and nothing is before STARTUP complete trials have told of that epoch.
+Some objectives are known before training (parameters, FLOPs, latency), the others at its end. After each epoch a candidate's
+trained objectives are taken to their *optimistic end*: where it stands, bettered by MARGIN times the greatest improvement from
+this epoch to the end among the NEIGHBOURS complete trials that stood nearest to it at this epoch, and no better than the metric
+can be. It is stopped where a complete trial dominates that end together with what is known. So what is on the front by its
+optimistic end is never stopped, and nothing is before STARTUP complete trials have told of that epoch.
 
-The risk: a candidate that would improve more than its neighbours did is lost, though it may have reached the front. If it and its
-NEIGHBOURS improve by chance in any order, that is one in NEIGHBOURS + 1 candidates, and to lose something it must have needed
-the difference. What is complete is not a fair sample, since who begins slowly is stopped; but every stop was by an end that was
-too good. A bound of the metric (an accuracy is at most 1) costs nothing: by it alone a candidate may be left untrained.
+The risk is a candidate that improves by more than that, and is lost though it would have reached the front. Were it and its
+neighbours to improve by chance, in any order, one in NEIGHBOURS + 1 would improve by more than all of them, and few of those by
+MARGIN times as much and to the front. Complete trials are no fair sample, since who begins slowly is stopped more often; MARGIN
+is for that too.
 
-Decisions follow from the objectives and curves of complete trials, whatever their order, and so are the same after a restart.
+By the bound of a metric alone (an accuracy is at most 1) a candidate may be left untrained; that is no guess.
+
+Decisions follow from the objectives and curves of the complete trials, in whatever order, and so are the same after a restart.
 """
 
 import math
@@ -26,81 +28,88 @@ from nas.records import FIGURES, Epoch, Record
 STARTUP = 8
 """Complete trials that must have told of an epoch before anything is stopped there."""
 
-NEIGHBOURS = 8
-"""Complete trials whose improvement is looked at: those that stood nearest at the same epoch."""
+NEIGHBOURS = 16
+"""Complete trials whose improvement is looked at, those that stood nearest at the same epoch; all, where there are fewer."""
+
+MARGIN = 1.25
+"""How many times their greatest improvement is granted.
+
+With these three, orders of 100 out of 200 trainings (residual_cnn on digits, 8 epochs) kept the front in at least 97 % of cases
+and spent 70 to 78 % of the epochs, depending on the objectives; without a margin or with 8 neighbours, many lost some of it.
+"""
 
 SHARES = ("accuracy", "balanced_accuracy", "f1", "auroc", "r2")
 """Metrics that are at most 1."""
 
 ERRORS = ("loss", "perplexity", "word_error_rate", "character_error_rate", "rmse", "mae")
-"""Metrics that are at least 0."""
+"""Metrics that are at least 0, beside bits."""
+
+Costs = tuple[float, ...]
+"""Of each objective, less is better; NaN where it is not known."""
 
 
 class ParetoPruner:
-    """What complete trials have reached and how they came there, and who can still reach as much."""
+    """What complete trials have come to and how they came there, and who can still reach the front."""
 
     def __init__(self, objectives: Sequence[Objective]) -> None:
         """Begin without a trial."""
         self.objectives = tuple(objectives)
         self.bounds = tuple(map(_bound, self.objectives))
         """The least cost that each objective can have."""
-        self.ends: dict[tuple[float, ...], None] = {}
-        """The costs of the complete trials, each once."""
-        self.paths: defaultdict[tuple[int, int], dict[tuple[int, float, float], None]] = defaultdict(dict)
-        """Objective's number and epoch → the cost there and at the end, of each complete trial."""
-        self.curves: set[tuple[object, ...]] = set()
+        self.complete: set[tuple[Costs, tuple[tuple[int, Costs], ...]]] = set()
+        """Each complete trial's end, and its way there: epochs and costs."""
+        self.ends: list[Costs] = []
+        self.ways: defaultdict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
+        """An objective's number and an epoch → of each complete trial the cost there and at the end."""
 
     def learn(self, record: Record) -> None:
-        """Take in what came of a trial; only complete ones tell something, and the same one only once."""
-        figures = record.figures
-        if record.outcome != "complete" or any(objective.figure not in figures for objective in self.objectives):
+        """Take in what came of a trial: only complete ones tell something, and each only once."""
+        end = self._costs(record.figures)
+        way = tuple((point.epoch, self._costs(point.figures)) for point in record.curve)
+        if record.outcome != "complete" or any(map(math.isnan, end)) or (end, way) in self.complete:
             return
-        end = self._costs(figures)
-        path = tuple((point.epoch, self._costs(point.figures)) for point in record.curve)
-        if (end, path) in self.curves:  # told again, or of an equal network
-            return
-        self.curves.add((end, path))
-        self.ends[end] = None
-        for epoch, costs in path:
+        self.complete.add((end, way))
+        self.ends.append(end)
+        for epoch, costs in way:
             for n, cost in enumerate(costs):
                 if not math.isnan(cost):
-                    self.paths[n, epoch][len(self.curves), cost, end[n]] = None
+                    self.ways[n, epoch].append((cost, end[n]))
 
     def hopeless(self, known: Mapping[str, float], epoch: Epoch | None = None) -> bool:
-        """Whether a candidate of these `known` figures, that stands so after `epoch` or is not yet trained, can no longer reach the
-        front."""
-        if len(self.curves) < STARTUP:
+        """Whether a candidate can no longer reach the front, of which these figures are `known` before training.
+
+        It stands as `epoch` tells, or is not trained yet.
+        """
+        if len(self.ends) < STARTUP:
             return False
         optimistic = [self._optimistic(n, known, epoch) for n in range(len(self.objectives))]
-        ends = np.array(list(self.ends))
+        ends = np.array(self.ends)
         return bool(((ends <= optimistic).all(axis=1) & (ends < optimistic).any(axis=1)).any())
 
     def _optimistic(self, n: int, known: Mapping[str, float], epoch: Epoch | None) -> float:
-        """The least cost that objective `n` may come to."""
+        """The least cost that objective `n` is granted."""
         objective, figure = self.objectives[n], self.objectives[n].figure
-        if figure in FIGURES and FIGURES[figure].known != "trained" and figure in known:
+        if figure in known:
             return objective.cost(known[figure])
-        best = self.bounds[n] if all(end[n] >= self.bounds[n] for end in self.ends) else -math.inf  # a metric in other units
-        if epoch is None or figure not in epoch.figures:
-            return best
-        seen = np.array([(there, end) for _, there, end in self.paths[n, epoch.epoch]])
-        if len(seen) < STARTUP:
-            return best
+        surpassed = any(end[n] < self.bounds[n] for end in self.ends)  # a figure of that name, in other units
+        bound = -math.inf if surpassed else self.bounds[n]
+        if epoch is None or figure not in epoch.figures or len(self.ways[n, epoch.epoch]) < STARTUP:
+            return bound
         cost = objective.cost(epoch.figures[figure])
-        there, end = seen.T
+        there, end = np.array(self.ways[n, epoch.epoch]).T
         distance = np.abs(there - cost)
-        near = distance <= np.sort(distance)[min(NEIGHBOURS, len(seen)) - 1]  # of equally near ones all, in whatever order
-        return max(best, cost - max(0.0, float((there - end)[near].max())))
+        near = distance <= np.sort(distance)[min(NEIGHBOURS, len(distance)) - 1]  # all that are equally near
+        return max(bound, cost - MARGIN * max(0.0, float((there - end)[near].max())))
 
-    def _costs(self, figures: Mapping[str, float]) -> tuple[float, ...]:
+    def _costs(self, figures: Mapping[str, float]) -> Costs:
         return tuple(objective.cost(figures.get(objective.figure, math.nan)) for objective in self.objectives)
 
 
 def _bound(objective: Objective) -> float:
-    """The least cost that any candidate can have, where the metric says so."""
+    """The least cost that any candidate can have, where the metric's name tells."""
+    if objective.figure in FIGURES:
+        return 0.0 if objective.direction == "minimize" else -math.inf
     metric = objective.figure.removeprefix("validation_")
-    if metric == objective.figure:
-        return -math.inf
     if objective.direction == "maximize":
         return -1.0 if metric in SHARES else -math.inf
     return 0.0 if metric in ERRORS or metric.startswith("bits_per_") else -math.inf
