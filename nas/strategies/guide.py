@@ -24,7 +24,8 @@ from nas.strategies.choosing import ChoosingSampler
 from nas.strategies.distributions import distribution, suggest
 from nas.strategies.pruning import ParetoPruner
 from nas.strategies.reseeding import can_reseed, reseed
-from nas.strategies.samplers import SINGLE, make_own, make_pruner, make_sampler
+from nas.strategies.samplers import SINGLE, make_own, make_pruner, make_sampler, settled
+from nas.strategies.surrogate import Features
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,15 @@ class Guide:
         pruner: str = "none",
         seed: int = 0,
         limits: Sequence[Limit] = (),
+        features: Features | None = None,
     ) -> None:
-        """Begin an empty study in memory.
+        """Begin an empty study in memory. `features` are for a strategy that learns from them (`auto`).
 
         Raises:
             StrategyError: the strategy or the pruner is unknown, or cannot serve several objectives or this space.
         """
+        if isinstance(strategy, str):
+            strategy = settled(strategy, space, len(objectives))
         if strategy in SINGLE and len(objectives) > 1:
             raise StrategyError(
                 f"The strategy {strategy!r} serves one objective, this study has {len(objectives)}; name another."
@@ -75,7 +79,7 @@ class Guide:
         self.objectives = tuple(objectives)
         self.limits = tuple(limits)
         self.strategy = strategy
-        self.own = make_own(strategy, space) if isinstance(strategy, str) else None
+        self.own = make_own(strategy, space, features) if isinstance(strategy, str) else None
         self.kept: BaseSampler | None = None
         """The sampler of the proposal before, where it serves again."""
         self.seed = seed

@@ -9,15 +9,15 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 
-from nas.errors import StrategyError, did_you_mean
-from nas.space import Space
+from nas.errors import SpaceError, StrategyError, did_you_mean
+from nas.space import Encoding, Space
 from nas.strategies.choosing import ChoosingSampler
 from nas.strategies.evolution import RegularizedEvolution
 from nas.strategies.from_nni import TUNERS, FromNni
 from nas.strategies.from_optunahub import PREFIX, hub_sampler
 from nas.strategies.grid import Grid
 from nas.strategies.local_search import LocalSearch
-from nas.strategies.surrogate import SurrogateSearch
+from nas.strategies.surrogate import Features, SurrogateSearch
 
 _ALIASES = {"cmaes": "CmaEsSampler", "nsga2": "NSGAIISampler", "nsga3": "NSGAIIISampler"}
 
@@ -25,10 +25,10 @@ _NEEDS_ARGUMENTS = {"partialfixed": "the choices to fix and another sampler"}
 
 
 OWN: Mapping[str, Callable[..., ChoosingSampler]] = {
-    "auto": SurrogateSearch,
     "grid": Grid,
     "local_search": LocalSearch,
     "regularized_evolution": RegularizedEvolution,
+    "surrogate": SurrogateSearch,
     **{f"nni:{tuner}": partial(FromNni, tuner=tuner) for tuner in TUNERS},
 }
 """Strategies which choose whole architectures: ours, and NNI's."""
@@ -37,9 +37,30 @@ SINGLE = {"cmaes", *OWN}
 """Strategies that serve one objective."""
 
 
-def make_own(name: str, space: Space, seed: int | None = None) -> ChoosingSampler | None:
-    """The strategy of ours called `name`; None where there is none."""
-    return OWN[name](space, seed=seed) if name in OWN else None
+AUTO = "auto"
+"""The strategy that `settled` makes a name of."""
+
+
+def settled(name: str, space: Space, objectives: int) -> str:
+    """`name`, or for `auto` what suits the study: the surrogate, which wins at tens to hundreds of evaluations; TPE for several
+    objectives, which the surrogate does not serve; and local search where a space has too many choices to be encoded.
+    """
+    if name != AUTO:
+        return name
+    if objectives > 1:
+        return "tpe"
+    try:
+        Encoding(space)
+    except SpaceError:
+        return "local_search"
+    return "surrogate"
+
+
+def make_own(name: str, space: Space, features: Features | None = None) -> ChoosingSampler | None:
+    """The strategy of ours called `name`, which gets `features` where it learns from them; None where there is none."""
+    if name not in OWN:
+        return None
+    return OWN[name](space, features=features) if OWN[name] is SurrogateSearch else OWN[name](space)
 
 
 @cache
@@ -69,7 +90,7 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
         return hub_sampler(name, seed)
     known = strategies()
     if name not in known:
-        raise StrategyError(f"No strategy is called {name!r}. {did_you_mean(name, [*OWN, *known])}")
+        raise StrategyError(f"No strategy is called {name!r}. {did_you_mean(name, [AUTO, *OWN, *known])}")
     sampler = known[name]
     takes = inspect.signature(sampler).parameters
     options = {"seed": seed} if "seed" in takes else {}

@@ -1,5 +1,6 @@
 """Strategies of ours: each proposes what its paper says, never the same twice, and goes on where another run stopped."""
 
+import math
 import random
 from collections.abc import Callable
 
@@ -13,7 +14,7 @@ from nas.benchmark import Objective
 from nas.errors import StrategyError
 from nas.space import Architecture, Categorical, Integer, Layer, OneOf, Space, neighbours, size
 from nas.strategies import Guide, LocalSearch, RegularizedEvolution, SurrogateSearch
-from nas.strategies.choosing import ChoosingSampler, Known, Seen
+from nas.strategies.choosing import ChoosingSampler, Known, Seen, foretold
 from nas.strategies.distributions import suggest
 
 OURS = [LocalSearch, RegularizedEvolution, SurrogateSearch]
@@ -97,7 +98,7 @@ def test_the_least_cost_is_found_sooner_than_by_chance(kind: type[ChoosingSample
     assert sum(value == 0 for value in best) >= 8
 
 
-@pytest.mark.parametrize("name", ["auto", "local_search", "regularized_evolution"])
+@pytest.mark.parametrize("name", ["surrogate", "local_search", "regularized_evolution"])
 def test_several_objectives_are_refused(name: str) -> None:
     objectives = (Objective("validation_accuracy", "maximize"), Objective("params", "minimize"))
     with pytest.raises(StrategyError, match=rf"^The strategy '{name}' serves one objective, this study has 2; name another\.$"):
@@ -108,6 +109,39 @@ def test_outside_the_limits_the_nearest_comes_before_the_best() -> None:
     here = FLAT.walk(lambda _, domain: domain.at(0))
     ordered = sorted([known(here, 1.0, 2.0), known(here, 9.0, 0.0), known(here, 5.0, 0.5)], key=lambda one: one.order)
     assert [one.cost for one in ordered] == [9.0, 5.0, 1.0]
+
+
+def test_of_several_results_of_one_architecture_the_mean_counts_and_one_told_again_is_none() -> None:
+    here, there = (FLAT.walk(lambda _, domain, n=n: domain.at(n)) for n in (0, 1))
+    seen = Seen([known(here, 4.0), known(there, 5.0), known(here, 1.0), known(here, 4.0)])
+    assert [(one.architecture, one.cost) for one in seen.distinct] == [(here, 2.5), (there, 5.0)]
+
+
+def test_of_one_that_was_stopped_is_expected_what_training_brought_the_others() -> None:
+    architectures = [FLAT.walk(lambda _, domain, n=n: domain.at(n)) for n in range(4)]
+    curves = [{1: 9.0, 2: 5.0}, {1: 8.0, 2: 7.0}, {1: 6.0, 2: 4.0}, {1: 7.0}]
+    ends = [5.0, 7.0, 4.0, math.inf]
+    told = [Known(one, end, 0.0, curve=curve) for one, end, curve in zip(architectures, ends, curves, strict=True)]
+    assert [one.cost for one in foretold(told)] == [5.0, 7.0, 4.0, 7.0 - 2.0]  # the others gained 4, 1 and 2 from there on
+    assert Seen(told).distinct[3].cost == 5.0
+    assert Seen(told[3:]).distinct[0].cost == math.inf  # nobody says what is to be expected
+    failed = Known(architectures[3], math.inf, 1.0, curve={1: 7.0})
+    assert Seen([*told[:3], failed]).distinct[3].cost == math.inf
+
+
+def test_a_study_tells_the_curves_of_those_that_were_pruned() -> None:
+    study = optuna.create_study(sampler=RegularizedEvolution(FLAT, seed=0), direction="maximize")
+
+    def objective(trial: optuna.Trial) -> float:
+        value = -cost(FLAT.walk(lambda name, domain: suggest(trial, name, domain)))
+        trial.report(value - 2.0, 1)
+        if trial.number % 2:
+            raise optuna.TrialPruned
+        return value
+
+    study.optimize(objective, n_trials=20)
+    seen = Seen(RegularizedEvolution(FLAT)._history(study))
+    assert [one.cost for one in seen.distinct] == [cost(one.architecture) for one in seen.distinct]
 
 
 class TestEvolution:

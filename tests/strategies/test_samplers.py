@@ -4,7 +4,8 @@ from toys import TOY, toy_evaluate
 
 from nas.benchmark import Budget, Objective
 from nas.errors import StrategyError
-from nas.strategies import Guide, make_pruner, make_sampler, pruner_names, strategies
+from nas.space import Architecture, Categorical, Layer, Space, encoding
+from nas.strategies import Guide, LocalSearch, SurrogateSearch, make_pruner, make_sampler, pruner_names, strategies
 
 BUDGET = Budget(epochs=2)
 ACCURACY = Objective("validation_accuracy", "maximize")
@@ -57,6 +58,31 @@ def test_a_sampler_is_optunas_and_comes_without_a_warning(strategy: str) -> None
 def test_a_name_that_makes_no_sampler_is_refused(strategy: str, message: str) -> None:
     with pytest.raises(StrategyError, match=message):
         make_sampler(strategy, seed=0)
+
+
+def test_auto_settles_on_what_suits_the_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(Guide(TOY, [ACCURACY], strategy="auto").own, SurrogateSearch)
+    assert isinstance(Guide(TOY, [ACCURACY, PARAMS], strategy="auto").study.sampler, optuna.samplers.TPESampler)
+    monkeypatch.setattr(encoding, "MAX_CHOICES", 2)
+    many = Space(name="many", version=1, accepts="image", layers=(Layer("row", {n: Categorical(0, 1) for n in "abc"}),))
+    assert isinstance(Guide(many, [ACCURACY], strategy="auto").own, LocalSearch)
+    assert Guide(TOY, [ACCURACY], strategy="random").own is None
+
+
+def test_the_surrogate_is_given_the_features_and_others_do_without() -> None:
+    asked: list[str] = []
+
+    def features(architecture: Architecture) -> dict[str, float]:
+        asked.append(architecture.id)
+        return {"size": float(len(architecture.choices))}
+
+    for strategy in ("tpe", "local_search", "auto"):
+        assert not asked
+        guide = Guide(TOY, [ACCURACY], strategy=strategy, features=features)
+        for number in range(3):
+            proposal = guide.ask(number)
+            guide.tell(proposal, toy_evaluate(proposal.architecture, budget=BUDGET, seed=0))
+    assert asked
 
 
 def test_pruners_have_names() -> None:
