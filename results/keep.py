@@ -23,7 +23,7 @@ def keep(study: str, ledger: str) -> Path:
         tables = leaderboard(book, study)
         again = commands(entry, book.trials(entry))
     benchmark = entry.definition["benchmark"]
-    machine = tables[0].machine
+    machine = tables[0].setting.machine
     folder = RESULTS / f"{benchmark['name']}-v{benchmark['version']}" / machine.id / study
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "leaderboard.csv").write_text(tables_csv(tables), encoding="utf-8")
