@@ -318,10 +318,6 @@ class Benchmark:
             if getattr(self.recipe, name) and isinstance(given, Tokens | Features):
                 raise BenchmarkError(f"{self.name}: pictures, sequences and sounds are {words}, got {given}; leave `{name}` out.")
 
-    def objective(self, figure: str) -> Objective:
-        """The goal that a figure is: its own where it is one of the benchmark's, else to be made small."""
-        return next((goal for goal in self.objectives if goal.figure == figure), Objective(figure, "minimize"))
-
     def words(self, budget: Budget) -> str:
         """What people call a budget of one evaluation."""
         return str(budget)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from nas.records import Trial
+from nas.records import SCORES, Trial, figure_kind
 from nas.searching import EpochEnded, Event, OnEvent, Progress, RunBegun, RunEnded, TrialBegun, TrialEnded
 
 QUIET_SECONDS = 30
@@ -98,13 +98,13 @@ def _result(trial: Trial) -> str:
     assert record is not None  # noqa: S101 - it has ended
     if record.error is not None:
         return f"failed: {record.error.kind}: {record.error.message}"
-    pruned = f"pruned after {len(record.curve)} epochs  " if record.outcome == "pruned" else ""
+    pruned = f"pruned after {record.curve[-1].epoch if record.curve else 0} epochs  " if record.outcome == "pruned" else ""
     return pruned + "  ".join([*_scores(trial), *_costs(trial)])
 
 
 def _scores(trial: Trial) -> list[str]:
     figures = trial.record.figures if trial.record else {}
-    told = [name for name in figures if name.startswith(("validation_", "test_")) and not name.endswith("_loss")]
+    told = [name for name in figures if not figure_kind(name) and name not in SCORES and not name.endswith("_loss")]
     return [f"{name} {figures[name]:.4f}" for name in told]
 
 

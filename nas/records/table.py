@@ -32,7 +32,7 @@ def _row(trial: Trial) -> dict[str, Any]:
         row |= record.figures
         row |= {
             "seed": record.seed,
-            "epochs": len(record.curve),
+            "epochs": record.curve[-1].epoch if record.curve else 0,  # a table may know some epochs only
             "seconds": record.seconds,
             "device": record.device,
             "error": record.error.kind if record.error else None,

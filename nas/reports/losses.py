@@ -94,7 +94,8 @@ def _named(trials: Sequence[Trial]) -> str:
 
 
 def _epochs(trial: Trial) -> str:
-    return f"{len(trial.record.curve)}" if trial.record else NOT_MEASURED
+    curve = trial.record.curve if trial.record else ()  # a table may know some epochs only
+    return f"{curve[-1].epoch if curve else 0}" if trial.record else NOT_MEASURED
 
 
 def _figure(trial: Trial, name: str) -> str:

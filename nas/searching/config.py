@@ -9,16 +9,28 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from optuna.samplers import BaseSampler
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, TypeAdapter, ValidationError, ValidationInfo
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from nas import registry
 from nas.benchmark import Benchmark, Budget, Objective, Recipe
 from nas.documents import read_file
 from nas.errors import RegistryError, SearchError, did_you_mean, quote
 from nas.records import DEFAULT_URL, FIGURES, SCORES, meaning
+from nas.searching.on_table import check_on_table, from_table
 from nas.searching.resuming import EVERY_SECONDS
 from nas.searching.together import WAIT_MINUTES
 from nas.space import Limit, Space, digest, resolve_space, space_to_data
+from nas.tables import TableBenchmark, is_table_file
 
 Precision = Literal["float32", "bfloat16", "float16"]
 Compile = Literal["never", "auto", "always"]
@@ -167,9 +179,9 @@ class SearchConfig(BaseModel):
     space_path: Annotated[tuple[Path, ...] | None, BeforeValidator(_folders)] = None
     """Folders that `space` is looked for in by its name, beside those that are installed; None for those of NAS_SPACE_PATH."""
     space: Annotated[InstanceOf[Space], BeforeValidator(_space)]
-    """A space, the name of one, or the path of a YAML file."""
+    """A space, the name of one, or the path of a YAML file; where `on` is a table, its own if none is given."""
     on: Annotated[InstanceOf[Benchmark], BeforeValidator(resolve_benchmark)]
-    """A benchmark, or the name of one."""
+    """A benchmark, the name of one, or the file of a table of trained architectures: .csv, .csv.gz or .parquet."""
     strategy: str | InstanceOf[BaseSampler] = "tpe"
     """An Optuna sampler, or the name of one."""
     pruner: str = "none"
@@ -226,6 +238,11 @@ class SearchConfig(BaseModel):
     data: Path | None = None
     """The folder that the benchmark's data lie in, if not where it looks by itself."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_table(cls, options: Any) -> Any:
+        return from_table(options) if isinstance(options, Mapping) else options
+
     @classmethod
     def make(cls, **options: Any) -> Self:
         """The config of these options.
@@ -257,16 +274,19 @@ class SearchConfig(BaseModel):
         options = dict(document.value)
         if isinstance(folders := _folders(options.get("space_path")), list | tuple):
             options["space_path"] = [path.parent / folder if isinstance(folder, str) else folder for folder in folders]
-        for key in ("space", "data"):
+        for key in ("space", "data", "on"):
             value = options.get(key)
-            if isinstance(value, str) and (key == "data" or value.endswith((".yaml", ".yml"))):
+            if isinstance(value, str) and (key == "data" or value.endswith((".yaml", ".yml")) or is_table_file(value)):
                 options[key] = path.parent / value
         return options
 
     def _check(self) -> None:
         check_input(self.space, self.on)
-        check_limits(self.all_limits, self.on)
-        _check_figures(self.objectives, self.on)
+        if isinstance(self.on, TableBenchmark):
+            check_on_table(self, self.on)
+        else:
+            check_limits(self.all_limits, self.on)
+            _check_figures(self.objectives, self.on)
         _check_proxies(self.proxies)
         self._check_replicates()
 

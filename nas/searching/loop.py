@@ -15,6 +15,7 @@ from nas.searching.study import Study
 from nas.searching.together import follow, together
 from nas.space import Architecture, broken_limits, size_if_counted, size_text
 from nas.strategies import Guide, Proposal
+from nas.tables import TableBenchmark, TableEvaluator
 
 if TYPE_CHECKING:
     from nas.models import Within
@@ -28,9 +29,10 @@ FAILURES_BEFORE_GIVING_UP = 10
 """A search whose first candidates all fail is stopped; something is wrong with the space or the machine."""
 
 
-def search(space: Any, *, on: Any, on_event: OnEvent = ignore, evaluate: Evaluate | None = None, **options: Any) -> Study:
+def search(space: Any = None, *, on: Any, on_event: OnEvent = ignore, evaluate: Evaluate | None = None, **options: Any) -> Study:
     """Search `space` (a name, a YAML file's path, or a Space) for the best network on a benchmark.
 
+    Where `on` is the file of a table of trained architectures, `space` may be left out: it is the table's.
     A study of the same name and definition goes on where it ended. `options` are those of `SearchConfig`. What was found
     is kept when Ctrl-C ends it. `evaluate` replaces training, for benchmarks that answer otherwise.
 
@@ -38,14 +40,17 @@ def search(space: Any, *, on: Any, on_event: OnEvent = ignore, evaluate: Evaluat
         NasError: an option is wrong, the data or the device are missing, or another process runs this study.
         KeyboardInterrupt: after Ctrl-C, so that a script does not go on as if the search were done.
     """
-    return run(SearchConfig.make(space=space, on=on, **options), on_event=on_event, evaluate=evaluate)
+    given = options if space is None else {**options, "space": space}
+    return run(SearchConfig.make(on=on, **given), on_event=on_event, evaluate=evaluate)
 
 
 def run(config: SearchConfig, *, on_event: OnEvent = ignore, evaluate: Evaluate | None = None) -> Study:
     """Run the search that `config` asks for, or go on with it; see `search`.
 
-    Of several processes that torchrun started, the first searches and the others help it to train.
+    Of several processes that torchrun started, the first searches and the others help it to train. On a table nothing is trained.
     """
+    if evaluate is None and isinstance(config.on, TableBenchmark):
+        evaluate = config.on.evaluator(config.all_limits, config.scores)
     with together(config.wait_minutes) as ranks:
         if ranks is None or ranks.leads:
             _lead(config, on_event, evaluate, ranks)
@@ -128,6 +133,8 @@ class _Run:
         while self.tally.evaluated < config.trials:
             if count is not None and len(self.known) >= count:
                 return f"Every one of the {count:,} architectures of {config.space.name} has been tried."
+            if isinstance(self.evaluate, TableEvaluator) and self.tally.evaluated >= self.evaluate.holds:
+                return f"Every one of the {self.evaluate.holds:,} architectures that the table has within limits has been tried."
             if number >= config.most_proposals:
                 return self.out_of_proposals(number)
             if self.tally.evaluated == self.tally.counts["failed"] >= FAILURES_BEFORE_GIVING_UP:
@@ -172,7 +179,10 @@ class _Run:
 
     def drawn(self, number: int) -> Architecture | None:
         """An architecture within the limits, by chance; None where no limit is known before building."""
-        return self.within.draw(random.Random(f"{self.config.seed}:{number}")) if self.within else None  # noqa: S311 - no secret
+        rng = random.Random(f"{self.config.seed}:{number}")  # noqa: S311 - no secret
+        if isinstance(self.evaluate, TableEvaluator):
+            return self.evaluate.draw(rng)
+        return self.within.draw(rng) if self.within else None
 
     @cached_property
     def within(self) -> "Within | None":
@@ -312,5 +322,5 @@ def headline(config: SearchConfig, count: int | float | None) -> str:
     objectives = ", ".join(objective.figure for objective in config.steered_by)
     return (
         f"{config.space.name} v{config.space.version} ({holds}) on {config.on.name} v{config.on.version} · {objectives} · "
-        f"{config.strategy_name} · seed {config.seed} · {config.budget}{limits}"
+        f"{config.strategy_name} · seed {config.seed} · {config.on.words(config.budget)}{limits}"
     )

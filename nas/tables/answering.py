@@ -59,18 +59,15 @@ class TableBenchmark(Benchmark):
         """What people call a budget: where the table does not tell epochs, none are made up."""
         return f"{budget}, from a table" if self.table.fidelities else "from a table"
 
-    def objective(self, figure: str) -> Objective:
-        """The goal that a figure of the table is, each by its name."""
-        return next((goal for goal in self.objectives if goal.figure == figure), Objective(figure, self.table.direction(figure)))
-
     @property
     def known(self) -> tuple[str, ...]:
         """The figures that the table has, first those that are known before training."""
         return (*self.table.figures, *self.table.metrics, *([SECONDS] if self.table.seconds else []))
 
-    def evaluator(self, limits: Sequence[Limit] = ()) -> "TableEvaluator":
-        """What answers a search within `limits`."""
-        return TableEvaluator(table=self.table, limits=tuple(limits), goals=tuple(goal.figure for goal in self.objectives))
+    def evaluator(self, limits: Sequence[Limit] = (), proxies: Sequence[str] = ()) -> "TableEvaluator":
+        """What answers a search within `limits`, with the zero-cost scores called `proxies` among the figures."""
+        goals = tuple(goal.figure for goal in self.objectives)
+        return TableEvaluator(table=self.table, limits=tuple(limits), goals=goals, proxies=tuple(proxies))
 
 
 def make_benchmark(table: Table, *also: str) -> TableBenchmark:
@@ -114,6 +111,8 @@ class TableEvaluator:
     limits: tuple[Limit, ...] = ()
     goals: tuple[str, ...] = ()
     """Metrics that are searched for, the table's objective among them."""
+    proxies: tuple[str, ...] = ()
+    """Zero-cost scores to tell; one that is infinite stands nowhere as a figure, as in training, but breaks limits."""
     searched: int | None = None
     """The seed of the search whose finalists are asked about: they are told of other trainings than the search was."""
 
@@ -141,8 +140,9 @@ class TableEvaluator:
         row = self.table.row(architecture)
         if row is None:
             return self._record("infeasible", {}, (), seed, budget, broken=(ABSENT,))
-        figures = {name: float(values[row]) for name, values in self.table.figures.items() if not np.isnan(values[row])}
-        if broken := broken_limits(figures, self.limits):
+        known = self._known(row)
+        figures = {name: value for name, value in known.items() if np.isfinite(value)}
+        if broken := broken_limits(known, self.limits):
             return self._record("infeasible", figures, (), seed, budget, broken=broken)
         run = self._run(row, architecture, seed, budget, final=final)
         if run is None:
@@ -158,6 +158,11 @@ class TableEvaluator:
         scores = self._scores(row, run, self._fidelity(budget), final=final)
         figures |= scores | self._spent(self._seconds(row, run, budget.epochs))
         return self._record("complete", figures, tuple(curve), seed, budget)
+
+    def _known(self, row: int) -> dict[str, float]:
+        """What is known of architecture `row` before training."""
+        columns = {**self.table.figures, **{name: self.table.proxies[name] for name in self.proxies}}
+        return {name: float(values[row]) for name, values in columns.items() if not np.isnan(values[row])}
 
     def check(self, budget: Budget) -> None:
         """Refuse a budget that the table does not know.
@@ -188,7 +193,7 @@ class TableEvaluator:
             return ""
         spans = [
             f"{name} goes from {np.nanmin(values):,.10g} to {np.nanmax(values):,.10g}"
-            for name, values in self.table.figures.items()
+            for name, values in {**self.table.proxies, **self.table.figures}.items()
             if any(limit.figure == name for limit in self.limits)
         ]
         words = " and ".join(map(str, self.limits))
@@ -199,7 +204,7 @@ class TableEvaluator:
         """The rows that keep to the limits; as in training, a figure that is not known breaks none."""
         fine = np.ones(len(self.table), dtype=bool)
         for limit in self.limits:
-            values = self.table.figures.get(limit.figure)
+            values = {**self.table.proxies, **self.table.figures}.get(limit.figure)
             if values is not None:
                 fine &= np.array([np.isnan(value) or limit.allows(float(value)) for value in values])
         return np.flatnonzero(fine)
