@@ -16,6 +16,7 @@ from nas.cli.layers import layers
 from nas.cli.means import amount, means
 from nas.cli.printing import FOLDER, Ordered, as_json, complain, console, print_list
 from nas.cli.profile import profile
+from nas.cli.score import score
 from nas.cli.spaces import space_path, spaces
 from nas.cli.stopping import stoppable
 from nas.cli.training import tensorboard_option, train
@@ -85,6 +86,7 @@ _checkpoint = click.option(
 main.add_command(spaces)
 main.add_command(layers)
 main.add_command(profile)
+main.add_command(score)
 
 
 @main.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from toys import TOY
 
 from benchmarks.digits import BENCHMARK as DIGITS
 from nas.benchmark import Benchmark, Budget, Features, NextTokens, Objective, Recipe, Sequence, Signature, Tokens
@@ -18,7 +19,6 @@ from nas.records import SCORES
 from nas.space import parse_space, resolve_space
 from nas.strategies.surrogate import SurrogateSearch
 from nas.training import Classification, Examples, NextToken, Task, load_task
-from tests.toys import TOY
 
 CPU = torch.device("cpu")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from toys import TOY, toy_evaluate
 
 from benchmarks.digits import BENCHMARK as DIGITS
 from nas.errors import SearchError
@@ -14,7 +15,6 @@ from nas.records import Ledger, Record
 from nas.searching import SearchConfig, Study, finals, search
 from nas.searching.evaluating import EvaluationKey
 from nas.space import Limit
-from tests.toys import TOY, toy_evaluate
 
 QUICK: dict[str, Any] = {"on": "digits", "epochs": 1, "fraction": 0.05, "device": "cpu", "strategy": "random"}
 
