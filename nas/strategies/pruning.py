@@ -31,8 +31,8 @@ STARTUP = 8
 MARGIN = 1.25
 """How many times the greatest improvement is granted.
 
-In orders of 100 out of 200 trainings (residual_cnn on digits, 8 epochs) the front was kept in at least 97 % of cases for 75 to 82 %
-of the epochs, depending on the objectives; without a margin, in a third to nine tenths of cases for 54 to 65 %.
+In orders of 100 out of 200 trainings (residual_cnn on digits, 8 epochs) the front was kept in at least 97 % of cases for 75 to
+82 % of the epochs, depending on the objectives; without a margin, in a third to nine tenths of cases for 54 to 65 %.
 """
 
 SHARES = ("accuracy", "balanced_accuracy", "f1", "auroc", "r2")
