@@ -9,11 +9,14 @@ from typing import Any
 from nas.benchmark import Objective
 from nas.errors import LedgerError, did_you_mean, quote
 from nas.ranking.pareto import pareto_front, pareto_layers
-from nas.records import FIGURES, Ledger, Setting, Stage, StudyEntry, Trial
+from nas.records import FIGURES, LOOKED_UP, Ledger, Setting, Stage, StudyEntry, Trial, figure_kind
 from nas.space import Architecture
 
 COSTS = ("flops", "params", "latency_ms", "peak_memory_bytes")
-"""Figures that an objective can be weighed against."""
+"""Figures that an objective can be weighed against, of a named device too: latency_ms:raspi4."""
+
+UNTOLD = "epochs not told"
+"""The budget of figures that were looked up in a table which does not say after how many epochs they were read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +69,7 @@ def leaderboard(ledger: Ledger, study: str | None = None, *, cost: str = "flops"
     Raises:
         LedgerError: there is no such study, or `cost` is no figure to weigh by.
     """
-    if cost not in COSTS:
+    if cost.partition(":")[0] not in COSTS:
         raise LedgerError(f"A front cannot be drawn against {quote(cost)}. {did_you_mean(cost, COSTS)}")
     entries = [ledger.study(study)] if study is not None else ledger.studies()
     return rank(((entry, trial) for entry in entries for trial in ledger.trials(entry)), cost=cost)
@@ -134,10 +137,11 @@ def _table(group: tuple[Any, ...], trials: Sequence[Trial], objectives: tuple[Ob
             trials=found,
         )
         rows.append(row)
+    told = setting.device != LOOKED_UP or any(trial.record.curve for trial in trials if trial.record)
     return Table(
         benchmark=benchmark,
         stage=stage,
-        budget=str(budget),
+        budget=str(budget) if told else UNTOLD,
         recipe=recipe,
         setting=setting,
         objectives=objectives,
@@ -169,6 +173,6 @@ def figure_names(table: Table) -> list[str]:
     """The figures of a table's rows, in reading order: objectives, other metrics, then what it costs."""
     present = {name for row in table.rows for name in row.figures}
     first = [objective.figure for objective in table.objectives]
-    metrics = sorted(name for name in present if name not in FIGURES and name not in first)
-    costs = [name for name in FIGURES if name in present and name not in first]
+    metrics = sorted(name for name in present if figure_kind(name) is None and name not in first)
+    costs = [name for kind in FIGURES for name in sorted(present) if name.partition(":")[0] == kind and name not in first]
     return [name for name in [*first, *metrics, *costs] if name in present]

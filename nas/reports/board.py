@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nas.benchmark import Objective
 from nas.ranking import Row, Summary, Table, figure_names
-from nas.records import FIGURES, Latency, Trial
+from nas.records import Latency, Trial, figure_kind
 from nas.reports.curves import Curve, figure_span, sparkline
 from nas.reports.outcome import words
 from nas.reports.tables import headline, show, title
@@ -164,7 +164,8 @@ class _Writer:
 
 def _cell(name: str, summary: Summary | None, latency: Latency | None) -> Cell:
     interval = f"{latency.low_ms:.3f}–{latency.high_ms:.3f}" if name == "latency_ms" and latency and summary else ""
-    agreed = " ± 0" if name not in FIGURES and summary and summary.deviation == 0 else ""  # seeds that agree are worth telling
+    agree = figure_kind(name) is None and summary and summary.deviation == 0
+    agreed = " ± 0" if agree else ""  # worth telling of seeds
     return Cell(text=show(name, summary) + agreed, interval=interval)
 
 
@@ -177,7 +178,7 @@ def _aside(name: str, table: Table) -> bool:
 
 def _larger_first(name: str, table: Table) -> bool:
     directions = {objective.figure: objective.direction for objective in table.objectives}
-    return directions.get(name, "minimize" if name in FIGURES or name.endswith("_loss") else "maximize") == "maximize"
+    return directions.get(name, "minimize" if figure_kind(name) or name.endswith("_loss") else "maximize") == "maximize"
 
 
 def _plain(value: Value) -> str:

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nas.records import StudyEntry, Trial
+from nas.records import LOOKED_UP, StudyEntry, Trial
 from nas.reports.outcome import evaluated
 
 PROPOSALS = 500
@@ -29,7 +29,8 @@ def finals_command(entry: StudyEntry) -> str:
 
 def _search(entry: StudyEntry, trials: Sequence[Trial]) -> list[str]:
     definition = entry.definition
-    words = ["nas", "search", definition["space"]["name"], "--on", definition["benchmark"]["name"]]
+    table = definition["benchmark"].get("table")
+    words = ["nas", "search", "--on", table["file"]] if table else _searched(definition)
     words += ["--strategy", definition["strategy"]]
     if count := len(evaluated(trials)):
         words += ["--trials", str(count)]
@@ -42,12 +43,17 @@ def _search(entry: StudyEntry, trials: Sequence[Trial]) -> list[str]:
         words += ["--together", definition["together"]]
     for limit in definition["limits"]:
         words += ["--limit", limit]
-    if definition["objectives"] != definition["benchmark"]["objectives"]:
+    if table or definition["objectives"] != definition["benchmark"]["objectives"]:
         for objective in definition["objectives"]:
-            words += ["--objective", objective["figure"]]
+            figure = objective["figure"]
+            words += ["--objective", table["objective"] if table and table["objective"].split("@")[0] == figure else figure]
     if definition["pruner"] != "none":
         words += ["--pruner", definition["pruner"]]
     return [*words, *_budget(definition), *_recipe(definition), *_setting(trials), "--study", entry.name]
+
+
+def _searched(definition: Mapping[str, Any]) -> list[str]:
+    return ["nas", "search", definition["space"]["name"], "--on", definition["benchmark"]["name"]]
 
 
 def _budget(definition: Mapping[str, Any]) -> list[str]:
@@ -65,7 +71,7 @@ def _recipe(definition: Mapping[str, Any]) -> list[str]:
 def _setting(trials: Sequence[Trial]) -> list[str]:
     """What the trials' setting has other than by default; the machine chooses the device."""
     record = next((trial.record for trial in trials if trial.record), None)
-    if record is None:
+    if record is None or record.device == LOOKED_UP:
         return []
     asked = [("threads", record.threads, 1), ("precision", record.precision, "float32"), ("compile", record.compile, "never")]
     return [word for name, value, default in asked if value != default for word in (f"--{name}", str(value))]

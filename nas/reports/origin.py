@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from nas.benchmark import Budget
-from nas.records import Record, StudyEntry, Trial
+from nas.ranking.leaderboard import UNTOLD
+from nas.records import LOOKED_UP, Record, StudyEntry, Trial
 from nas.space import Space, size_if_counted
 
 Facts = tuple[tuple[str, str], ...]
@@ -50,14 +51,17 @@ def definition(entry: StudyEntry) -> Facts:
     """How it was searched."""
     given = entry.definition
     benchmark = given["benchmark"]
+    table = benchmark.get("table")
+    untold = table is not None and not table["fidelities"]
+    looked_up = f"none: figures are looked up in {table['file']}, digest {table['digest']}" if table else ""
     return (
         ("Strategy", f"{given['strategy']}, seed {given['seed']}"),
         ("Pruner", given["pruner"]),
         ("Objectives", ", ".join(f"{goal['direction']} {goal['figure']}" for goal in given["objectives"])),
         ("Limits", ", ".join(given["limits"]) or "none"),
-        ("Budget", str(Budget(**given["budget"]))),
-        ("Budget of a finalist", str(Budget(**benchmark["final_budget"]))),
-        ("Recipe", pairs(benchmark["recipe"])),
+        ("Budget", UNTOLD if untold else str(Budget(**given["budget"]))),
+        ("Budget of a finalist", UNTOLD if untold else str(Budget(**benchmark["final_budget"]))),
+        ("Recipe", looked_up or pairs(benchmark["recipe"])),
         ("Space digest", given["space"]["digest"]),
     )
 
@@ -96,6 +100,8 @@ def _value(value: Any) -> str:
 
 
 def _machine(record: Record) -> str:
+    if record.device == LOOKED_UP:
+        return f"none: figures are from a table, {record.machine}"
     return f"{record.machine} (id {record.machine.id}); candidates ran on {record.setting.use}"
 
 

@@ -155,9 +155,13 @@ def _floor(row: Row, benchmark: Mapping[str, Any], trials: Sequence[Trial]) -> s
 
 def said(figure: str, value: str) -> str:
     """A figure and its value as they stand in a sentence."""
-    return f"{value} {_UNITS[figure]}" if figure in _UNITS else f"{words(figure)} {value}"
+    name, _, device = figure.partition(":")
+    if name not in _UNITS:
+        return f"{words(figure)} {value}"
+    return f"{value} {_UNITS[name]} on {device}" if device else f"{value} {_UNITS[name]}"
 
 
 def words(figure: str) -> str:
     """A figure's name as it stands in a sentence."""
-    return _NAMES.get(figure, figure.replace("_", " "))
+    name, _, device = figure.partition(":")
+    return _NAMES.get(name, name.replace("_", " ")) + (f" on {device}" if device else "")

@@ -40,7 +40,9 @@ def headline(table: Table) -> str:
 
 def title(name: str) -> str:
     """What a column of the figure `name` is called."""
-    return SCALES[name][1] if name in SCALES else _TITLES.get(name, name.replace("_", " "))
+    figure, _, device = name.partition(":")
+    words = SCALES[figure][1] if figure in SCALES else _TITLES.get(figure, figure.replace("_", " "))
+    return f"{words} {device}" if device else words
 
 
 def show(name: str, summary: Summary | None) -> str:
@@ -49,7 +51,7 @@ def show(name: str, summary: Summary | None) -> str:
         return NOT_MEASURED
     scale = SCALES[name][0] if name in SCALES else 1
     digits = 0 if name == "params" else 2 if name in {"train_seconds"} | SCALES.keys() else 4
-    if name == "latency_ms":
+    if name.partition(":")[0] == "latency_ms":
         digits = 3
     text = f"{summary.mean / scale:,.{digits}f}"
     return text if not summary.deviation else f"{text} ± {summary.deviation / scale:,.{digits}f}"

@@ -1,11 +1,14 @@
 """A search on a table: where the benchmark is the file of one, its space and its figures are what the table has."""
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.errors import SearchError, did_you_mean, quote
+from nas.errors import SearchError, TableError, did_you_mean, quote
+from nas.records import StudyEntry
 from nas.space import resolve_space
-from nas.tables import TableBenchmark, is_table_file, make_benchmark, read_table
+from nas.tables import TableBenchmark, TableEvaluator, is_table_file, make_benchmark, read_table
 
 if TYPE_CHECKING:
     from nas.searching.config import SearchConfig
@@ -104,3 +107,43 @@ def check_on_table(config: "SearchConfig", benchmark: TableBenchmark) -> None:
         )
     if not evaluator.holds:
         raise SearchError(evaluator.nearest_miss())
+
+
+def table_of(entry: StudyEntry, data: Path | None) -> TableBenchmark:
+    """The benchmark of a study on a table, whose file lies in `data`, the present folder, or that of NAS_DATA.
+
+    Raises:
+        TableError: it is in none of these, or says something else than when the study was begun.
+    """
+    told = entry.definition["benchmark"]["table"]
+    folders = [data] if data is not None else [Path(), *map(Path, filter(None, [os.environ.get("NAS_DATA")]))]
+    places = [place for folder in folders for place in (folder, folder / told["file"], folder / "tables" / told["file"])]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise TableError(f"The table {told['file']} of the study {entry.name!r} is not here; name its folder by --data.")
+    table = read_table(path, objective=told["objective"], space=entry.space)
+    if table.digest != told["digest"]:
+        raise TableError(
+            f"The study {entry.name!r} is on a table of digest {told['digest']}, {path} now has {table.digest}; "
+            "the two do not compare."
+        )
+    return make_benchmark(table, *(goal["figure"] for goal in entry.definition["benchmark"]["objectives"][1:]))
+
+
+def finals_evaluator(benchmark: TableBenchmark, seeds: int, means: Mapping[str, Any]) -> TableEvaluator:
+    """What answers finals: trainings that the search has not seen.
+
+    Raises:
+        SearchError: there are not so many, or `means` are given, by which nothing is trained.
+    """
+    evaluator, table = benchmark.evaluator(), benchmark.table
+    if means:
+        raise SearchError(f"On a table nothing is trained, got {', '.join(means)}; leave them out.")
+    if evaluator.trainings < 2:
+        raise SearchError(f"The table {table.file} has one training of each architecture, which the search has read: no finals.")
+    if seeds > evaluator.trainings - 1:
+        raise SearchError(
+            f"The table {table.file} has {evaluator.trainings} trainings of each architecture, of which the search has read one; "
+            f"got {seeds} seeds, give at most {evaluator.trainings - 1}."
+        )
+    return evaluator

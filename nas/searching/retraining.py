@@ -13,10 +13,12 @@ from nas.records import SCORES, Epoch, Ledger, StudyEntry, Trial
 from nas.searching.config import changed, default_ledger, resolve_benchmark
 from nas.searching.evaluating import Evaluate, EvaluationKey, make_evaluator
 from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
+from nas.searching.on_table import finals_evaluator, table_of
 from nas.searching.resuming import EVERY_SECONDS, Unfinished
 from nas.searching.study import Study
 from nas.searching.together import WAIT_MINUTES, follow, together
 from nas.space import Architecture
+from nas.tables import TableBenchmark
 
 
 def finals(
@@ -55,7 +57,9 @@ def finals(
             return Study(study, url)
         with book.driving(study):
             entry = book.study(study)
-            benchmark = benchmark_of(entry)
+            benchmark = benchmark_of(entry, data)
+            if evaluate is None and isinstance(benchmark, TableBenchmark):
+                evaluate = finals_evaluator(benchmark, seeds, means)
             chosen = finalists(book, study, top)
             unfinished = Unfinished(book, entry, checkpoint)
             if evaluate is None:  # without limits: the search has kept to them, and another measurement shall drop no finalist
@@ -88,12 +92,15 @@ def finalists(ledger: Ledger, study: str, top: int) -> list[Architecture]:
     return [row.architecture for row in largest.rows[:top]]
 
 
-def benchmark_of(entry: StudyEntry) -> Benchmark:
-    """The study's benchmark as it is installed, with the study's changes to its recipe.
+def benchmark_of(entry: StudyEntry, data: Path | None = None) -> Benchmark:
+    """The study's benchmark as it is installed, with the study's changes to its recipe; a table is looked for in `data`.
 
     Raises:
         SearchError: its version is not the one that the study was begun with.
+        TableError: the table is not found, or says something else now.
     """
+    if "table" in entry.definition["benchmark"]:
+        return table_of(entry, data)
     name, version = entry.definition["benchmark"]["name"], entry.definition["benchmark"]["version"]
     benchmark = resolve_benchmark(name)
     if benchmark.version != version:

@@ -14,6 +14,7 @@ from nas.searching.events import EpochEnded, OnEvent, RunBegun, Tally, TrialEnde
 from nas.searching.picking import pick_architecture
 from nas.searching.together import follow, together
 from nas.space import Architecture
+from nas.tables import TableBenchmark
 
 if TYPE_CHECKING:
     from torch import nn
@@ -79,6 +80,8 @@ def train_one(
         NasError: an option is wrong, or the data, the device or a folder are missing.
     """
     config = SearchConfig.make(space=space, on=on, **options)
+    if isinstance(config.on, TableBenchmark):
+        raise SearchError(f"The table {config.on.table.file} tells figures and trains nothing; name a benchmark with data.")
     if trace is not None and config.replicates > 1:
         raise SearchError(f"A trace is of one training, got {config.replicates} replicates; leave one of them out.")
     if isinstance(architecture, Architecture | Mapping):

@@ -58,9 +58,15 @@ class Study:
         return tables[0].rows[0]
 
     def build(self, row: Row | Trial | None = None, *, seed: int | None = None) -> "nn.Sequential":
-        """The untrained network of `row`, or of the best: an ordinary torch module. Trained weights are not kept."""
+        """The untrained network of `row`, or of the best: an ordinary torch module. Trained weights are not kept.
+
+        Raises:
+            SearchError: the study is on a table.
+        """
         from nas.models import build
 
+        if "table" in self.entry.definition["benchmark"]:
+            raise SearchError(f"The study {self.name!r} is on a table, which does not tell how its networks are built.")
         signature = resolve_benchmark(self.entry.definition["benchmark"]["name"]).signature
         return build(self.space, (row or self.best).architecture, signature, seed=seed)
 

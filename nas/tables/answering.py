@@ -1,6 +1,5 @@
 """A table as a benchmark, and as what evaluates: a Record at once, and nothing is built or trained."""
 
-import hashlib
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -101,8 +100,9 @@ def make_benchmark(table: Table, *also: str) -> TableBenchmark:
 class TableEvaluator:
     """Answers as `nas.searching.Evaluate`: what one training of an architecture gave, as a Record.
 
-    Which training is a hash of seed and architecture, so that an answer hangs on these alone. What is known before training is
-    held against the limits first; then each epoch that the table knows is reported, so that a pruner may stop there. An
+    Which training follows from seed and architecture alone: the first by a hash of the architecture, then the next with each next
+    seed, so that so many seeds in a row as there are trainings see each once. What is known before training is held against the
+    limits first; then each epoch that the table knows is reported, so that a pruner may stop there. An
     architecture that the table does not have is infeasible. Of test figures only those that are searched for are told, and all of
     them for finalists, as in training.
     """
@@ -113,8 +113,6 @@ class TableEvaluator:
     """Metrics that are searched for, the table's objective among them."""
     proxies: tuple[str, ...] = ()
     """Zero-cost scores to tell; one that is infinite stands nowhere as a figure, as in training, but breaks limits."""
-    searched: int | None = None
-    """The seed of the search whose finalists are asked about: they are told of other trainings than the search was."""
 
     @property
     def key(self) -> str:
@@ -144,7 +142,7 @@ class TableEvaluator:
         figures = {name: value for name, value in known.items() if np.isfinite(value)}
         if broken := broken_limits(known, self.limits):
             return self._record("infeasible", figures, (), seed, budget, broken=broken)
-        run = self._run(row, architecture, seed, budget, final=final)
+        run = self._run(row, architecture, seed, budget)
         if run is None:
             return self._record("infeasible", figures, (), seed, budget, broken=(ABSENT,))
         if on_known is not None and on_known(figures):
@@ -176,6 +174,23 @@ class TableEvaluator:
             known = ", ".join(map(str, self.table.fidelities)) or "no epochs: leave them out"
             figure = self.table.objective.figure
             raise TableError(f"The table {self.table.name!r} has {figure} after {known}; got {budget.epochs} epochs.")
+
+    @cached_property
+    def trainings(self) -> int:
+        """How many there are of every architecture, each from a seed of its own."""
+        return int((~np.isnan(self.table.trainings)).sum(axis=1).min())
+
+    @property
+    def features(self) -> Callable[[Architecture], Mapping[str, float]] | None:
+        """What a strategy may learn from beside the answers: size, cost, and the scores that are asked for; None without any."""
+        columns = {name: values for name, values in self.table.figures.items() if name in {"params", "flops"}}
+        columns |= {name: self.table.proxies[name] for name in self.proxies}
+
+        def known(architecture: Architecture) -> Mapping[str, float]:
+            row = self.table.row(architecture)
+            return {} if row is None else {name: float(values[row]) for name, values in columns.items()}
+
+        return known if columns else None
 
     @property
     def holds(self) -> int:
@@ -213,18 +228,11 @@ class TableEvaluator:
         """Where the objective is read under `budget`."""
         return self.table.fidelity if budget.epochs == self.table.epochs else budget.epochs
 
-    def _run(self, row: int, architecture: Architecture, seed: int, budget: Budget, *, final: bool) -> int | None:
-        """The training that answers; None where none was made, or for a finalist none that the search has not seen."""
+    def _run(self, row: int, architecture: Architecture, seed: int, budget: Budget) -> int | None:
+        """The training that answers; None where none was made up to this fidelity."""
         trainings = self.table.metrics[self.table.objective.figure][self._fidelity(budget)].trainings[row]
-        made = [int(run) for run in np.flatnonzero(~np.isnan(trainings))]
-        if not made:
-            return None
-        if not final or self.searched is None:
-            return made[_hash(seed, architecture) % len(made)]
-        seen = made[_hash(self.searched, architecture) % len(made)]
-        fresh = [run for run in made if run != seen]
-        turn = seed - self.searched - 1
-        return fresh[turn] if 0 <= turn < len(fresh) else None
+        made = np.flatnonzero(~np.isnan(trainings))
+        return int(made[(int(architecture.id, 16) + seed) % len(made)]) if len(made) else None
 
     def _points(self, row: int, run: int, budget: Budget, *, final: bool) -> Iterator[Epoch]:
         """The learning curve, as far as the table tells it."""
@@ -279,7 +287,3 @@ class TableEvaluator:
     def _machine(self) -> Machine:
         """The table: what its figures depend on, wherever they are looked up."""
         return Machine(system="", processor=f"{self.table.file}, digest {self.table.digest}", cores=0, memory_gib=None)
-
-
-def _hash(seed: int, architecture: Architecture) -> int:
-    return int.from_bytes(hashlib.sha256(f"{seed}:{architecture.id}".encode()).digest()[:8], "big")
