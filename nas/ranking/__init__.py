@@ -2,14 +2,17 @@
 
 from nas.ranking.leaderboard import COSTS, Row, Summary, Table, figure_names, leaderboard, rank
 from nas.ranking.pareto import dominates, pareto_front, pareto_layers
+from nas.ranking.volume import Hypervolume, hypervolume
 
 __all__ = [
     "COSTS",
+    "Hypervolume",
     "Row",
     "Summary",
     "Table",
     "dominates",
     "figure_names",
+    "hypervolume",
     "leaderboard",
     "pareto_front",
     "pareto_layers",
