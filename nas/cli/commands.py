@@ -19,11 +19,12 @@ from nas.cli.profile import profile
 from nas.cli.score import score
 from nas.cli.spaces import space_path, spaces
 from nas.cli.stopping import stoppable
+from nas.cli.table import table
 from nas.cli.training import tensorboard_option, train
 from nas.errors import NasError
 
 if TYPE_CHECKING:
-    from nas.searching import Event, OnEvent, Study
+    from nas.searching import Event, OnEvent, SearchConfig, Study
 
 TEXT_ROWS = 50
 """Rows of a table that are printed for people who did not say how many."""
@@ -116,7 +117,7 @@ main.add_command(train)
 
 @main.command()
 @click.argument("space", required=False)
-@click.option("--on", metavar="BENCHMARK", help="The benchmark to search for.")
+@click.option("--on", metavar="BENCHMARK", help="The benchmark to search for, or the file of a table: .csv, .csv.gz, .parquet.")
 @space_path
 @click.option("--config", type=FOLDER, help="A YAML file of these options; what is given here goes before it.")
 @click.option("--strategy", metavar="NAME", help="tpe (default), random, or another of Optuna's samplers.")
@@ -155,6 +156,8 @@ main.add_command(train)
 def search(config: Path | None, tensorboard: Path | None, as_json: bool, **given: Any) -> None:
     """Search SPACE (a name, or the path of a YAML file) for the best network on a benchmark.
 
+    On a table of trained architectures nothing is trained, and SPACE may be left out: it is the table's.
+
     Ctrl-C ends the search with what was found; the same command goes on with it.
     """
     from nas.searching import SearchConfig, Study, run
@@ -163,7 +166,7 @@ def search(config: Path | None, tensorboard: Path | None, as_json: bool, **given
     options |= {key: value for key, value in given.items() if value is not None and value != ()}
     asked = SearchConfig.make(**options)
     name = asked.study_name
-    next_steps = [f"nas finals {name}", f"nas report {name} --out leaderboard.html"]
+    next_steps = [*_finals_step(asked), f"nas report {name} --out leaderboard.html"]
     with _board(tensorboard) as board, _closing(Study(name, asked.ledger), as_json, next_steps) as tell:
 
         def on_event(event: "Event") -> None:
@@ -171,6 +174,18 @@ def search(config: Path | None, tensorboard: Path | None, as_json: bool, **given
             board(event)
 
         run(asked, on_event=on_event)
+
+
+def _finals_step(asked: "SearchConfig") -> list[str]:
+    """The command for finals; none on a table that has one training of each architecture."""
+    from nas.tables import TableBenchmark
+
+    if not isinstance(asked.on, TableBenchmark):
+        return [f"nas finals {asked.study_name}"]
+    if asked.on.evaluator().trainings < 2:
+        return []
+    folder = asked.on.table.folder
+    return [f"nas finals {asked.study_name}" + (f" --data {shlex.quote(folder)}" if folder != "." else "")]
 
 
 @main.command()
@@ -237,6 +252,9 @@ def report(study: str, out: Path, ledger: str) -> None:
     with Ledger(ledger, create=False) as book:
         path = write_report(book, study, out)
     click.echo(f"Wrote {path}.")
+
+
+main.add_command(table)
 
 
 @contextmanager

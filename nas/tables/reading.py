@@ -55,6 +55,7 @@ def read_table(path: Path | str, *, objective: str | None = None, space: Space |
     table = Table(
         name=name,
         file=path.name,
+        folder=str(path.parent),
         digest=_digest(found, architectures, numbers),
         space=found,
         objective=Objective(figure, own or usual_direction(figure)),

@@ -66,6 +66,8 @@ class Table:
     name: str
     file: str
     """The name of its file, without the folder."""
+    folder: str = "."
+    """Where the file was read; kept nowhere."""
     digest: str
     """Sixteen hexadecimal digits that change when a figure or what an answer means changes."""
     space: Space
