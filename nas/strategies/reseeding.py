@@ -5,14 +5,14 @@ more and more. Optuna lets nobody seed a sampler that is made, so that its rando
 what is private is met in this module alone.
 """
 
-from optuna.samplers import BaseSampler, CmaEsSampler, NSGAIIISampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, CmaEsSampler, NSGAIIISampler, NSGAIISampler, QMCSampler, RandomSampler, TPESampler
 from optuna.samplers._lazy_random_state import LazyRandomState
 
-STATELESS: tuple[type[BaseSampler], ...] = (RandomSampler, TPESampler, NSGAIISampler, NSGAIIISampler, CmaEsSampler)
+STATELESS: tuple[type[BaseSampler], ...] = (RandomSampler, TPESampler, NSGAIISampler, NSGAIIISampler, CmaEsSampler, QMCSampler)
 """Samplers whose proposals follow from the study and their random states alone; what else they keep, they could read again.
 
-Of the others `GPSampler` begins a fit where its last one ended, `QMCSampler` takes its seed as it is made, `BruteForceSampler`
-would gain nothing, and those of OptunaHub are not known.
+A sequence of `QMCSampler` has a seed that stays where it is scrambled, which none is that is made by name. Of the others
+`GPSampler` begins a fit where its last one ended, `BruteForceSampler` would gain nothing, and those of OptunaHub are not known.
 """
 
 
