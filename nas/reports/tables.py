@@ -49,9 +49,10 @@ def show(name: str, summary: Summary | None) -> str:
     """The figure for people: in the unit of its column's title, with its deviation where trainings differ."""
     if summary is None:
         return NOT_MEASURED
-    scale = SCALES[name][0] if name in SCALES else 1
-    digits = 0 if name == "params" else 2 if name in {"train_seconds"} | SCALES.keys() else 4
-    if name.partition(":")[0] == "latency_ms":
+    figure = name.partition(":")[0]
+    scale = SCALES[figure][0] if figure in SCALES else 1
+    digits = 0 if figure == "params" else 2 if figure in {"train_seconds"} | SCALES.keys() else 4
+    if figure == "latency_ms":
         digits = 3
     text = f"{summary.mean / scale:,.{digits}f}"
     return text if not summary.deviation else f"{text} ± {summary.deviation / scale:,.{digits}f}"

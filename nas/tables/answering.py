@@ -154,6 +154,8 @@ class TableEvaluator:
                 figures |= {**epoch.figures, **self._spent(epoch.seconds)}
                 return self._record("pruned", figures, tuple(curve), seed, budget)
         scores = self._scores(row, run, self._fidelity(budget), final=final)
+        if "train_loss" not in self.goals:
+            scores.pop("train_loss", None)  # it stands on the curve
         figures |= scores | self._spent(self._seconds(row, run, budget.epochs))
         return self._record("complete", figures, tuple(curve), seed, budget)
 
@@ -188,7 +190,7 @@ class TableEvaluator:
 
         def known(architecture: Architecture) -> Mapping[str, float]:
             row = self.table.row(architecture)
-            return {} if row is None else {name: float(values[row]) for name, values in columns.items()}
+            return {name: float("nan") if row is None else float(values[row]) for name, values in columns.items()}
 
         return known if columns else None
 
