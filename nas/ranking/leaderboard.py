@@ -9,11 +9,15 @@ from typing import Any
 from nas.benchmark import Objective
 from nas.errors import LedgerError, did_you_mean, quote
 from nas.ranking.pareto import pareto_front, pareto_layers
+from nas.ranking.volume import Hypervolume, hypervolume
 from nas.records import FIGURES, LOOKED_UP, Ledger, Setting, Stage, StudyEntry, Trial, figure_kind
 from nas.space import Architecture
 
 COSTS = ("flops", "params", "latency_ms", "peak_memory_bytes")
 """Figures that an objective can be weighed against, of a named device too: latency_ms:raspi4."""
+
+MOST_MEASURED = 5
+"""Objectives of which a leaderboard measures the hypervolume; of more it may take seconds."""
 
 UNTOLD = "epochs not told"
 """The budget of figures that were looked up in a table which does not say after how many epochs they were read."""
@@ -61,6 +65,8 @@ class Table:
     cost: str
     """The figure that, with the objectives, decides who is on the front."""
     rows: tuple[Row, ...]
+    hypervolume: Hypervolume | None = None
+    """Of the front of the objectives alone; None for one objective, and for more than MOST_MEASURED."""
 
 
 def leaderboard(ledger: Ledger, study: str | None = None, *, cost: str = "flops") -> tuple[Table, ...]:
@@ -122,6 +128,10 @@ def _table(group: tuple[Any, ...], trials: Sequence[Trial], objectives: tuple[Ob
     layers = pareto_layers(costs) if len(objectives) > 1 else [0] * len(costs)
     weighed = [[*own, *_weight(figures, cost)] for own, (_, figures) in zip(costs, entries, strict=True)]
     front = pareto_front(weighed)
+    volume = None
+    if 1 < len(objectives) <= MOST_MEASURED:
+        first = [{name: one.mean for name, one in figures.items()} for n, (_, figures) in enumerate(entries) if layers[n] == 0]
+        volume = hypervolume(first, objectives)
     order = sorted(range(len(entries)), key=lambda n: (layers[n], costs[n], entries[n][0][0].number))
     rows: list[Row] = []
     for place, n in enumerate(order):
@@ -147,6 +157,7 @@ def _table(group: tuple[Any, ...], trials: Sequence[Trial], objectives: tuple[Ob
         objectives=objectives,
         cost=cost,
         rows=tuple(rows),
+        hypervolume=volume,
     )
 
 

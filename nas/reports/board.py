@@ -8,7 +8,7 @@ from nas.ranking import Row, Summary, Table, figure_names
 from nas.records import Latency, Trial, figure_kind
 from nas.reports.curves import Curve, figure_span, sparkline
 from nas.reports.outcome import words
-from nas.reports.tables import headline, show, title
+from nas.reports.tables import headline, show, title, volume_words
 from nas.space import Value
 
 DETAILED = 150
@@ -73,6 +73,8 @@ class Board:
     """Title of the last column."""
     front: str
     """The figures that decide who is on the front."""
+    volume: str
+    """The front's hypervolume in a sentence; empty where it was not measured."""
     lines: tuple[Line, ...]
 
 
@@ -89,6 +91,7 @@ def board(table: Table, key: str, curve: Objective | None) -> Board:
         columns=columns,
         last="seeds" if final else "trial",
         front=" and ".join(words(name) for name in dict.fromkeys([*(goal.figure for goal in table.objectives), table.cost])),
+        volume=volume_words(table),
         lines=tuple(
             Line(
                 key=row_key(key, n),

@@ -79,7 +79,17 @@ def print_tables(tables: Sequence[Table], console: Console, *, top: int | None =
         notes += ["≈ measured while other work went on; see its interval."] if any(map(_disturbed, table.rows[:top])) else []
         notes += [f"No room for {', '.join(left_out)}; --csv has all."] if left_out else []
         weighed = ", ".join(objective.figure for objective in table.objectives) + f" and {table.cost}"
-        console.print(Text(" ".join([f"◆ on the Pareto front of {weighed}.", *notes]) + "\n", style="dim"))
+        volume = [volume_words(table)] if table.hypervolume else []
+        console.print(Text(" ".join([f"◆ on the Pareto front of {weighed}.", *volume, *notes]) + "\n", style="dim"))
+
+
+def volume_words(table: Table) -> str:
+    """The hypervolume in a sentence; empty where there is none."""
+    if table.hypervolume is None:
+        return ""
+    found, names = table.hypervolume, [objective.figure for objective in table.objectives]
+    reference = ", ".join(f"{name} {found.reference[name]:.4g}" for name in names)
+    return f"Hypervolume of {', '.join(names)}: {found.value:.4g}, {found.share:.1%} of the box up to {reference}."
 
 
 def _width(grid: RichTable, console: Console) -> int:
@@ -132,6 +142,7 @@ def tables_data(tables: Sequence[Table]) -> list[dict[str, Any]]:
             "machine": asdict(table.setting.machine) | {"id": table.setting.machine.id},
             "objectives": [asdict(objective) for objective in table.objectives],
             "cost": table.cost,
+            "hypervolume": asdict(table.hypervolume) if table.hypervolume else None,
             "rows": [_row_data(row) for row in table.rows],
         }
         for table in tables

@@ -1,11 +1,12 @@
 """A study as a script holds it: its trials as a table, its best, its leaderboard, and the networks themselves."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.errors import SearchError
-from nas.ranking import Row, Table, leaderboard
+from nas.ranking import Hypervolume, Row, Table, hypervolume, leaderboard
 from nas.records import Ledger, StudyEntry, Trial, trials_table
 from nas.searching.config import resolve_benchmark
 from nas.space import Space
@@ -56,6 +57,22 @@ class Study:
         if not tables:
             raise SearchError(f"The study {self.name!r} has no complete trial yet.")
         return tables[0].rows[0]
+
+    def hypervolume(self, reference: Mapping[str, float] | None = None) -> Hypervolume:
+        """How much the front of what the search found dominates, up to `reference` (figure → value) or one beyond its nadir.
+
+        Two studies compare only where they are given one reference. Where not all rows compare, it is of the largest table.
+
+        Raises:
+            SearchError: no trial is complete.
+            LedgerError: `reference` is not one number for each objective.
+        """
+        tables = [table for table in self.tables if table.stage == "search"]
+        if not tables:
+            raise SearchError(f"The study {self.name!r} has no complete trial yet.")
+        table = max(tables, key=lambda table: len(table.rows))
+        rows = [{name: summary.mean for name, summary in row.figures.items()} for row in table.rows]
+        return hypervolume(rows, table.objectives, reference)
 
     def build(self, row: Row | Trial | None = None, *, seed: int | None = None) -> "nn.Sequential":
         """The untrained network of `row`, or of the best: an ordinary torch module. Trained weights are not kept.

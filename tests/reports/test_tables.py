@@ -350,6 +350,7 @@ def test_json_is_equal_to_the_data_and_holds_every_figure() -> None:
             },
             "objectives": [{"figure": "validation_accuracy", "direction": "maximize"}],
             "cost": "flops",
+            "hypervolume": None,
             "rows": [
                 {
                     "rank": 1,
