@@ -309,6 +309,10 @@ def test_limits_that_cannot_be_kept_to_are_told(space_of, limits, problem) -> No
     assert told.startswith(problem)
 
 
+def test_a_limit_on_a_zero_cost_score_is_known_in_time(space_of) -> None:
+    assert not problems(check_space(space_of(TOY % ', limits: ["naswot >= 20"]'), samples=1))
+
+
 def test_limits_that_few_architectures_keep_to_are_kept_to(space_of) -> None:
     """Each convolution has 1 to 64 features: 44 parameters in four of one feature, and 20 in the head."""
     convolutions = ", ".join(f"{{conv: {{features: {{int: [1, 64]}}}}, name: {name}}}" for name in "abcd")
