@@ -12,7 +12,7 @@ from nas.errors import SearchError
 from nas.evaluation import Evaluator
 from nas.proxies import PROXIES, score
 from nas.records import Ledger, Record
-from nas.searching import SearchConfig, Study, finals, search
+from nas.searching import SearchConfig, Study, finals, search, train_one
 from nas.searching.evaluating import EvaluationKey
 from nas.space import Limit
 
@@ -53,6 +53,13 @@ def test_a_study_can_be_steered_by_a_score_and_larger_is_better(ledger: str) -> 
     ended = finals(study.name, top=1, seeds=1, ledger=ledger, device="cpu", evaluate=None)
     final = next(table for table in ended.tables if table.stage == "final")
     assert "synflow" in final.rows[0].figures
+
+
+def test_a_single_training_makes_the_scores_that_a_script_asks_for() -> None:
+    options = {name: value for name, value in QUICK.items() if name != "strategy"}
+    trained = train_one(TOY, random_seed=1, proxies=["zen"], **options)
+    assert trained is not None
+    assert trained.record.figures["zen"] == score(TOY, trained.architecture, DIGITS, ["zen"])["zen"]
 
 
 @pytest.mark.parametrize(
