@@ -10,7 +10,8 @@ NasError
 ├── StrategyError    a strategy or pruner is unknown or cannot serve the study
 ├── ModelError       a layer does not fit the shape it is given
 ├── LedgerError      the ledger cannot be opened, is in use, or holds another study of that name
-└── SearchError      a search is asked for something that it cannot do
+├── SearchError      a search is asked for something that it cannot do
+└── CompareError     a comparison of strategies cannot be made as it is asked for, or its runs cannot be kept
 
 A candidate that fails (out of memory, diverged, …) is no exception but a Record with `error`.
 """
@@ -61,6 +62,10 @@ class LedgerError(NasError):
 
 class SearchError(NasError):
     """A search is asked for something that it cannot do."""
+
+
+class CompareError(NasError):
+    """A comparison of strategies cannot be made as it is asked for, or its runs cannot be kept."""
 
 
 def quote(value: object) -> str:
