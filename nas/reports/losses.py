@@ -64,7 +64,7 @@ def _pruned(trials: Sequence[Trial], objective: Objective) -> Lost:
         )
         for trial in trials
     ]
-    after = Counter(f"after {_epochs(trial)} epochs" for trial in trials)
+    after = Counter(map(_stopped, trials))
     headers = ("trial", "architecture", "epochs", f"{title(objective.figure)} when stopped", title("params"))
     return _lost("pruned", after, headers, rows)
 
@@ -91,6 +91,13 @@ def _key(trial: Trial) -> str:
 def _named(trials: Sequence[Trial]) -> str:
     names = [f"{'final ' if trial.stage == 'final' else ''}{trial.number}" for trial in trials[:10]]
     return ", ".join(names) + (" …" if len(trials) > 10 else "")
+
+
+def _stopped(trial: Trial) -> str:
+    """When a pruner stopped it."""
+    if trial.record and trial.record.replicates:
+        return f"after {len(trial.record.replicates)} replicates"
+    return "before training" if trial.record and not trial.record.curve else f"after {_epochs(trial)} epochs"
 
 
 def _epochs(trial: Trial) -> str:
