@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from nas.records import SCORES, Trial, figure_kind
+from nas.records import SCORES, Record, Trial, figure_kind
 from nas.searching import EpochEnded, Event, OnEvent, Progress, RunBegun, RunEnded, TrialBegun, TrialEnded
 
 QUIET_SECONDS = 30
@@ -98,8 +98,16 @@ def _result(trial: Trial) -> str:
     assert record is not None  # noqa: S101 - it has ended
     if record.error is not None:
         return f"failed: {record.error.kind}: {record.error.message}"
-    pruned = f"pruned after {record.curve[-1].epoch if record.curve else 0} epochs  " if record.outcome == "pruned" else ""
-    return pruned + "  ".join([*_scores(trial), *_costs(trial)])
+    return "  ".join([*_stopped(record), *_scores(trial), *_costs(trial)])
+
+
+def _stopped(record: Record) -> list[str]:
+    """When a pruner stopped it."""
+    if record.outcome != "pruned":
+        return []
+    if record.replicates:
+        return [f"pruned after {len(record.replicates)} replicates"]
+    return [f"pruned after {record.curve[-1].epoch} epochs" if record.curve else "pruned before training"]
 
 
 def _scores(trial: Trial) -> list[str]:

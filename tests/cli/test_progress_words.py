@@ -1,0 +1,45 @@
+from dataclasses import replace
+
+import pytest
+from toys import TOY, toy_record
+
+from nas.benchmark import Budget
+from nas.cli.progress import display
+from nas.records import Epoch, Record, Replicate, Trial
+from nas.searching import Progress, TrialEnded
+
+POINT = Epoch(epoch=3, train_loss=1.0, figures={"validation_accuracy": 0.5}, seconds=1.0)
+STOPPED = toy_record("pruned", {"validation_accuracy": 0.5}, (POINT,), 0, Budget(epochs=9))
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (STOPPED, "pruned after 3 epochs  validation_accuracy 0.5000"),
+        (replace(STOPPED, curve=(), figures={"params": 1200}), "pruned before training  1,200 params"),
+        (
+            replace(STOPPED, replicates=tuple(Replicate(seed=n, figures=POINT.figures, curve=(POINT,)) for n in range(4))),
+            "pruned after 4 replicates  validation_accuracy 0.5000",
+        ),
+        (replace(STOPPED, outcome="complete"), "validation_accuracy 0.5000"),
+    ],
+)
+def test_a_line_says_when_a_candidate_was_stopped(record: Record, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    architecture = TOY.architecture({"width": 8, "stem.kernel": 3, "block.times": 0})
+    trial = Trial(
+        id=1,
+        study="a",
+        stage="search",
+        number=0,
+        state=record.outcome,
+        architecture=architecture,
+        evaluation="a",
+        reused_from=None,
+        begun_at="2026-01-01",
+        ended_at="2026-01-02",
+        proposal={},
+        record=record,
+    )
+    with display() as on_event:
+        on_event(TrialEnded(trial, Progress(evaluated=1, target=5), None))
+    assert capsys.readouterr().out == f"   1/5  {architecture.id}  {words}\n"
