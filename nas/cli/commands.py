@@ -120,7 +120,7 @@ main.add_command(train)
 @click.option("--on", metavar="BENCHMARK", help="The benchmark to search for, or the file of a table: .csv, .csv.gz, .parquet.")
 @space_path
 @click.option("--config", type=FOLDER, help="A YAML file of these options; what is given here goes before it.")
-@click.option("--strategy", metavar="NAME", help="tpe (default), random, or another of Optuna's samplers.")
+@click.option("--strategy", metavar="NAME", help="auto (default), tpe, random, or another; the README lists them.")
 @click.option(
     "--pruner",
     metavar="NAME",
@@ -128,6 +128,12 @@ main.add_command(train)
     "several objectives, once they can no longer reach the front.",
 )
 @click.option("--trials", type=int, metavar="N", help="Different architectures to evaluate; 20 if not given.")
+@click.option(
+    "--confirm",
+    type=int,
+    metavar="N",
+    help="How many of the trials train the best five again from other seeds; with auto and 50 or more a tenth if not given.",
+)
 @click.option("--proposals", type=int, metavar="N", help="Most proposals, infeasible and repeated ones included.")
 @click.option(
     "--limit",

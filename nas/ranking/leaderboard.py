@@ -16,6 +16,10 @@ from nas.space import Architecture
 COSTS = ("flops", "params", "latency_ms", "peak_memory_bytes")
 """Figures that an objective can be weighed against, of a named device too: latency_ms:raspi4."""
 
+
+_Member = tuple[Trial, tuple[Objective, ...]]
+"""A trial and what its study steers by."""
+
 MOST_MEASURED = 5
 """Objectives of which a leaderboard measures the hypervolume; of more it may take seconds."""
 
@@ -47,7 +51,7 @@ class Row:
     architecture: Architecture
     figures: Mapping[str, Summary]
     trials: tuple[Trial, ...]
-    """The trials behind the row: one in a search, one a seed among finalists."""
+    """The trials behind the row: one in a search, one a seed among finalists, and where it was confirmed both."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +74,8 @@ class Table:
 
 
 def leaderboard(ledger: Ledger, study: str | None = None, *, cost: str = "flops") -> tuple[Table, ...]:
-    """The tables of `study`, or of all studies of the ledger; finalists first, then by benchmark.
+    """The tables of `study`, or of all studies of the ledger; finalists first, then by benchmark, what was confirmed before all
+    that was found.
 
     Raises:
         LedgerError: there is no such study, or `cost` is no figure to weigh by.
@@ -88,7 +93,7 @@ def rank(trials: Iterable[tuple[StudyEntry, Trial]], *, cost: str = "flops") -> 
     objective was not measured has no place in an order and is left out, and so is one that its study has had already, if
     under another name.
     """
-    groups: defaultdict[tuple[Any, ...], list[tuple[Trial, tuple[Objective, ...]]]] = defaultdict(list)
+    groups: defaultdict[tuple[Any, ...], list[_Member]] = defaultdict(list)
     sources: defaultdict[str, set[int]] = defaultdict(set)
     for entry, trial in trials:
         repeated = trial.reused_from in sources[trial.study]
@@ -97,8 +102,17 @@ def rank(trials: Iterable[tuple[StudyEntry, Trial]], *, cost: str = "flops") -> 
             objectives = tuple(Objective(**objective) for objective in entry.definition["objectives"])
             if all(objective.figure in trial.record.figures for objective in objectives):
                 groups[_group(entry, trial, objectives)].append((trial, objectives))
+    for group, members in groups.items():
+        if group[1] == "confirm":
+            members[:0] = _searched(members, groups.get((group[0], "search", *group[2:]), []))
     ordered = sorted(groups.items(), key=lambda group: _place(group[0]))
     return tuple(_table(group, [trial for trial, _ in members], members[0][1], cost) for group, members in ordered)
+
+
+def _searched(confirmed: Sequence[_Member], found: Sequence[_Member]) -> list[_Member]:
+    """What the search itself found of the architectures that were confirmed."""
+    again = {(trial.study, trial.architecture.id) for trial, _ in confirmed}
+    return [member for member in found if (member[0].study, member[0].architecture.id) in again]
 
 
 def _group(entry: StudyEntry, trial: Trial, objectives: tuple[Objective, ...]) -> tuple[Any, ...]:
@@ -113,9 +127,18 @@ def _group(entry: StudyEntry, trial: Trial, objectives: tuple[Objective, ...]) -
 
 
 def _place(group: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Where a table stands: finalists first, then by benchmark, and the larger budget before the smaller."""
+    """Where a table stands: finalists first, then by benchmark, the confirmed before all, larger budgets before smaller."""
     name, stage, budget, recipe, setting, _ = group
-    return (stage != "final", name, -budget.epochs * budget.fraction, str(budget), recipe, setting.machine.id, str(setting))
+    return (
+        stage != "final",
+        name,
+        stage,
+        -budget.epochs * budget.fraction,
+        str(budget),
+        recipe,
+        setting.machine.id,
+        str(setting),
+    )
 
 
 def _table(group: tuple[Any, ...], trials: Sequence[Trial], objectives: tuple[Objective, ...], cost: str) -> Table:

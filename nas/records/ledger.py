@@ -31,7 +31,7 @@ DEFAULT_URL = "sqlite:///nas.sqlite"
 SCHEMA = 1
 """Version of the tables below; raised with every change of them."""
 
-Stage = Literal["search", "final"]
+Stage = Literal["search", "confirm", "final"]
 State = Literal["running"] | Outcome
 STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 

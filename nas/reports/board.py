@@ -83,13 +83,13 @@ def board(table: Table, key: str, curve: Objective | None) -> Board:
     shown = [name for name in figure_names(table) if not _aside(name, table)]
     columns = tuple(Column(figure=name, title=title(name), descending=_larger_first(name, table)) for name in shown)
     writer = _Writer(table, shown, curve)
-    final = table.stage == "final"
+    search = table.stage == "search"
     return Board(
         key=key,
         headline=headline(table),
         stage=table.stage,
         columns=columns,
-        last="seeds" if final else "trial",
+        last="trial" if search else "seeds",
         front=" and ".join(words(name) for name in dict.fromkeys([*(goal.figure for goal in table.objectives), table.cost])),
         volume=volume_words(table),
         lines=tuple(
@@ -99,7 +99,7 @@ def board(table: Table, key: str, curve: Objective | None) -> Board:
                 on_front=row.on_front,
                 id=row.architecture.id,
                 cells=writer.cells(row),
-                last=str(len(row.trials) if final else row.number),
+                last=str(row.number if search else len(row.trials)),
                 details=writer.details(row) if n < DETAILED else None,
             )
             for n, row in enumerate(table.rows)

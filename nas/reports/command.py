@@ -15,8 +15,9 @@ PROPOSALS = 500
 def commands(entry: StudyEntry, trials: Sequence[Trial]) -> tuple[str, ...]:
     """The lines for a shell that do the study again: the search, then its finals where there are any."""
     search = [trial for trial in trials if trial.stage == "search"]
+    confirmed = [trial for trial in trials if trial.stage == "confirm" and trial.state != "running"]
     finals = [trial for trial in trials if trial.stage == "final"]
-    lines = [_search(entry, search)]
+    lines = [_search(entry, search, len(confirmed))]
     if finals:
         lines.append(_finals(entry, finals))
     return tuple(shlex.join(words) for words in lines)
@@ -27,13 +28,15 @@ def finals_command(entry: StudyEntry) -> str:
     return shlex.join(["nas", "finals", entry.name])
 
 
-def _search(entry: StudyEntry, trials: Sequence[Trial]) -> list[str]:
+def _search(entry: StudyEntry, trials: Sequence[Trial], confirmed: int) -> list[str]:
     definition = entry.definition
     table = definition["benchmark"].get("table")
     words = ["nas", "search", "--on", table["file"]] if table else _searched(definition)
     words += ["--strategy", definition["strategy"]]
     if count := len(evaluated(trials)):
-        words += ["--trials", str(count)]
+        words += ["--trials", str(count + confirmed)]
+    if confirmed or definition["strategy"] == "auto":
+        words += ["--confirm", str(confirmed)]
     if len(trials) > PROPOSALS:
         words += ["--proposals", str(len(trials))]
     words += ["--seed", str(definition["seed"])]

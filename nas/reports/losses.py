@@ -85,11 +85,11 @@ def _lost(state: str, counts: Counter[str], headers: tuple[str, ...], rows: Sequ
 
 
 def _key(trial: Trial) -> str:
-    return trial_key(trial) if trial.stage == "search" else f"f{trial_key(trial)}"
+    return {"search": "", "confirm": "c", "final": "f"}[trial.stage] + trial_key(trial)
 
 
 def _named(trials: Sequence[Trial]) -> str:
-    names = [f"{'final ' if trial.stage == 'final' else ''}{trial.number}" for trial in trials[:10]]
+    names = [f"{'' if trial.stage == 'search' else f'{trial.stage} '}{trial.number}" for trial in trials[:10]]
     return ", ".join(names) + (" …" if len(trials) > 10 else "")
 
 

@@ -109,6 +109,8 @@ def _who(table: Table) -> str:
     shared = f", one of {equals} that share the first rank" if equals > 1 else ""
     if table.stage == "final":
         return f"The best finalist, {name}{shared}"
+    if table.stage == "confirm":
+        return f"The best of those that were trained again, {name}{shared}"
     count = f"{len(table.rows):,} architecture{'s' if len(table.rows) != 1 else ''}"
     if len(table.objectives) > 1:
         names = " and ".join(words(objective.figure) for objective in table.objectives)

@@ -96,6 +96,7 @@ def _boards(entry: StudyEntry, trials: Sequence[Trial], tables: Sequence[Table])
     objective = curve_objective(entry.definition, trials)
     return {
         "finals": [board(table, key, objective) for key, table in keyed if table.stage == "final"],
+        "confirmed": [board(table, key, objective) for key, table in keyed if table.stage == "confirm"],
         "boards": [board(table, key, objective) for key, table in search],
         **_plots(trials, search),
         "curves": _curves(entry, trials),

@@ -33,9 +33,9 @@ NOT_MEASURED = "–"
 
 def headline(table: Table) -> str:
     """What the rows of `table` have in common, in one line."""
-    what = "finalists, trained again" if table.stage == "final" else "search"
+    what = {"final": "finalists, trained again", "confirm": "the best, trained again from other seeds", "search": "search"}
     changed = [table.recipe] if table.recipe else []
-    return " · ".join([table.benchmark, what, table.budget, *changed, table.setting.use, str(table.setting.machine)])
+    return " · ".join([table.benchmark, what[table.stage], table.budget, *changed, table.setting.use, str(table.setting.machine)])
 
 
 def title(name: str) -> str:
@@ -104,7 +104,7 @@ def _grid(table: Table, names: Sequence[str], several: bool, top: int | None) ->
     grid.add_column("architecture", no_wrap=True)
     for name in names:
         grid.add_column(Text(title(name)), justify="right", no_wrap=True)
-    grid.add_column("seeds" if table.stage == "final" else "trial", justify="right")
+    grid.add_column("trial" if table.stage == "search" else "seeds", justify="right")
     if several:
         grid.add_column("study")
     for row in table.rows[:top]:
@@ -113,7 +113,7 @@ def _grid(table: Table, names: Sequence[str], several: bool, top: int | None) ->
 
 
 def _cells(row: Row, names: Sequence[str], table: Table, several: bool) -> list[Text]:
-    last = str(len(row.trials)) if table.stage == "final" else str(row.number)
+    last = str(row.number) if table.stage == "search" else str(len(row.trials))
     cells = [
         str(row.rank),
         "◆" if row.on_front else "",

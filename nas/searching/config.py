@@ -26,6 +26,7 @@ from nas.benchmark import Benchmark, Budget, Objective, Recipe
 from nas.documents import read_file
 from nas.errors import RegistryError, SearchError, did_you_mean, quote
 from nas.records import DEFAULT_URL, FIGURES, SCORES, meaning
+from nas.searching.confirming import SHARE, TOP
 from nas.searching.on_table import check_on_table, from_table
 from nas.searching.resuming import EVERY_SECONDS
 from nas.searching.together import WAIT_MINUTES
@@ -182,13 +183,16 @@ class SearchConfig(BaseModel):
     """A space, the name of one, or the path of a YAML file; where `on` is a table, its own if none is given."""
     on: Annotated[InstanceOf[Benchmark], BeforeValidator(resolve_benchmark)]
     """A benchmark, the name of one, or the file of a table of trained architectures: .csv, .csv.gz or .parquet."""
-    strategy: str | InstanceOf[BaseSampler] = "tpe"
-    """An Optuna sampler, or the name of one."""
+    strategy: str | InstanceOf[BaseSampler] = "auto"
+    """An Optuna sampler, or the name of a strategy; auto is ours for one objective, and TPE for several."""
     pruner: str = "none"
     """Stops candidates that fall behind: none, median, asha or hyperband; with replicates wilcoxon, with several objectives
     pareto."""
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     """How many different architectures to evaluate; repeated and infeasible proposals cost next to nothing and do not count."""
+    confirm: Annotated[int, Field(ge=0)] | None = None
+    """How many of `trials` train the best five again from other seeds; None for a tenth with `auto` where that is at least
+    five, and none with others."""
     proposals: Annotated[int, Field(ge=1)] | None = None
     """The most proposals, repeated and infeasible ones included; None for twenty times `trials`, at least 500."""
     limits: Annotated[tuple[InstanceOf[Limit], ...], BeforeValidator(_limits)] = ()
@@ -289,6 +293,14 @@ class SearchConfig(BaseModel):
             _check_figures(self.objectives, self.on)
         _check_proxies(self.proxies)
         self._check_replicates()
+        if self.confirm:
+            self._check_confirm(self.confirm)
+
+    def _check_confirm(self, trainings: int) -> None:
+        if len(self.steered_by) > 1:
+            raise SearchError("What is best of several objectives is no one order to confirm; leave confirm out.")
+        if trainings >= self.trials:
+            raise SearchError(f"Some of the {self.trials} trials must search, got confirm {trainings}; give fewer.")
 
     def _check_replicates(self) -> None:
         if self.replicates > 1 and self.compile != "never":
@@ -336,6 +348,14 @@ class SearchConfig(BaseModel):
         """Of one evaluation."""
         given = {name: getattr(self, name) for name in ("epochs", "fraction", "seconds", "steps", "flops")}
         return replace(self.on.budget, **{name: value for name, value in given.items() if value is not None})
+
+    @property
+    def confirmations(self) -> int:
+        """How many of `trials` train the best again."""
+        if self.confirm is not None:
+            return self.confirm
+        tenth = int(SHARE * self.trials)
+        return tenth if self.strategy == "auto" and len(self.steered_by) == 1 and tenth >= TOP else 0
 
     @property
     def means(self) -> dict[str, Any]:

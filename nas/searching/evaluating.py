@@ -22,8 +22,11 @@ class Evaluate(Protocol):
 
     One that has an attribute `key`, a text that changes whenever its results would, lets studies share its Records.
 
-    One that has an attribute `trains` that is true answers for networks of the space, as they are built: their costs are reckoned,
+    One that has an attribute `trains` that is true answers for networks of the space, as they are built: their costs are known,
     so that proposals by chance are drawn within the limits, and equal networks are one.
+
+    One that has `features`, a function of an architecture, tells what is known of it before training to strategies that learn
+    from that. One that has `trainings`, a number, has no more than so many of each architecture, from different seeds.
 
     Some pruners want to be told more, and are served by those that take it: pareto by `on_known`, which is told the figures that
     are known before training and answers whether to leave it out, and wilcoxon by `on_replicate`, which is told number and

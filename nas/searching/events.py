@@ -112,7 +112,8 @@ class Tally:
         self.counts[trial.record.outcome] += 1
         if fresh and trial.record.seconds is not None and trial.record.outcome != "infeasible":
             self._seconds.append(trial.record.seconds)
-        ranked = trial.record.outcome == "complete" and self.objective.figure in trial.record.figures
+        single = trial.stage == "confirm"  # its architecture's mean is what it is worth
+        ranked = not single and trial.record.outcome == "complete" and self.objective.figure in trial.record.figures
         if ranked and (self.best is None or self._cost(trial) < self._cost(self.best)):
             self.best = trial
 

@@ -1,6 +1,7 @@
-"""The search: ask → seen before? → evaluate → tell → keep, until enough architectures have a result."""
+"""The search: ask → seen before? → evaluate → tell → keep, until enough architectures have a result; then the best again."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nas.errors import ModelError, SearchError
 from nas.records import FIGURES, Epoch, Ledger, Record, StudyEntry, Trial
 from nas.searching.config import SearchConfig
+from nas.searching.confirming import Confirmation
 from nas.searching.evaluating import Evaluate, EvaluationKey, check_proxies, check_pruning, make_evaluator
 from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
 from nas.searching.resuming import Unfinished
@@ -105,7 +107,10 @@ class _Run:
             pruner=config.pruner,
             seed=config.seed,
             limits=config.all_limits,
+            features=self.reckoned if self.trains else getattr(evaluate, "features", None),
         )
+        trainings = getattr(evaluate, "trainings", None)
+        self.confirmation = Confirmation(config.steered_by[0], config.seed, config.replicates, trainings)
         if evaluate is not None:
             check_pruning(evaluate, config.pruner)
             check_proxies(evaluate, config.proxies)
@@ -125,24 +130,86 @@ class _Run:
         for trial in finished:
             self.guide.restore(trial)
             self.count(trial, fresh=False)
+        confirmed = self.ledger.trials(self.entry, "confirm")
+        for trial in confirmed:
+            if trial.state != "running":
+                self.count_confirmed(trial, fresh=False)
         count = size_if_counted(config.space)
         # Only where there is something left to do: it takes the layers, which load torch.
         note = self.within.note if self.tally.evaluated < config.trials and self.within else ""
-        self.on_event(RunBegun(config.study_name, config.trials, len(finished), headline(config, count), note))
-        number = len(finished)
-        while self.tally.evaluated < config.trials:
+        found = len(finished) + self.confirmation.made
+        self.on_event(RunBegun(config.study_name, config.trials, found, headline(config, count, self.confirmations), note))
+        reason = self.explore(len(finished), interrupted, count)
+        for trial in [trial for trial in confirmed if trial.state == "running"]:
+            self.confirm(trial)
+        while self.confirmation.made < self.confirmations and self.tally.evaluated < config.trials and self.confirm():
+            pass
+        if not self.confirmation.made:
+            return reason
+        return f"{reason} {self.confirmation.made} of the {config.trials} trainings went to the best again, from new seeds."
+
+    def explore(self, number: int, interrupted: Mapping[int, Trial], count: int | float | None) -> str:
+        """Propose and evaluate from that number on until something ends it; returns what, as a sentence."""
+        config = self.config
+        wanted = config.trials - self.confirmations
+        while self.explored < wanted and self.tally.evaluated < config.trials:
             if count is not None and len(self.known) >= count:
                 return f"Every one of the {count:,} architectures of {config.space.name} has been tried."
             if isinstance(self.evaluate, TableEvaluator) and self.tally.evaluated >= self.evaluate.holds:
                 return f"Every one of the {self.evaluate.holds:,} architectures that the table has within limits has been tried."
             if number >= config.most_proposals:
                 return self.out_of_proposals(number)
-            if self.tally.evaluated == self.tally.counts["failed"] >= FAILURES_BEFORE_GIVING_UP:
+            if self.explored == self.tally.counts["failed"] >= FAILURES_BEFORE_GIVING_UP:
                 raise SearchError(f"The first {self.tally.evaluated} candidates all failed; the last: {self.last_error()}")
             self.try_one(number, interrupted.get(number))
             number += 1
         failed = f", of which {self.tally.counts['failed']} failed" if self.tally.counts["failed"] else ""
-        return f"{self.tally.evaluated} of {config.trials} architectures have a result{failed}."
+        return f"{self.explored} of {wanted} architectures have a result{failed}."
+
+    @property
+    def explored(self) -> int:
+        """Different architectures with a result."""
+        return self.tally.evaluated - self.confirmation.made
+
+    @property
+    def confirmations(self) -> int:
+        """How many trainings confirm the best; none where the same would come out again."""
+        return 0 if self.confirmation.most == 1 else self.config.confirmations
+
+    def confirm(self, interrupted: Trial | None = None) -> bool:
+        """Train one of the best from a seed that it was not trained from; False where there is none."""
+        if interrupted is not None:
+            architecture, seed = interrupted.architecture, self.confirmation.seed_of(interrupted.architecture)
+        else:
+            first = {trial.reused_from or trial.id: trial for trial in reversed(self.known.values())}
+            chosen = self.confirmation.next(first.values())
+            if chosen is None:
+                return False
+            architecture, seed = chosen
+        key = self.key(architecture, self.config.budget, seed)
+        number = self.confirmation.made if interrupted is None else interrupted.number
+        trial = interrupted or self.ledger.begin_trial(self.entry, "confirm", number, architecture, key)
+        self.on_event(TrialBegun(number, architecture.id, self.tally.progress(), f"again, seed {seed}"))
+        found = self.ledger.find(key)
+        if found is None:
+
+            def report(epoch: Epoch) -> bool:
+                self.on_event(EpochEnded(number, epoch, self.config.budget.epochs))
+                return False
+
+            evaluate = self.unfinished.going_on(self.prepare(), key)
+            record = evaluate(architecture, budget=self.config.budget, seed=seed, report=report)
+            ended = self.ledger.end_trial(trial, record)
+        else:
+            ended = self.ledger.end_trial(trial, found[1], reused_from=found[0])
+        self.unfinished.done(key)
+        self.count_confirmed(ended, fresh=found is None)
+        self.on_event(TrialEnded(ended, self.tally.progress(), self.tally.best))
+        return True
+
+    def count_confirmed(self, trial: Trial, *, fresh: bool) -> None:
+        self.confirmation.add(trial)
+        self.tally.add(trial, repeated=False, fresh=fresh)
 
     def out_of_proposals(self, number: int) -> str:
         limits = ", ".join(str(limit) for limit in self.config.all_limits) or "no limits"
@@ -176,6 +243,16 @@ class _Run:
         self.unfinished.done(key)
         self.count(trial, fresh=source is None)
         self.on_event(TrialEnded(trial, self.tally.progress(), self.tally.best))
+
+    def reckoned(self, architecture: Architecture) -> Mapping[str, float]:
+        """What a strategy may learn from beside the answers: what is known of a network by formulas."""
+        from nas.models import cost
+
+        try:
+            found = cost(self.config.space, architecture, self.config.on.signature)
+        except ModelError:
+            return {}
+        return {"params": found.params, "flops": found.flops}
 
     def drawn(self, number: int) -> Architecture | None:
         """An architecture within the limits, by chance; None where no limit is known before building."""
@@ -315,12 +392,13 @@ class _Run:
             self.networks.setdefault(self.network(trial.architecture), trial)
 
 
-def headline(config: SearchConfig, count: int | float | None) -> str:
+def headline(config: SearchConfig, count: int | float | None, confirmations: int = 0) -> str:
     """What is searched, in one line."""
     holds = f"{size_text(count)} architectures"
     limits = "".join(f" · {limit}" for limit in config.all_limits)
     objectives = ", ".join(objective.figure for objective in config.steered_by)
+    last = f" · the last {confirmations} of {config.trials} trainings confirm the best" if confirmations else ""
     return (
         f"{config.space.name} v{config.space.version} ({holds}) on {config.on.name} v{config.on.version} · {objectives} · "
-        f"{config.strategy_name} · seed {config.seed} · {config.on.words(config.budget)}{limits}"
+        f"{config.strategy_name} · seed {config.seed} · {config.on.words(config.budget)}{limits}{last}"
     )

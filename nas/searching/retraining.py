@@ -80,16 +80,20 @@ def finals(
 
 
 def finalists(ledger: Ledger, study: str, top: int) -> list[Architecture]:
-    """The `top` architectures of the search, best first.
+    """The `top` architectures of the search, best first; those that were confirmed come before the others.
 
     Raises:
         SearchError: the search has no complete trial.
     """
-    tables = [table for table in leaderboard(ledger, study) if table.stage == "search"]
-    if not tables:
+    tables = leaderboard(ledger, study)
+    found: dict[str, Architecture] = {}
+    for stage in ("confirm", "search"):
+        largest = max((table.rows for table in tables if table.stage == stage), key=len, default=())
+        for row in largest:
+            found.setdefault(row.architecture.id, row.architecture)
+    if not found:
         raise SearchError(f"The study {study!r} has no complete trial to choose finalists from; run the search first.")
-    largest = max(tables, key=lambda table: len(table.rows))
-    return [row.architecture for row in largest.rows[:top]]
+    return [*found.values()][:top]
 
 
 def benchmark_of(entry: StudyEntry, data: Path | None = None) -> Benchmark:

@@ -133,6 +133,8 @@ class SurrogateSearch(ChoosingSampler):
         for one in architectures:
             if one.id not in self._featured:
                 self._featured[one.id] = self.features(one)
+        if not any(self._featured[one.id] for one in architectures):
+            return np.zeros((len(architectures), 1))
         names = sorted({name for one in architectures for name in self._featured[one.id]})
         columns = [np.array([self._featured[one.id].get(name, -math.inf) for one in architectures]) for name in names]
         return np.stack([normal_scores(np.where(np.isfinite(column), column, -np.inf)) for column in columns], axis=1)

@@ -24,7 +24,7 @@ def run() -> Nas:
 def ledger(tmp_path: Path) -> str:
     """A ledger with one study and its finals."""
     url = f"sqlite:///{tmp_path}/nas.sqlite"
-    nas.search(TOY, on="digits", evaluate=toy_evaluate, trials=12, study="toy", ledger=url, epochs=2)
+    nas.search(TOY, on="digits", evaluate=toy_evaluate, trials=12, confirm=0, study="toy", ledger=url, epochs=2)
     nas.finals("toy", ledger=url, evaluate=toy_evaluate, top=2, seeds=2)
     return url
 
@@ -108,7 +108,7 @@ def test_a_search_that_is_done_prints_its_leaderboard_and_the_next_step(run: Nas
     ]
     done = run(*words, "--ledger", ledger)
     assert done.exit_code == 0
-    assert "12 of 12 architectures have a result." in done.output
+    assert "12 of 12 architectures have a result.\n" in done.output
     assert f"nas finals toy --ledger {ledger}" in done.output
     events = [json.loads(line) for line in run(*words, "--ledger", ledger, "--json").output.splitlines()]
     assert [event["event"] for event in events] == ["run_begun", "run_ended"]

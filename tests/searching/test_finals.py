@@ -14,7 +14,7 @@ from nas.space import Architecture
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
     ledger = f"sqlite:///{tmp_path}/nas.sqlite"
-    return nas.search(TOY, on="digits", evaluate=toy_evaluate, trials=12, study="s", ledger=ledger)
+    return nas.search(TOY, on="digits", evaluate=toy_evaluate, trials=12, confirm=0, study="s", ledger=ledger)
 
 
 def run_finals(study: Study, **options: Any) -> Study:
