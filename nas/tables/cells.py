@@ -1,20 +1,20 @@
 """An answer as it stands in a cell, and back: text as it is, numbers as Python writes them, true, false and null.
 
-Text that a spreadsheet would take for a formula has an apostrophe before it, which is taken away again; an empty cell is a choice
-that does not apply.
+Text that a spreadsheet would take for a formula, or anybody for one of the others, has an apostrophe before it, which is taken
+away again. An empty cell is a choice that does not apply.
 """
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
-from nas.errors import SpaceError, TableError, quote
+from nas.errors import TableError, quote
 from nas.space import Categorical, Domain, Value
 
-_FORMULA = re.compile(r"'*\s*[=+\-@]", re.DOTALL)
-"""What begins like a formula, apostrophes before it included, so that each that is added can be taken away."""
+_FORMULA = re.compile(r"\s*[=+\-@]")
 
-_WORDS: dict[str, Value] = {"true": True, "false": False, "null": None}
+_WORDS = ("true", "false", "null")
 
 
 def cell_of(value: Value) -> str:
@@ -26,7 +26,7 @@ def cell_of(value: Value) -> str:
     if isinstance(value, str):
         if not value or not value.isprintable():
             raise TableError(f"A cell cannot hold the answer {quote(value)}; give the option a name that can be printed.")
-        return f"'{value}" if _FORMULA.match(value) else value
+        return f"'{value}" if _is_marked(value) else value
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return repr(value)
@@ -41,17 +41,31 @@ def answer_of(cell: Any, domain: Domain) -> Value:
     if not isinstance(cell, str):
         return domain.canonical(cell)
     if isinstance(domain, Categorical):
+        written = _written(domain)
+        if cell in written:
+            return written[cell]
         text = plain_text(cell)
-        found = [value for value in domain.values if (value == text if isinstance(value, str) else cell_of(value) == cell)]
-        if len(found) > 1:
-            raise SpaceError(f"can be {' or '.join(map(repr, found))}, which {quote(cell)} does not tell apart")
-        return found[0] if found else domain.canonical(_number(cell))
+        return text if text in domain.values else domain.canonical(_number(cell))
     return domain.canonical(_number(cell))
 
 
+@lru_cache(maxsize=256)
+def _written(domain: Categorical) -> dict[str, Value]:
+    """Cell → the answer that it was written for."""
+    return {
+        cell_of(value): value for value in domain.values if value != "" and (not isinstance(value, str) or value.isprintable())
+    }
+
+
 def plain_text(cell: str) -> str:
-    """The text of a cell without the apostrophe that keeps it from being a formula."""
-    return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
+    """The text of a cell without the apostrophe that says that it is text."""
+    return cell[1:] if cell[:1] == "'" and _is_marked(cell) else cell
+
+
+def _is_marked(text: str) -> bool:
+    """Whether an apostrophe goes before `text`; apostrophes that it has are counted with it, so that each can be taken away."""
+    bare = text.lstrip("'")
+    return bool(_FORMULA.match(bare)) or bare in _WORDS or not isinstance(_number(bare), str)
 
 
 def observed(cells: Sequence[Any]) -> Categorical:
