@@ -105,6 +105,7 @@ class _Run:
             config.steered_by,
             strategy=config.strategy,
             pruner=config.pruner,
+            epochs=config.budget.epochs,
             seed=config.seed,
             limits=config.all_limits,
             features=self.reckoned if self.trains else getattr(evaluate, "features", None),

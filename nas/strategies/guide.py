@@ -47,11 +47,13 @@ class Guide:
         *,
         strategy: str | BaseSampler,
         pruner: str = "none",
+        epochs: int | None = None,
         seed: int = 0,
         limits: Sequence[Limit] = (),
         features: Features | None = None,
     ) -> None:
-        """Begin an empty study in memory. `features` are for a strategy that learns from them (`auto`).
+        """Begin an empty study in memory. A pruner sets its rungs by `epochs`, those of a full training; `features` are for a
+        strategy that learns from them (`auto`).
 
         Raises:
             StrategyError: the strategy or the pruner is unknown, or cannot serve several objectives or this space.
@@ -65,7 +67,7 @@ class Guide:
         if strategy == "bruteforce" and (holds := size_if_counted(space)) in (None, math.inf):
             why = "holds more than can be counted" if holds is None else "has real ranges"
             raise StrategyError(f"The strategy 'bruteforce' needs a finite space, {space.name!r} {why}; name another.")
-        optunas_pruner = make_pruner(pruner)
+        optunas_pruner = make_pruner(pruner, epochs)
         if pruner == "pareto" and len(objectives) == 1:
             raise StrategyError(
                 "The pruner 'pareto' stops by several objectives, this study has one; name median, asha or hyperband."
@@ -79,7 +81,7 @@ class Guide:
         self.objectives = tuple(objectives)
         self.limits = tuple(limits)
         self.strategy = strategy
-        self.own = make_own(strategy, space, features) if isinstance(strategy, str) else None
+        self.own = make_own(strategy, space, features, self.limits) if isinstance(strategy, str) else None
         self.kept: BaseSampler | None = None
         """The sampler of the proposal before, where it serves again."""
         self.seed = seed

@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 
 import optuna
@@ -10,7 +10,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler
 
 from nas.errors import SpaceError, StrategyError, did_you_mean
-from nas.space import Encoding, Space
+from nas.space import Encoding, Limit, Space
 from nas.strategies.choosing import ChoosingSampler
 from nas.strategies.evolution import RegularizedEvolution
 from nas.strategies.from_nni import TUNERS, FromNni
@@ -56,11 +56,11 @@ def settled(name: str, space: Space, objectives: int) -> str:
     return "surrogate"
 
 
-def make_own(name: str, space: Space, features: Features | None = None) -> ChoosingSampler | None:
-    """The strategy of ours called `name`, which gets `features` where it learns from them; None where there is none."""
+def make_own(name: str, space: Space, features: Features | None = None, limits: Sequence[Limit] = ()) -> ChoosingSampler | None:
+    """The strategy of ours called `name`, which gets `features` and `limits` where it learns from them; None without one."""
     if name not in OWN:
         return None
-    return OWN[name](space, features=features) if OWN[name] is SurrogateSearch else OWN[name](space)
+    return OWN[name](space, features=features, limits=limits) if OWN[name] is SurrogateSearch else OWN[name](space)
 
 
 @cache
@@ -106,8 +106,13 @@ def pruner_names() -> tuple[str, ...]:
     return tuple(_pruners())
 
 
-def make_pruner(name: str) -> optuna.pruners.BasePruner:
-    """The pruner called `name`, with Optuna's defaults.
+def make_pruner(name: str, epochs: int | None = None) -> optuna.pruners.BasePruner:
+    """The pruner called `name` for trainings of `epochs`, with Optuna's defaults except for where the rungs stand.
+
+    Asha's are at 1, 4, 16 … epochs, and Hyperband's at 1, 3, 9 … Left to themselves both wait for the first complete trial to
+    tell them how long a training is: it is compared with nobody, and so the second is trained to its end too, however it does.
+    Hyperband moreover takes the longest training that is there as it begins, and one epoch more, so that a study that goes on
+    could have other brackets than one without a break. Without `epochs` it does.
 
     Raises:
         StrategyError: there is none.
@@ -115,12 +120,17 @@ def make_pruner(name: str) -> optuna.pruners.BasePruner:
     known = _pruners()
     if name not in known:
         raise StrategyError(f"No pruner is called {name!r}. {did_you_mean(name, known)}")
+    options: dict[str, int] = {}
+    if name == "asha":
+        options = {"min_resource": 1}
+    elif name == "hyperband" and epochs is not None:
+        options = {"min_resource": 1, "max_resource": epochs}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # whoever names a pruner has chosen it
-        return known[name]()
+        return known[name](**options)
 
 
-def _pruners() -> Mapping[str, type[optuna.pruners.BasePruner]]:
+def _pruners() -> Mapping[str, Callable[..., optuna.pruners.BasePruner]]:
     return {
         "none": optuna.pruners.NopPruner,
         "median": optuna.pruners.MedianPruner,

@@ -340,6 +340,36 @@ def test_every_pruner_stops_some_of_many_bad_trials(pruner: str) -> None:
     assert min(ends_at(asking, number, 0.1) for number in range(10, 20)) < 8
 
 
+@pytest.mark.parametrize("pruner", ["asha", "hyperband"])
+def test_the_first_trial_stands_on_the_rungs(pruner: str) -> None:
+    """Hyperband has two brackets for 8 epochs, of which the second compares nobody before epoch 3."""
+    asking = guide(pruner=pruner, epochs=8)
+    assert ends_at(asking, 0, 0.9) == 8
+    ends = [ends_at(asking, number, 0.9 - number / 100) for number in range(1, 20)]
+    assert ends.count(8) == (1 if pruner == "hyperband" else 0)  # the first of a bracket is compared with nobody
+    assert set(ends) - {8} == ({1, 3} if pruner == "hyperband" else {1})
+
+
+@pytest.mark.parametrize("pruner", ["asha", "hyperband"])
+def test_a_pruner_goes_on_alike_where_trainings_end_early_by_themselves(pruner: str) -> None:
+    def early(asking: Guide, proposal: Proposal) -> Record:
+        lasts = 2 + int(proposal.architecture.id[-1], 16)  # from 2 to 17 epochs, as patience has it
+        curve: list[Epoch] = []
+        for number in range(1, lasts + 1):
+            score = {"validation_accuracy": int(proposal.architecture.id[:4], 16) / 65536 * number / 17}
+            curve.append(Epoch(epoch=number, train_loss=1.0, figures=score, seconds=1.0))
+            if asking.report(proposal, curve[-1]) and number < lasts:
+                return toy_record("pruned", score, tuple(curve), 0, BUDGET)
+        return toy_record("complete", score, tuple(curve), 0, BUDGET)
+
+    def make() -> Guide:
+        return guide("random", pruner=pruner, epochs=17, seed=5, space=REALS, limits=())  # the first lasts 3 epochs
+
+    whole = search(make, 40, evaluate=early)
+    for stop in (5, 20, 30):
+        assert proposals(search(make, 40, whole[:stop], evaluate=early)) == proposals(whole)
+
+
 def test_without_a_pruner_nothing_is_stopped() -> None:
     asking = guide()
     assert [ends_at(asking, number, score) for number, score in enumerate([0.9] * 8 + [0.0] * 8)] == [8] * 16
