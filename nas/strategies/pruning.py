@@ -4,14 +4,15 @@ Some objectives are known before training (parameters, FLOPs, latency), the othe
 trained objectives are taken to their *optimistic end*: where it stands, bettered by MARGIN times the greatest improvement from
 this epoch to the end that a complete trial has shown, and no better than the metric can be. It is stopped where a complete trial
 dominates that end together with what is known. So what is on the front by its optimistic end is never stopped, and nothing is
-before STARTUP complete trials have told of that epoch.
+by such a guess before STARTUP complete trials have told of that epoch.
 
 The risk is a candidate that improves by more than that, and is lost though it would have reached the front. Were it and the n
 complete trials to improve by chance, in any order, one in n + 1 would improve by more than all others, and few of those by MARGIN
 times as much and to the front. Complete trials are no fair sample, since who begins slowly is stopped more often; MARGIN is for
 that too.
 
-By the bound of a metric alone (an accuracy is at most 1) a candidate may be left untrained; that is no guess.
+Where all objectives are known, or by the bound of a metric alone (an accuracy is at most 1), a candidate may be left untrained;
+that is no guess, and one complete trial may decide it.
 
 Decisions follow from the objectives and curves of the complete trials, in whatever order, and so are the same after a restart.
 """
@@ -26,7 +27,7 @@ from nas.benchmark import Objective
 from nas.records import FIGURES, Epoch, Record
 
 STARTUP = 8
-"""Complete trials that must have told of an epoch before anything is stopped there."""
+"""Different complete trials that must have told of an epoch before their improvement is relied on."""
 
 MARGIN = 1.25
 """How many times the greatest improvement is granted.
@@ -80,7 +81,7 @@ class ParetoPruner:
 
         It stands as `epoch` tells, or is not trained yet.
         """
-        if len(self.ends) < STARTUP:
+        if not self.ends:
             return False
         optimistic = [self._optimistic(n, known, epoch) for n in range(len(self.objectives))]
         ends = np.array(self.ends)

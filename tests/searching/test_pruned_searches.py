@@ -100,6 +100,16 @@ def test_a_search_with_the_pareto_pruner_goes_on_as_if_it_had_not_been_interrupt
     assert outcomes(search(other, curved, **SEVERAL)) == outcomes(whole)
 
 
+def test_where_all_objectives_are_known_the_dominated_are_not_trained(ledger: str, tmp_path: Path) -> None:
+    """The toys' latency is one for all, so that only the smallest are on the front."""
+    study = search(ledger, curved, **SEVERAL | {"objectives": ["params", "latency_ms"]})
+    untrained = study.trials[study.trials.state == "pruned"].drop_duplicates("architecture")
+    assert len(untrained) > 20
+    assert untrained.validation_accuracy.isna().all()
+    assert study.best.figures["params"].mean == study.trials.params.min()
+    assert f"Pruned: {len(untrained)} before training" in study.report(tmp_path / "page.html").read_text()
+
+
 def test_an_evaluation_that_tells_nothing_before_training_is_refused(ledger: str) -> None:
     with pytest.raises(
         SearchError, match=r"^The pruner 'pareto' needs an evaluation that takes 'on_known', got one that does not;"

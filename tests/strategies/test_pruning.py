@@ -53,8 +53,6 @@ def slow_hopeless(trials: Sequence[Record], objectives: Sequence[Objective], kno
     """The rule of the module, written down once more, for objectives without bounds."""
     told = {json.dumps([dict(trial.figures), [dict(p.figures) for p in trial.curve]], sort_keys=True): trial for trial in trials}
     finished = [trial for trial in told.values() if trial.outcome == "complete"]
-    if len(finished) < STARTUP:
-        return False
     optimistic = []
     for objective in objectives:
         if objective.figure in known:
@@ -172,7 +170,7 @@ def test_what_equals_the_front_is_not_stopped() -> None:
 
 
 def test_a_candidate_that_no_accuracy_brings_to_the_front_is_left_untrained() -> None:
-    pruner = taught(STARTUP - 1)
+    pruner = taught(1)
     assert not pruner.hopeless({"params": 101})
     pruner.learn(complete({"params": 100}, [0.5, 1.0]))
     assert pruner.hopeless({"params": 101})
@@ -190,7 +188,8 @@ def test_an_accuracy_in_percent_has_no_bound() -> None:
 
 def test_objectives_that_are_all_known_decide_before_training() -> None:
     pruner = ParetoPruner((PARAMS, LATENCY))
-    for number in range(STARTUP):
+    assert not pruner.hopeless({"params": 11, "latency_ms": 20})
+    for number in range(3):
         pruner.learn(toy_record("complete", {"params": 10 + number, "latency_ms": 20 - number}, (), 0, BUDGET))
     assert pruner.hopeless({"params": 11, "latency_ms": 20})
     assert not pruner.hopeless({"params": 11, "latency_ms": 19})
@@ -286,9 +285,11 @@ def toy_curve(architecture: Architecture, report: Callable[[Epoch], bool]) -> Re
     return complete(figures, course)
 
 
-def study(until: int, done: Sequence[Trial] = (), again: Architecture | None = None, pruner: str = "pareto") -> list[Trial]:
+def study(
+    until: int, done: Sequence[Trial] = (), again: Architecture | None = None, strategy: str = "nsga2", pruner: str = "pareto"
+) -> list[Trial]:
     """The trials of a study that goes on after `done`."""
-    guide = Guide(TOY, (ACCURACY, PARAMS), strategy="nsga2", pruner=pruner, seed=2)
+    guide = Guide(TOY, (ACCURACY, PARAMS), strategy=strategy, pruner=pruner, seed=2)
     trials = list(done)
     for trial in trials:
         guide.restore(trial)
@@ -322,12 +323,14 @@ def told(trials: Sequence[Trial]) -> list[tuple[str, str, int]]:
     return [(trial.architecture.id, trial.state, len(trial.record.curve)) for trial in trials if trial.record]
 
 
+@pytest.mark.parametrize("strategy", ["random", "tpe", "nsga2"])
 @pytest.mark.parametrize("stop", [STARTUP, 20, 33])
 @pytest.mark.parametrize("interrupted", [False, True], ids=["between", "amid"])
-def test_a_study_that_goes_on_stops_whom_one_without_a_break_stops(stop: int, interrupted: bool) -> None:
-    whole = study(40)
+def test_a_study_that_goes_on_stops_whom_one_without_a_break_stops(strategy: str, stop: int, interrupted: bool) -> None:
+    whole = study(40, strategy=strategy)
     assert {"complete", "pruned"} == {trial.state for trial in whole}
-    assert told(study(40, whole[:stop], whole[stop].architecture if interrupted else None)) == told(whole)
+    again = whole[stop].architecture if interrupted else None
+    assert told(study(40, whole[:stop], again, strategy)) == told(whole)
 
 
 def test_the_guide_stops_nothing_without_a_pruner() -> None:
