@@ -80,10 +80,10 @@ class Study:
         Raises:
             SearchError: the study is on a table.
         """
-        from nas.models import build
-
         if "table" in self.entry.definition["benchmark"]:
             raise SearchError(f"The study {self.name!r} is on a table, which does not tell how its networks are built.")
+        from nas.models import build
+
         signature = resolve_benchmark(self.entry.definition["benchmark"]["name"]).signature
         return build(self.space, (row or self.best).architecture, signature, seed=seed)
 
