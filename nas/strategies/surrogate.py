@@ -10,14 +10,14 @@ Limits, and failures, have models of their own: the expected improvement is mult
 
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.space import Architecture, Encoding, Parent, Space
-from nas.strategies.choosing import ChoosingSampler, Known, Seen
+from nas.space import Architecture, Encoding, Limit, Parent, Space, broken_limits
+from nas.strategies.choosing import TRIES, ChoosingSampler, Known, Seen
 from nas.strategies.gaussian_process import LEARNED_FROM, Inputs, Likeness, Matrix, Process, squared
 
 Features = Callable[[Architecture], Mapping[str, float]]
@@ -52,17 +52,22 @@ class SurrogateSearch(ChoosingSampler):
     answered may be the same.
     """
 
-    def __init__(self, space: Space, *, features: Features | None = None, seed: int | None = None) -> None:
+    def __init__(
+        self, space: Space, *, features: Features | None = None, limits: Iterable[Limit] = (), seed: int | None = None
+    ) -> None:
         """Search `space`; `features`, the same for each architecture, are inputs of the model beside the answers.
 
         Until there is a model, every second architecture is the one of TASTED draws with the greatest features: larger networks
         and higher scores are better on the whole. A feature that is not finite counts as the least.
+
+        What its features tell to be outside one of the `limits` is not proposed, as far as others are found.
 
         Raises:
             SpaceError: the space has too many choices to be encoded.
         """
         super().__init__(space, seed=seed)
         self.features = features
+        self.limits = tuple(limits)
         self._inputs = Inputs(Encoding(space))
         self._rows: dict[str, Matrix] = {}
         self._featured: dict[str, Mapping[str, float]] = {}
@@ -74,6 +79,7 @@ class SurrogateSearch(ChoosingSampler):
         known = _most_telling(seen.distinct, KEPT)
         parents = [Parent(self.space, one.architecture) for one in sorted(known, key=lambda one: one.order)[:PARENTS]]
         made = [*candidates(self.space, parents, self.rng)]
+        made = [*filter(self._within, made)] or made
         rows = self._inputs.read(made)
         taken = {self._row(one.architecture).tobytes() for one in seen.distinct}
         fresh = {row.tobytes(): n for n, row in enumerate(rows) if row.tobytes() not in taken}
@@ -88,6 +94,24 @@ class SurrogateSearch(ChoosingSampler):
             return self.unseen(seen)
         drawn = [self.unseen(seen) for _ in range(TASTED)]
         return drawn[int(np.argmax(self._featured_rows(drawn).sum(1)))]
+
+    def unseen(self, seen: Seen) -> Architecture:
+        """One that is not known and not told to be outside the limits, by chance; or after TRIES draws any."""
+        for _ in range(TRIES if self.limits and self.features else 0):
+            drawn = self.space.sample(self.rng)
+            if drawn not in seen and self._within(drawn):
+                return drawn
+        return super().unseen(seen)
+
+    def _within(self, architecture: Architecture) -> bool:
+        """Whether nothing that is known before its training lies outside a limit."""
+        return not self.limits or not self.features or not broken_limits(self._features_of(architecture), self.limits)
+
+    def _features_of(self, architecture: Architecture) -> Mapping[str, float]:
+        assert self.features is not None  # noqa: S101 - asked only where there are
+        if architecture.id not in self._featured:
+            self._featured[architecture.id] = self.features(architecture)
+        return self._featured[architecture.id]
 
     def _promise(self, known: Sequence[Known], pool: Sequence[Architecture], rows: Matrix) -> Matrix:
         """(M,): the logarithm of the expected improvement times the chance to be within the limits."""
@@ -129,14 +153,12 @@ class SurrogateSearch(ChoosingSampler):
 
     def _featured_rows(self, architectures: Sequence[Architecture]) -> Matrix:
         """(N, K): their features as normal scores among each other, so that no scale matters."""
-        assert self.features is not None  # noqa: S101 - asked only where there are
-        for one in architectures:
-            if one.id not in self._featured:
-                self._featured[one.id] = self.features(one)
-        if not any(self._featured[one.id] for one in architectures):
+        told = [self._features_of(one) for one in architectures]
+        if not any(told):
             return np.zeros((len(architectures), 1))
-        names = sorted({name for one in architectures for name in self._featured[one.id]})
-        columns = [np.array([self._featured[one.id].get(name, -math.inf) for one in architectures]) for name in names]
+        columns = [
+            np.array([one.get(name, -math.inf) for one in told]) for name in sorted({name for one in told for name in one})
+        ]
         return np.stack([normal_scores(np.where(np.isfinite(column), column, -np.inf)) for column in columns], axis=1)
 
 

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import norm
 
 from nas.errors import SpaceError
-from nas.space import Architecture, Categorical, Integer, Layer, OneOf, Real, Repeat, Space, distance
+from nas.space import Architecture, Categorical, Integer, Layer, Limit, OneOf, Real, Repeat, Space, distance
 from nas.strategies import Known, Seen, SurrogateSearch
 from nas.strategies.surrogate import KEPT, START, log_chance, log_expected_improvement, normal_scores
 
@@ -142,6 +142,28 @@ def test_features_tell_what_the_answers_do_not() -> None:
     found = [best(told(SurrogateSearch(ROW, features=features), 30, cost)) for features in (score, None)]
     assert found[0] < 0.002
     assert found[1] > 0.005
+
+
+def test_what_its_features_tell_to_be_outside_a_limit_is_never_proposed() -> None:
+    """A seventh of all have a sum of at most 6, and more is better."""
+
+    def total(architecture: Architecture) -> float:
+        return float(sum(int(str(answer)) for answer in architecture.choices.values()))
+
+    def size(architecture: Architecture) -> dict[str, float]:
+        return {"params": total(architecture)}
+
+    limit = Limit.parse("params <= 6")
+    searched = SurrogateSearch(ROW, features=size, limits=[limit])
+    found = told(searched, 60, lambda one: -total(one), lambda one: limit.excess(total(one)))
+    assert max(total(one.architecture) for one in found) == 6
+    none = SurrogateSearch(ROW, features=size, limits=[Limit.parse("params < 0")])
+    assert len({one.architecture.id for one in told(none, 15, row_cost)}) == 15  # nothing is within: it goes on
+
+
+def test_features_of_nothing_are_none() -> None:
+    bare, without = SurrogateSearch(ROW, features=lambda _: {}), SurrogateSearch(ROW)
+    assert len({one.architecture.id for one in told(bare, 20, row_cost)}) == len(told(without, 20, row_cost))
 
 
 def test_more_than_can_be_kept_leaves_the_best_in() -> None:
