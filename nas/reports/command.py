@@ -50,6 +50,8 @@ def _search(entry: StudyEntry, trials: Sequence[Trial], confirmed: int) -> list[
         for objective in definition["objectives"]:
             figure = objective["figure"]
             words += ["--objective", table["objective"] if table and table["objective"].split("@")[0] == figure else figure]
+    for name in definition.get("proxies", ()):
+        words += ["--proxy", name]
     if definition["pruner"] != "none":
         words += ["--pruner", definition["pruner"]]
     return [*words, *_budget(definition), *_recipe(definition), *_setting(trials), "--study", entry.name]
