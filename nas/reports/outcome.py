@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas.ranking import Row, Table
-from nas.records import Trial
+from nas.records import Trial, figure_kind
 from nas.reports.tables import show
 
 SHORT = 8
@@ -165,5 +165,5 @@ def said(figure: str, value: str) -> str:
 
 def words(figure: str) -> str:
     """A figure's name as it stands in a sentence."""
-    name, _, device = figure.partition(":")
+    name, _, device = figure.partition(":") if figure_kind(figure) else (figure, "", "")
     return _NAMES.get(name, name.replace("_", " ")) + (f" on {device}" if device else "")

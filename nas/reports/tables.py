@@ -13,6 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from nas.ranking import Row, Summary, Table, figure_names
+from nas.records import figure_kind
 
 SCALES = {
     "flops": (1e6, "MFLOPs"),
@@ -40,7 +41,7 @@ def headline(table: Table) -> str:
 
 def title(name: str) -> str:
     """What a column of the figure `name` is called."""
-    figure, _, device = name.partition(":")
+    figure, _, device = name.partition(":") if figure_kind(name) else (name, "", "")
     words = SCALES[figure][1] if figure in SCALES else _TITLES.get(figure, figure.replace("_", " "))
     return f"{words} {device}" if device else words
 
