@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nas.cli.compare import compare
 from nas.cli.layers import layers
 from nas.cli.means import amount, means
 from nas.cli.printing import FOLDER, Ordered, as_json, complain, console, print_list
@@ -261,6 +262,9 @@ def report(study: str, out: Path, ledger: str) -> None:
 
 
 main.add_command(table)
+
+
+main.add_command(compare)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ Axes: N architectures, R trainings of each.
 import hashlib
 import random
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,9 @@ from nas.tables import Table
 
 SIZES = ("flops", "params")
 """What the baseline `sort` goes by: the first of these that a table has."""
+
+_TRIES = 50
+"""Draws by chance before those that are left are listed."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -72,9 +75,14 @@ class Arena:
         return within
 
     @cached_property
+    def _within(self) -> list[int]:
+        """The rows of `inside`."""
+        return [int(row) for row in np.flatnonzero(self.inside)]
+
+    @cached_property
     def feasible(self) -> int:
         """How many architectures are within the limits."""
-        return int(self.inside.sum())
+        return len(self._within)
 
     @cached_property
     def places(self) -> Mapping[str, int]:
@@ -121,21 +129,30 @@ class Arena:
 
     @cached_property
     def even(self) -> bool:
-        """Whether random search, which answers each choice evenly, draws all architectures evenly: where all have the same choices
-        with the same domains.
+        """Whether random search, which answers each choice evenly, draws all architectures evenly: where all have the same
+        choices.
         """
         first = self.space.domains(self.architectures[0])
         return all(one.choices.keys() == first.keys() for one in self.architectures)
 
+    @property
+    def training_seconds(self) -> float | None:
+        """What one training takes, in the mean over what is within the limits; None where the table does not tell."""
+        times = self.seconds[self.inside] if self.seconds is not None else np.array([np.nan])
+        return None if np.isnan(times).all() else float(np.nanmean(times))
+
     def draw(self, rng: random.Random, known: Collection[str]) -> Architecture:
         """An architecture within the limits by chance whose id is not in `known`; there must be one."""
-        left = [n for n in np.flatnonzero(self.inside) if self.architectures[n].id not in known]
-        return self.architectures[rng.choice(left)]
+        for _ in range(_TRIES):
+            drawn = self.architectures[rng.choice(self._within)]
+            if drawn.id not in known:
+                return drawn
+        return self.architectures[rng.choice([row for row in self._within if self.architectures[row].id not in known])]
 
     def largest_first(self, rng: random.Random) -> list[Architecture]:
         """All within the limits by size, equals in an order by chance, those of unknown size last."""
         sizes = next(self.figures[name] for name in SIZES if name in self.figures)
-        rows = [int(row) for row in np.flatnonzero(self.inside)]
+        rows = list(self._within)
         rng.shuffle(rows)
         return [self.architectures[row] for row in sorted(rows, key=lambda row: -np.nan_to_num(sizes[row], nan=-np.inf))]
 
@@ -170,8 +187,3 @@ def arena_of(table: Table, limits: Sequence[Limit] = (), *, proxies: Sequence[st
         scores={name: table.proxies[name] for name in proxies},
         seconds=times[-1].means if times else None,
     )
-
-
-def within(arena: Arena, limits: Sequence[Limit]) -> Arena:
-    """The same table within `limits`."""
-    return replace(arena, question=Question(arena.question.table, ", ".join(map(str, limits))), limits=tuple(limits))

@@ -13,16 +13,16 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 def expected_regrets(costs: Floats, regrets: Floats, draws: int) -> Floats:
     """(draws,): the mean regret of the incumbent after 1, 2, … architectures drawn evenly and without repeats.
 
-    `costs` (M, R) are what trainings come to, less is better, NaN where one was not made; each drawn architecture shows one of its
-    own, all equally likely, and the least that is seen is the incumbent. `regrets` (M,) are what the incumbent is worth. Once all
-    are drawn, nothing changes.
+    `costs` (M, R) are what trainings come to, less is better, NaN where one was not made; each drawn architecture shows one of
+    its own, all equally likely, and the least that is seen is the incumbent. `regrets` (M,) are what the incumbent is worth.
+    Once all are drawn, nothing changes.
 
     The incumbent after n draws is architecture i with cost c with probability n/M · 1/R_i · P, where P is the probability that
     n - 1 of the others, drawn without repeats, all come to more than c. With p_j the share of the trainings of j that do, P is
     the elementary symmetric polynomial of the p_j over C(M-1, n-1). Without noise every p_j is 0 or 1, and P is hypergeometric:
-    ∏ (K-t)/(m-t) for t < n-1, m = M-1, K = Σ p_j. With noise the same product is taken for a population of the size at which mean and variance
-    of the p_j agree, m · μ(1-μ)/σ²: the terms of first and second order are right, and without noise it is exact.
-    Equal costs share what falls to them.
+    ∏ (K-t)/(m-t) for t < n-1, m = M-1, K = Σ p_j. With noise the same product is taken for a population of the size at which mean
+    and variance of the p_j agree, m · μ(1-μ)/σ²: the terms of first and second order are right. So it is exact without noise,
+    and with noise off by less than one in a hundred as long as no more than half are drawn. Equal costs share what falls to them.
     """
     total = len(costs)
     rows, worth = _pairs(costs)

@@ -21,8 +21,8 @@ Result = TypeVar("Result")
 def each(work: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, Result]]:
     """Each job and what `work` made of it, as they end; with one worker in this process, else in so many others.
 
-    Each process has one thread of linear algebra. `work` and the jobs are sent to fresh processes, so that `work` must be a function
-    of a module.
+    Each process has one thread of linear algebra. `work` and the jobs are sent to fresh processes, so that `work` must be a
+    function of a module.
 
     Raises:
         CompareError: a process was killed.

@@ -25,8 +25,8 @@ _NOWHERE = Machine(system="", processor="a table", cores=0, memory_gib=None)
 def run(arena: Arena, strategy: str, seed: int, evaluations: int) -> Run:
     """Let `strategy` search `arena` from `seed` until `evaluations` architectures have answered, or none is left.
 
-    Known architectures cost nothing and are told again, and what is outside the limits or absent costs nothing and is told as in a
-    search: both are proposals, and no evaluations.
+    Known architectures cost nothing and are told again, and what is outside the limits or absent costs nothing and is told as in
+    a search: both are proposals, and no evaluations.
 
     Raises:
         StrategyError: the strategy is unknown or cannot serve the space.
@@ -80,9 +80,7 @@ def make_guide(arena: Arena, strategy: str, seed: int = 0) -> Guide:
     Raises:
         StrategyError: the strategy is unknown or cannot serve the space.
     """
-    return Guide(
-        arena.space, [arena.objective], strategy=strategy, seed=seed, limits=arena.limits, features=arena.features
-    )
+    return Guide(arena.space, [arena.objective], strategy=strategy, seed=seed, limits=arena.limits, features=arena.features)
 
 
 class _Largest:

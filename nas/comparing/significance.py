@@ -75,7 +75,7 @@ def _friedman(blocks: Floats) -> float | None:
 
 
 def _pairs(blocks: Floats) -> tuple[tuple[float, ...], ...]:
-    """Each pair's probability, corrected by Holm: the least times all pairs, the next times one less, and never below one before."""
+    """Each pair's probability, corrected by Holm: the least times all pairs, the next times one less, and never below it."""
     count = blocks.shape[1]
     found = np.ones((count, count))
     alone = {pair: _wilcoxon(blocks[:, pair[0]] - blocks[:, pair[1]]) for pair in itertools.combinations(range(count), 2)}

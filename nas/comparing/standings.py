@@ -1,4 +1,4 @@
-"""How strategies stand: mean regrets with intervals, ranks, shares of random search, and whether random search does as expected."""
+"""How strategies stand: mean regrets with intervals, ranks, shares of random search, and whether that does as expected."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,9 +90,7 @@ class Standings:
     @cached_property
     def regrets(self) -> Mapping[tuple[Question, str], Floats]:
         """(seeds, evaluations) of each question and strategy, the seeds in their order."""
-        return {
-            cell: np.array([held(run.regrets, self.evaluations) for run in runs]) for cell, runs in self.by_strategy.items()
-        }
+        return {cell: np.array([held(run.regrets, self.evaluations) for run in runs]) for cell, runs in self.by_strategy.items()}
 
     @cached_property
     def by_strategy(self) -> Mapping[tuple[Question, str], Sequence[Run]]:
@@ -163,8 +161,11 @@ class Standings:
         return found
 
     def _yardstick(self, question: Question, evaluations: int) -> float:
-        """What random search is expected to reach; 1 where it is expected to find the best, and nothing can be a share of that."""
-        return float(self.expected[question][evaluations - 1]) or 1.0
+        """What random search is expected to reach, or a thousandth of what its first evaluation does where that is more: of next
+        to nothing nothing can be a share.
+        """
+        expected = self.expected[question]
+        return float(max(expected[evaluations - 1], expected[0] / 1000)) or 1.0
 
 
 def checkpoints(evaluations: int) -> tuple[int, ...]:
@@ -179,7 +180,7 @@ def held(regrets: Sequence[float], evaluations: int) -> list[float]:
 
 
 def bootstrap(values: Floats) -> tuple[Floats, Floats, Floats]:
-    """(columns,) thrice: the means of `values` (seeds, columns) over seeds, and the ends of their 95 % intervals by the bootstrap.
+    """(columns,) thrice: the means of `values` (seeds, columns), and the ends of their 95 % intervals by the bootstrap.
 
     Seeds are drawn anew with repeats, whole rows at a time (Efron 1979), so that no distribution is assumed and no end lies below
     0 where no regret does.

@@ -39,7 +39,7 @@ class Run:
     repeated: int
     """Proposals that were known already."""
     infeasible: int
-    """Proposals outside the limits, or that the table does not have; each is counted here the first time and as repeated after."""
+    """Proposals outside the limits, or that the table does not have; one that comes again counts as repeated."""
     by_chance: int
     """Proposals drawn by chance, since the strategy had brought nothing new for long."""
     ask_seconds: float

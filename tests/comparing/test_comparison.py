@@ -23,7 +23,7 @@ def config(table: Path, out: Path, **changes: object) -> CompareConfig:
 
 def kept(folder: Path) -> list[Run]:
     with Book(folder) as book:
-        return [replace(run, ask_seconds=0, seconds=0) for run in book.runs().values()]
+        return [replace(run, ask_seconds=0, seconds=0, commit=None) for run in book.runs().values()]
 
 
 def test_the_baselines_are_always_among_the_strategies(table: Path, tmp_path: Path) -> None:
@@ -139,6 +139,7 @@ def test_what_cannot_be_is_refused_in_one_line(table: Path, tmp_path: Path, chan
 def test_a_comparison_needs_a_table_and_each_a_name_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(CompareError, match="A comparison needs at least one table; name one with --table"):
         CompareConfig.make(tables=[], out=tmp_path)
-    copy = write_table(tmp_path / "b.csv").rename(tmp_path / "hill.tsv.csv")
+    (tmp_path / "other").mkdir()
+    copy = write_table(tmp_path / "other" / "hill.csv")
     with pytest.raises(CompareError, match="Two tables are called 'hill'; rename one of the files"):
         compare(CompareConfig.make(tables=[write_table(tmp_path / "hill.csv"), copy], out=tmp_path))
