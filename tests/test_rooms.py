@@ -18,7 +18,7 @@ PLAIN_ROOMS = [
     "nas.space",
     "nas.records",
 ]
-PLAIN_ROOMS += ["nas.strategies", "nas.ranking", "nas.reports", "nas.reports.tables", "nas.searching"]
+PLAIN_ROOMS += ["nas.strategies", "nas.tables", "nas.ranking", "nas.reports", "nas.reports.tables", "nas.searching"]
 
 
 @pytest.mark.parametrize("room", PLAIN_ROOMS)
@@ -67,7 +67,7 @@ def test_an_unknown_name_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "room", ["space", "records", "strategies", "models", "profiling", "training", "evaluation", "ranking", "searching"]
+    "room", ["space", "records", "tables", "strategies", "models", "profiling", "training", "evaluation", "ranking", "searching"]
 )
 def test_a_room_offers_what_its_all_says_and_nothing_else_is_missing(room: str) -> None:
     module = __import__(f"nas.{room}", fromlist=["__all__"])

@@ -8,7 +8,7 @@ from nas.ranking import Row, Summary, Table, figure_names
 from nas.records import Latency, Trial, figure_kind
 from nas.reports.curves import Curve, figure_span, sparkline
 from nas.reports.outcome import words
-from nas.reports.tables import headline, show, title, volume_words
+from nas.reports.tables import cost_known, headline, show, title, volume_words
 from nas.space import Value
 
 DETAILED = 150
@@ -90,7 +90,7 @@ def board(table: Table, key: str, curve: Objective | None) -> Board:
         stage=table.stage,
         columns=columns,
         last="trial" if search else "seeds",
-        front=" and ".join(words(name) for name in dict.fromkeys([*(goal.figure for goal in table.objectives), table.cost])),
+        front=" and ".join(words(name) for name in dict.fromkeys([*(goal.figure for goal in table.objectives), *cost_known(table)])),
         volume=volume_words(table),
         lines=tuple(
             Line(

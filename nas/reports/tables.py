@@ -79,7 +79,7 @@ def print_tables(tables: Sequence[Table], console: Console, *, top: int | None =
         notes = [f"{rest:,} more rows; {more}"] if rest else []
         notes += ["≈ measured while other work went on; see its interval."] if any(map(_disturbed, table.rows[:top])) else []
         notes += [f"No room for {', '.join(left_out)}; --csv has all."] if left_out else []
-        weighed = ", ".join(objective.figure for objective in table.objectives) + f" and {table.cost}"
+        weighed = " and ".join([", ".join(objective.figure for objective in table.objectives), *cost_known(table)])
         volume = [volume_words(table)] if table.hypervolume else []
         console.print(Text(" ".join([f"◆ on the Pareto front of {weighed}.", *volume, *notes]) + "\n", style="dim"))
 
@@ -91,6 +91,11 @@ def volume_words(table: Table) -> str:
     found, names = table.hypervolume, [objective.figure for objective in table.objectives]
     reference = ", ".join(f"{name} {found.reference[name]:.4g}" for name in names)
     return f"Hypervolume of {', '.join(names)}: {found.value:.4g}, {found.share:.1%} of the box up to {reference}."
+
+
+def cost_known(table: Table) -> list[str]:
+    """The figure that decides with the objectives who is on the front; none where no row has it, as a table may lack FLOPs."""
+    return [table.cost] if any(table.cost in row.figures for row in table.rows) else []
 
 
 def _width(grid: RichTable, console: Console) -> int:

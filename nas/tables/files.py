@@ -133,8 +133,11 @@ def _read_csv(path: Path) -> Grid:
 
 
 def _checked(header: list[str], path: Path) -> list[str]:
-    if twice := next((name for n, name in enumerate(header) if name in header[:n]), None):
-        raise TableError(f"{path}: the column {quote(twice)} stands twice; keep one of them.")
+    seen: set[str] = set()
+    for name in header:
+        if name in seen:
+            raise TableError(f"{path}: the column {quote(name)} stands twice; keep one of them.")
+        seen.add(name)
     return header
 
 

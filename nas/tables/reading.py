@@ -80,13 +80,14 @@ def read_table(path: Path | str, *, objective: str | None = None, space: Space |
 def _columns(grid: Grid) -> Columns:
     """What each column holds."""
     found: dict[str, Column] = {}
+    first: dict[Column, str] = {}
     for header in grid.columns:
         try:
             column = read_column(header)
         except ValueError as error:
             raise grid.error(f"{error}.", column=header) from None
-        if twice := next((other for other, known in found.items() if known == column), None):
-            raise grid.error(f"says the same as the column {quote(twice)}; keep one of them.", column=header)
+        if first.setdefault(column, header) != header:
+            raise grid.error(f"says the same as the column {quote(first[column])}; keep one of them.", column=header)
         found[header] = column
     if not any(column.kind == "choice" for column in found.values()):
         raise grid.error("has no column choice:NAME, by which an architecture is known.")
