@@ -84,13 +84,14 @@ def board(table: Table, key: str, curve: Objective | None) -> Board:
     columns = tuple(Column(figure=name, title=title(name), descending=_larger_first(name, table)) for name in shown)
     writer = _Writer(table, shown, curve)
     search = table.stage == "search"
+    decides = dict.fromkeys([*(goal.figure for goal in table.objectives), *cost_known(table)])
     return Board(
         key=key,
         headline=headline(table),
         stage=table.stage,
         columns=columns,
         last="trial" if search else "seeds",
-        front=" and ".join(words(name) for name in dict.fromkeys([*(goal.figure for goal in table.objectives), *cost_known(table)])),
+        front=" and ".join(words(name) for name in decides),
         volume=volume_words(table),
         lines=tuple(
             Line(

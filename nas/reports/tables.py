@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from nas.ranking import Row, Summary, Table, figure_names
-from nas.records import figure_kind
+from nas.records import LOOKED_UP, figure_kind
 
 SCALES = {
     "flops": (1e6, "MFLOPs"),
@@ -94,8 +94,9 @@ def volume_words(table: Table) -> str:
 
 
 def cost_known(table: Table) -> list[str]:
-    """The figure that decides with the objectives who is on the front; none where no row has it, as a table may lack FLOPs."""
-    return [table.cost] if any(table.cost in row.figures for row in table.rows) else []
+    """The figure that decides with the objectives who is on the front; none where figures are looked up and nobody told it."""
+    missing = table.setting.device == LOOKED_UP and not any(table.cost in row.figures for row in table.rows)
+    return [] if missing else [table.cost]
 
 
 def _width(grid: RichTable, console: Console) -> int:
