@@ -76,7 +76,7 @@ def compare(as_json: bool, means: bool, out: Path, **given: Any) -> None:
         click.echo(json.dumps(findings.data(), indent=1))
     else:
         _print(findings)
-        click.echo(f"Wrote {page}.")
+        click.echo(f"Wrote {page} and {page.with_suffix('.csv')}.")
 
 
 def _print(findings: "Findings") -> None:

@@ -28,8 +28,6 @@ from nas.reports.scatter import progress_plot, table_plots
 from nas.reports.tables import title
 from nas.space import space_to_yaml
 
-_FOLDER = files("nas.reports") / "templates"
-
 
 def write_report(ledger: Ledger, study: str, out: Path) -> Path:
     """Write the page of `study` to `out`, all of it or nothing; returns `out`. Equal studies give equal bytes.
@@ -60,9 +58,9 @@ def render(entry: StudyEntry, trials: Sequence[Trial]) -> str:
     return page.render(context, style=style, script=script, policy=policy(style, script))
 
 
-def asset(name: str) -> Markup:
-    """A file of ours that stands in the page as it is."""
-    return Markup((_FOLDER / name).read_text(encoding="utf-8"))  # noqa: S704 - our own file
+def asset(name: str, room: str = "nas.reports") -> Markup:
+    """A file of ours, from the templates of a room, that stands in the page as it is."""
+    return Markup((files(room) / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704 - our own file
 
 
 def policy(style: str, script: str = "") -> str:
