@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.errors import SearchError, TableError, did_you_mean, quote
 from nas.records import StudyEntry
-from nas.space import resolve_space
+from nas.space import digest, resolve_space
 from nas.tables import TableBenchmark, TableEvaluator, is_table_file, make_benchmark, read_table
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def check_on_table(config: "SearchConfig", benchmark: TableBenchmark) -> None:
         NasError: says what it can.
     """
     table = benchmark.table
-    if table.space != config.space:
+    if digest(table.space) != digest(config.space):
         raise SearchError(
             f"The table {table.file} is of the space {table.space.name!r}, got {config.space.name!r}; leave it out."
         )

@@ -84,6 +84,7 @@ def test_finals_that_there_cannot_be_are_not_proposed(run: Nas, tmp_path: Path) 
     assert "nas finals" not in text
     assert "epochs not told · from a table" in text
     assert "1 epoch" not in text
+    assert "◆ on the Pareto front of accuracy.\n" in text  # and of no FLOPs, which nobody told
 
 
 def test_a_config_file_names_a_table_that_lies_beside_it(run: Nas, path: Path) -> None:
