@@ -6,13 +6,9 @@ space's declaration beside it.
 """
 
 import argparse
-import csv
-import gzip
-import io
 import json
 import os
 import random
-import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -28,9 +24,8 @@ from nas.models import build
 from nas.profiling.layers import count_layers
 from nas.records import this_machine, versions
 from nas.searching import resolve_benchmark
-from nas.space import Architecture, Space, architectures, digest, resolve_space, space_to_yaml
-from nas.tables import read_table
-from nas.tables.cells import cell_of
+from nas.space import Architecture, Space, architectures, digest, resolve_space
+from nas.tables import Table, write_table
 from nas.training import evaluate, feed, load_task, train
 
 Key = tuple[int, int]
@@ -177,21 +172,22 @@ def _append(file: TextIO, line: Line) -> None:
     file.flush()
 
 
-def write_table(path: Path, question: Question, lines: Mapping[Key, Line]) -> None:
-    """The table of all trainings, and its sidecar; in bytes that are equal where the trainings are."""
-    found = list(architectures(question.space))
-    choices = list(dict.fromkeys(name for architecture in found for name in architecture.choices))
-    text = io.StringIO(newline="")
-    rows = csv.writer(text, lineterminator="\n")
-    for number, architecture in enumerate(found):
-        figures = _figures(question, architecture, [lines[number, run] for run in range(question.runs)])
-        if number == 0:
-            rows.writerow([*(f"choice:{name}" for name in choices), *figures])
-        answers = (cell_of(architecture.choices[name]) if name in architecture.choices else "" for name in choices)
-        rows.writerow([*answers, *figures.values()])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))
-    path.with_name(path.name.replace(".csv.gz", ".yaml")).write_text(_sidecar(question), encoding="utf-8")
+def tabulate(path: Path, question: Question, lines: Mapping[Key, Line]) -> Table:
+    """Write all trainings to `path`, and beside it what the table says of itself; equal trainings give equal bytes."""
+    space, benchmark = question.space, question.benchmark
+    command = f"make_table.py {space.name} --on {benchmark.name} --epochs {question.epochs} --runs {question.runs}"
+    found = list(architectures(space))
+    runs = ([lines[number, run] for run in range(question.runs)] for number in range(len(found)))
+    return write_table(
+        path,
+        space=space,
+        objective=benchmark.objectives[0],
+        rows=((architecture, _figures(question, architecture, of)) for architecture, of in zip(found, runs, strict=True)),
+        summary=f"All {len(found):,} architectures of {space.name} on {benchmark.name} v{benchmark.version}, "
+        f"{question.runs} trainings of {question.epochs} epochs each",
+        source=f"results/tables/{command}, torch {versions()['torch']}, one thread of {this_machine()}; data: {benchmark.source}",
+        licence=f"Apache-2.0; the data: {benchmark.licence}",
+    )
 
 
 def _figures(question: Question, architecture: Architecture, runs: Sequence[Line]) -> dict[str, float]:
@@ -209,21 +205,6 @@ def _figures(question: Question, architecture: Architecture, runs: Sequence[Line
     return found
 
 
-def _sidecar(question: Question) -> str:
-    """What the table says of itself; text in JSON's quotes, which are YAML's too."""
-    space, benchmark = question.space, question.benchmark
-    summary = f"All {len(list(architectures(space))):,} architectures of {space.name} on {benchmark.name} v{benchmark.version}"
-    command = f"make_table.py {space.name} --on {benchmark.name} --epochs {question.epochs} --runs {question.runs}"
-    texts = {
-        "summary": f"{summary}, {question.runs} trainings of {question.epochs} epochs each",
-        "source": f"results/tables/{command}, torch {versions()['torch']}, one thread of {this_machine()}",
-        "licence": f"Apache-2.0; trained on {benchmark.name}: {benchmark.source}, {benchmark.licence}",
-    }
-    objective = json.dumps({"figure": benchmark.objectives[0].figure, "direction": benchmark.objectives[0].direction})
-    lines = [*(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in texts.items()), f"objective: {objective}"]
-    return "\n".join([*lines, "space:", textwrap.indent(space_to_yaml(space), "  ")])
-
-
 def main(arguments: Iterable[str] | None = None) -> None:
     """Train what is missing, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -239,8 +220,8 @@ def main(arguments: Iterable[str] | None = None) -> None:
     name = f"{question.benchmark.name}-{question.space.name}"
     lines = fill(given.raw or Path("run/tables") / f"{name}.jsonl", question, given.workers, lambda text: print(text, flush=True))
     path = given.out / f"{name}.csv.gz"
-    write_table(path, question, lines)
-    table = read_table(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = tabulate(path, question, lines)
     print(f"Wrote {path}: {len(table):,} architectures, the best of mean {table.objective.figure} {table.best:.4f}.")
 
 
