@@ -44,6 +44,12 @@ QUIET_SECONDS = 10
 )
 @click.option("--means", is_flag=True, help="Answer with the mean over trainings, not with one of them.")
 @click.option(
+    "--confirm",
+    type=int,
+    metavar="N",
+    help="How many evaluations of a run train its best again, where a table has several trainings; as in a search if not given.",
+)
+@click.option(
     "--evaluations", type=int, default=100, show_default=True, metavar="N", help="Different architectures a run evaluates."
 )
 @click.option("--seeds", type=int, default=10, show_default=True, metavar="N", help="Runs of each strategy on each question.")

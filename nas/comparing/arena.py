@@ -102,12 +102,19 @@ class Arena:
 
     def answer(self, architecture: Architecture, seed: int) -> float:
         """What the training of `architecture` from `seed` came to: one of those that were made, always the same one."""
+        return self.answers(architecture, seed)[0]
+
+    def answers(self, architecture: Architecture, seed: int) -> tuple[float, ...]:
+        """What all trainings of `architecture` came to that were made, that from `seed` first."""
         row = self.places[architecture.id]
         made = self.trainings[row][~np.isnan(self.trainings[row])]
-        if len(made) == 1:
-            return float(made[0])
         drawn = int.from_bytes(hashlib.sha256(f"{seed}:{architecture.id}".encode()).digest()[:8], "big")
-        return float(made[drawn % len(made)])
+        return tuple(float(value) for value in np.roll(made, -(drawn % len(made))))
+
+    @cached_property
+    def repeats(self) -> bool:
+        """Whether an architecture can be trained again, to come to something else."""
+        return bool(((~np.isnan(self.trainings[self.inside])).sum(axis=1) > 1).all())
 
     def known(self, architecture: Architecture) -> dict[str, float]:
         """What is known of `architecture` before its training; nothing where the table does not have it."""

@@ -56,17 +56,18 @@ def compare(config: CompareConfig, *, on_progress: Callable[[Progress], None] = 
         for question in arenas
         for strategy in config.strategies
     ]
-    keys = {table.name: _key(config, table) for table in tables}
+    keys = {(table.name, name): _key(config, table, name) for table in tables for name in config.strategies}
     with Book(config.out) as book:
         known = book.runs()
-        runs = {cell: known[keys[cell.question.table], cell] for cell in cells if (keys[cell.question.table], cell) in known}
+        keyed = [(keys[cell.question.table, cell.strategy], cell) for cell in cells]
+        runs = {cell: known[key, cell] for key, cell in keyed if (key, cell) in known}
         waiting = [cell for cell in cells if cell not in runs]
         clock = Clock(config.workers, found=len(runs), waiting=waiting)
         on_progress(clock.progress(None))
         if waiting:
             with book.adding() as add:
                 for cell, made in each(partial(_make, config), waiting, config.workers):
-                    add(keys[cell.question.table], made)
+                    add(keys[cell.question.table, cell.strategy], made)
                     runs[cell] = made
                     on_progress(clock.after(made))
     standings = Standings(
@@ -80,6 +81,7 @@ def compare(config: CompareConfig, *, on_progress: Callable[[Progress], None] = 
         standings,
         origin=origin_of(config, tables, list(runs.values())),
         command=command_of(config),
+        objectives={question: arena.objective.figure for question, arena in arenas.items()},
         training_seconds={question: arena.training_seconds for question, arena in arenas.items()},
     )
 
@@ -115,7 +117,8 @@ class Clock:
 
 def _make(config: CompareConfig, cell: Cell) -> Run:
     """The run of `cell`, in whatever process; each reads the tables once."""
-    return run(_arenas(config)[1][cell.question], cell.strategy, cell.seed, config.evaluations)
+    confirmations = config.confirmations(cell.strategy)
+    return run(_arenas(config)[1][cell.question], cell.strategy, cell.seed, config.evaluations, confirmations)
 
 
 @lru_cache(maxsize=1)
@@ -125,7 +128,12 @@ def _arenas(config: CompareConfig) -> tuple[tuple[Table, ...], Mapping[Question,
     return tables, pose(tables, config.limits, proxies=config.proxies, noise=config.noise)
 
 
-def _key(config: CompareConfig, table: Table) -> str:
-    """Names what a run on `table` hangs on, beside its cell: what the table says, and what is asked of it."""
-    changes = [*([] if config.noise else ["means"]), *(f"proxy:{name}" for name in config.proxies)]
+def _key(config: CompareConfig, table: Table, strategy: str) -> str:
+    """Names what a run of `strategy` on `table` hangs on, beside its cell: what the table says, and what is asked of it."""
+    confirmations = config.confirmations(strategy)
+    changes = [
+        *([] if config.noise else ["means"]),
+        *(f"proxy:{name}" for name in config.proxies),
+        *([f"confirm {confirmations}"] if confirmations else []),
+    ]
     return " ".join([table.digest, table.asked, str(config.evaluations), *changes])

@@ -10,6 +10,8 @@ from nas.comparing.running import SORT
 from nas.comparing.standings import RANDOM
 from nas.errors import CompareError, quote
 from nas.records import usable_cores
+from nas.searching.confirming import SHARE, TOP
+from nas.strategies.samplers import AUTO
 
 BASELINES = (RANDOM, SORT)
 """Always among the strategies: what is not better than these is not worth its name."""
@@ -29,6 +31,8 @@ class CompareConfig:
     """Zero-cost scores of the tables that strategies may learn from."""
     noise: bool
     """Whether an answer is one training of several, rather than their mean."""
+    confirm: int | None
+    """How many of the evaluations train the best again; None for what a search does."""
     evaluations: int
     seeds: int
     workers: int
@@ -43,6 +47,7 @@ class CompareConfig:
         limits: Sequence[str] = (),
         proxies: Sequence[str] = (),
         noise: bool = True,
+        confirm: int | None = None,
         evaluations: int = 100,
         seeds: int = 10,
         workers: int | None = None,
@@ -59,6 +64,8 @@ class CompareConfig:
         for name, number in (("evaluations", evaluations), ("seeds", seeds), ("workers", workers)):
             if not isinstance(number, int) or isinstance(number, bool) or number < 1:
                 raise CompareError(f"A comparison has at least 1 of {name}, got {quote(number)}.")
+        if confirm is not None and not (isinstance(confirm, int) and 0 <= confirm < evaluations):
+            raise CompareError(f"Some of the {evaluations} evaluations must search, got confirm {quote(confirm)}; give fewer.")
         for text in limits:
             read_limits(text)
         named = [name for name in dict.fromkeys(strategies) if name not in BASELINES]
@@ -69,7 +76,19 @@ class CompareConfig:
             limits=tuple(dict.fromkeys(limits)),
             proxies=tuple(dict.fromkeys(proxies)),
             noise=noise,
+            confirm=confirm,
             evaluations=evaluations,
             seeds=seeds,
             workers=workers,
         )
+
+    def confirmations(self, strategy: str) -> int:
+        """How many of a run's evaluations train the best again, where a table has several trainings: as in a search a tenth with
+        `auto`, where that is at least five, and none with others; or as many as are asked for, but for the baselines.
+        """
+        if strategy in BASELINES:
+            return 0
+        if self.confirm is not None:
+            return self.confirm
+        tenth = int(SHARE * self.evaluations)
+        return tenth if strategy == AUTO and tenth >= TOP else 0

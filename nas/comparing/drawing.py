@@ -1,6 +1,6 @@
 """Findings → pictures: anytime regret with its intervals, and critical differences; on figures of their own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import seaborn as sns
@@ -19,7 +19,7 @@ POINTS = 160
 """The most points of a curve."""
 
 DASHES: Sequence[object] = ("solid", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
-"""Colours repeat after ten strategies, and these change before."""
+"""Colour and dashes both tell the lines apart."""
 
 
 def regret_curves(standings: Standings, question: Question, objective: str = "") -> bytes:
@@ -38,10 +38,10 @@ def regret_curves(standings: Standings, question: Question, objective: str = "")
     for strategy in sorted(bands, key=lambda name: -bands[name][0][end]):
         mean, low, high = (values[at - 1] for values in bands[strategy])
         colour, dash = style(standings.strategies, strategy)
-        axes.fill_between(at, low, high, color=colour, alpha=0.16, linewidth=0)
+        axes.fill_between(at, low, high, color=colour, alpha=0.13, linewidth=0)
         axes.plot(at, mean, color=colour, linestyle=dash, linewidth=1.8, label=f"{strategy}  {figure(float(mean[-1]))}")
     _scale(axes, [expected, *(mean for mean, _, _ in bands.values())])
-    _dress(axes, standings.evaluations, f"regret of {objective}" if objective else "regret")
+    _dress(axes, standings.evaluations, f"regret of {objective.replace('_', ' ')}" if objective else "regret")
     return to_svg(picture)
 
 
@@ -58,7 +58,7 @@ def style(strategies: Sequence[str], strategy: str) -> tuple[tuple[float, float,
     colours = sns.color_palette("colorblind")
     place = strategies.index(strategy)
     order = (0, 1, 2, 3, 4, 5, 6, 8, 9)  # without the grey one, which stands for what is expected
-    return colours[order[place % len(order)]], DASHES[place // len(order) % len(DASHES)]
+    return colours[order[place % len(order)]], DASHES[(place + place // len(order)) % len(DASHES)]
 
 
 def _scale(axes: Axes, curves: Sequence[Floats]) -> None:
@@ -114,8 +114,3 @@ def differences(found: Significance) -> bytes:
     axes.tick_params(colors=INK, which="both")
     axes.spines["top"].set_color(INK)
     return to_svg(picture)
-
-
-def legend_of(strategies: Sequence[str]) -> Mapping[str, str]:
-    """Strategy → its colour as CSS has it."""
-    return {name: "#" + "".join(f"{round(255 * part):02x}" for part in style(strategies, name)[0]) for name in strategies}

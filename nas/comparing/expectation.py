@@ -22,7 +22,7 @@ def expected_regrets(costs: Floats, regrets: Floats, draws: int) -> Floats:
     the elementary symmetric polynomial of the p_j over C(M-1, n-1). Without noise every p_j is 0 or 1, and P is hypergeometric:
     ∏ (K-t)/(m-t) for t < n-1, m = M-1, K = Σ p_j. With noise the same product is taken for a population of the size at which mean
     and variance of the p_j agree, m · μ(1-μ)/σ²: the terms of first and second order are right. So it is exact without noise,
-    and with noise off by less than one in a hundred as long as no more than half are drawn. Equal costs share what falls to them.
+    and with noise off by less than one in a hundred up to a third of all. Equal costs share what falls to them.
     """
     total = len(costs)
     rows, worth = _pairs(costs)

@@ -19,6 +19,7 @@ def origin_of(config: CompareConfig, tables: Sequence[Table], runs: Sequence[Run
     facts = [
         *(("Table", _table(table)) for table in tables),
         ("Answers", answers if any(table.trainings.shape[1] > 1 for table in tables) else ""),
+        ("Confirmed", _confirmed(config) if config.noise else ""),
         ("Scores", ", ".join(config.proxies) and f"{', '.join(config.proxies)}, for strategies that learn from them"),
         ("Commit", ", ".join(distinct(run.commit or "none: not run from a checkout" for run in runs))),
         ("Versions", pairs({name: version for name, version in versions().items() if name in PACKAGES})),
@@ -39,6 +40,7 @@ def command_of(config: CompareConfig) -> str:
     for proxy in config.proxies:
         words += ["--proxy", proxy]
     words += [] if config.noise else ["--means"]
+    words += [] if config.confirm is None else ["--confirm", str(config.confirm)]
     return shlex.join([*words, "--evaluations", str(config.evaluations), "--seeds", str(config.seeds)])
 
 
@@ -47,3 +49,10 @@ def _table(table: Table) -> str:
     several = f", {trainings} trainings of each" if trainings > 1 else ""
     source = f"; {table.source}, {table.licence}" if table.source else ""
     return f"{table.name}: {table.asked} of {len(table):,} architectures{several}; {table.file}, digest {table.digest}{source}"
+
+
+def _confirmed(config: CompareConfig) -> str:
+    """Who trains the best again with the last of its budget."""
+    counts = {name: config.confirmations(name) for name in config.strategies}
+    told = [f"the last {count} evaluations of {name}" for name, count in counts.items() if count]
+    return f"{', '.join(told)} train its best again, where a table has several trainings" if told else ""

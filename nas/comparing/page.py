@@ -53,7 +53,8 @@ def render(findings: Findings) -> str:
                 "key": f"q{n}",
                 "name": str(question),
                 "told": _sentence(findings.told(question)),
-                "curves": data_uri(regret_curves(standings, question)),
+                "curves": data_uri(regret_curves(standings, question, findings.objectives.get(question, ""))),
+                "objective": findings.objectives.get(question, "").replace("_", " "),
                 "grid": findings.grid(question),
             }
             for n, question in enumerate(standings.questions)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from nas.benchmark import Budget
 from nas.comparing.arena import Arena
+from nas.comparing.confirming import confirmed
 from nas.comparing.values import Cell, Run
 from nas.records import LOOKED_UP, Machine, Record, commit
 from nas.space import Architecture
@@ -22,8 +23,10 @@ SORT = "sort"
 _NOWHERE = Machine(system="", processor="a table", cores=0, memory_gib=None)
 
 
-def run(arena: Arena, strategy: str, seed: int, evaluations: int) -> Run:
+def run(arena: Arena, strategy: str, seed: int, evaluations: int, confirmations: int = 0) -> Run:
     """Let `strategy` search `arena` from `seed` until `evaluations` architectures have answered, or none is left.
+
+    The last `confirmations` of them are trainings of the best again, where the table has several trainings.
 
     Known architectures cost nothing and are told again, and what is outside the limits or absent costs nothing and is told as in
     a search: both are proposals, and no evaluations.
@@ -35,7 +38,8 @@ def run(arena: Arena, strategy: str, seed: int, evaluations: int) -> Run:
     asked = _Largest(arena, seed) if strategy == SORT else _Guided(arena, strategy, seed)
     told = _Told(arena, seed)
     rng = random.Random(f"{seed}:chance")  # noqa: S311 - no secret
-    target = min(evaluations, arena.feasible)
+    confirmations *= arena.repeats
+    target = min(evaluations - confirmations, arena.feasible)
     ask_seconds, by_chance = 0.0, 0
     while len(told.regrets) < target:
         helped = told.idle >= STUCK
@@ -45,6 +49,7 @@ def run(arena: Arena, strategy: str, seed: int, evaluations: int) -> Run:
         ask_seconds += time.perf_counter() - before
         by_chance += helped
         asked.tell(told.read(architecture))
+    told.regrets += confirmed(arena, seed, told.costs, confirmations)
     return Run(
         cell=Cell(arena.question, strategy, seed),
         regrets=tuple(told.regrets),
@@ -110,6 +115,8 @@ class _Told:
     infeasible: int = 0
     idle: int = 0
     """Proposals in a row, up to now, that brought nothing new."""
+    costs: dict[Architecture, float] = field(default_factory=dict)
+    """What each that has answered came to, less is better."""
     best: float = float("inf")
     """The cost of the incumbent."""
 
@@ -129,6 +136,7 @@ class _Told:
             return record
         self.idle = 0
         cost = self.arena.objective.cost(record.figures[self.arena.objective.figure])
+        self.costs[architecture] = cost
         if cost < self.best:
             self.best = cost
             self.regrets.append(self.arena.regret(architecture))

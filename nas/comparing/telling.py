@@ -29,14 +29,16 @@ class Findings:
         *,
         origin: Facts = (),
         command: str = "",
+        objectives: Mapping[Question, str] | None = None,
         training_seconds: Mapping[Question, float | None] | None = None,
     ) -> None:
-        """`origin` and `command` say where it comes from and how it is made again; `training_seconds` what tables say that one
-        training takes.
+        """`origin` and `command` say where it comes from and how it is made again, `objectives` what was searched for, and
+        `training_seconds` what tables say that one training takes.
         """
         self.standings = standings
         self.origin = origin
         self.command = command
+        self.objectives = objectives or {}
         self.training_seconds = training_seconds or {}
 
     @property
@@ -95,6 +97,8 @@ class Findings:
             return f"{first} comes first, told apart from every other"
         if len(beside) == len(ranks) - 1:
             return f"{first} ranks first and cannot be told apart from any other"
+        if len(beside) > 3:
+            return f"{first} ranks first and cannot be told apart from {len(beside)} others"
         return f"{listed([first, *beside])} lead and cannot be told apart"
 
     @property
