@@ -56,7 +56,11 @@ def test_a_comparison_is_told_and_written(table: Path) -> None:
     assert "One training takes, as the tables tell: steps 2.5 s." in text
     out = table.parent / "out"
     assert (out / "comparison.html").read_text().startswith("<!doctype html>")
-    assert [row["strategy"] for row in csv.DictReader((out / "comparison.csv").open())] == ["local_search", "random", "sort"]
+    assert [row["strategy"] for row in csv.DictReader((out / "comparison.csv").read_text().splitlines())] == [
+        "local_search",
+        "random",
+        "sort",
+    ]
     assert len((out / "runs.jsonl").read_text().splitlines()) == 9
 
 
