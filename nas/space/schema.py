@@ -41,7 +41,7 @@ def space_schema(layers: Mapping[str, Mapping[str, Any]]) -> Schema:
             "limits": {
                 "description": "What every architecture worth training keeps to.",
                 "type": "array",
-                "items": {"type": "string", "pattern": r"^\s*[a-z][a-z0-9_]*(:[A-Za-z0-9_.-]+)?\s*(<=|>=|<|>)\s*[0-9.eE+_-]+\s*$"},
+                "items": {"type": "string", "pattern": r"^\s*[a-z][a-z0-9_]*(:[\w.-]+)?\s*(<=|>=|<|>)\s*[0-9.eE+_-]+\s*$"},
             },
         },
         "$defs": {
