@@ -18,7 +18,7 @@ PLAIN_ROOMS = [
     "nas.space",
     "nas.records",
 ]
-PLAIN_ROOMS += ["nas.strategies", "nas.tables", "nas.ranking", "nas.reports", "nas.reports.tables", "nas.searching"]
+PLAIN_ROOMS += ["nas.strategies", "nas.tables", "nas.ranking", "nas.reports", "nas.reports.tables", "nas.searching", "nas.comparing"]
 
 
 @pytest.mark.parametrize("room", PLAIN_ROOMS)
