@@ -126,8 +126,11 @@ class Arena:
     def features(self, architecture: Architecture) -> Mapping[str, float]:
         """What a strategy may learn from beside the answers: parameters, FLOPs, and the scores that are asked for."""
         row = self.places.get(architecture.id)
-        told = {name: values for name, values in self.figures.items() if name in SIZES} | dict(self.scores)
-        return {} if row is None else {name: float(values[row]) for name, values in told.items()}
+        return {} if row is None else {name: float(values[row]) for name, values in self._learned_from.items()}
+
+    @cached_property
+    def _learned_from(self) -> Mapping[str, Floats]:
+        return {name: values for name, values in self.figures.items() if name in SIZES} | dict(self.scores)
 
     def expected(self, evaluations: int) -> Floats:
         """(evaluations,): the mean regret of random search after each evaluation, by formula (see `expected_regrets`)."""

@@ -58,7 +58,7 @@ def style(strategies: Sequence[str], strategy: str) -> tuple[tuple[float, float,
     colours = sns.color_palette("colorblind")
     place = strategies.index(strategy)
     order = (0, 1, 2, 3, 4, 5, 6, 8, 9)  # without the grey one, which stands for what is expected
-    return colours[order[place % len(order)]], DASHES[(place + place // len(order)) % len(DASHES)]
+    return colours[order[place % len(order)]], DASHES[(place % len(order) + place // len(order)) % len(DASHES)]
 
 
 def _scale(axes: Axes, curves: Sequence[Floats]) -> None:

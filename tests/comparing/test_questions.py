@@ -1,13 +1,16 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 from made_up import write_table
 
-from nas.comparing.arena import arena_of
+from nas.benchmark import Objective
+from nas.comparing.arena import Arena, arena_of
 from nas.comparing.questions import pose, read_limits, read_tables
+from nas.comparing.running import run
 from nas.comparing.values import Question
 from nas.errors import CompareError, SpaceError
-from nas.space import Limit
+from nas.space import Categorical, Layer, Limit, OneOf, Ref, Space
 from nas.tables import Table
 
 SMALL, LARGE = Limit.parse("params <= 500"), Limit.parse("params >= 300")
@@ -70,3 +73,35 @@ def test_without_noise_the_closed_form_is_that_of_the_table(tables: tuple[Table,
     counts = [1, 5, 20, 64]
     found = arena_of(tables[1]).expected(64)
     assert [found[n - 1] for n in counts] == pytest.approx(list(tables[1].expected_regret(counts)))
+
+
+def test_where_choices_hang_on_each_other_random_search_does_not_draw_evenly() -> None:
+    space = Space(
+        name="fork",
+        version=1,
+        accepts="image",
+        layers=(
+            OneOf(
+                "kind",
+                {
+                    "plain": (Layer("row"),),
+                    "wide": (Layer("row", {"width": Ref("width")}),),
+                },
+            ),
+        ),
+        choices={"width": Categorical(1, 2, 3)},
+    )
+    found = [space.architecture({"kind": "plain"}), *(space.architecture({"kind": "wide", "width": n}) for n in (1, 2, 3))]
+    figures = np.arange(4.0)
+    arena = Arena(
+        question=Question("fork"),
+        space=space,
+        objective=Objective("accuracy", "maximize"),
+        limits=(),
+        architectures=found,
+        trainings=figures[:, None],
+        means=figures,
+        figures={"params": figures},
+    )
+    assert not arena.even
+    assert run(arena, "random", 0, 4).regrets[-1] == 0

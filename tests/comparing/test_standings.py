@@ -53,3 +53,14 @@ def test_random_agrees_within_two_standard_errors() -> None:
 def test_what_cannot_vary_agrees_where_it_is_equal() -> None:
     assert standings({T: {"random": (1.0, 1.0)}}, 1.0).agreements()[0].agrees
     assert not standings({T: {"random": (1.0, 1.0)}}, 1.5).agreements()[0].agrees
+
+
+def test_where_random_search_does_not_draw_evenly_it_is_not_held_against_the_formula() -> None:
+    found = standings({T: {"random": (1.0, 2.0, 3.0)}, U: {"random": (1.0, 2.0, 3.0)}})
+    found.uneven = frozenset({T})
+    assert [one.question for one in found.agreements()] == [U]
+
+
+def test_what_random_search_never_misses_is_no_yardstick() -> None:
+    found = standings({T: {"a": (0.0, 0.009)}}, expected=0.0)
+    assert found.shares(2) == {"a": pytest.approx(0.0045 / (9.0 / 1000))}

@@ -81,3 +81,37 @@ def test_the_table_for_people_has_the_best_first_and_the_expectation_last() -> N
 def test_figures_and_names_read_well() -> None:
     assert [figure(value) for value in (0.0, 0.0012, 0.0123, 3.14159)] == ["0.000", "0.0012", "0.012", "3.142"]
     assert [listed(names) for names in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
+
+
+def test_random_search_is_held_against_its_formula_and_what_lies_outside_is_named() -> None:
+    runs = {"random": [0.9, 1.0, 1.1, 1.0], "sort": [2.0, 2.1, 2.2, 2.3]}
+    assert Findings(standings({T: runs})).agreement == (
+        "Random search lies within 2 standard errors of its closed form at 1 of 1 points."
+    )
+    other = Findings(standings({T: runs}, expected=3.0))
+    assert other.agreement.endswith(
+        "0 of 1 points (one in twenty lies outside by chance); outside: t after 2: 1.000 ± 0.041 against 3.000."
+    )
+    other.standings.uneven = frozenset({T})
+    assert other.agreement.startswith("On t choices hang on each other")
+
+
+def test_overall_ranks_and_shares_stand_beside_each_other() -> None:
+    first, *_, last = Findings(standings({T: CLEAR, U: CLEAR}, expected=2.0)).overall()
+    assert first == {"strategy": "a", "rank at 2": "1.00", "share at 2": "0.077"}
+    assert last["strategy"] == "sort"
+
+
+def test_what_tables_say_of_training_stands_beside_asking() -> None:
+    found = standings({T: CLEAR, U: CLEAR})
+    assert Findings(found).cost == "The tables do not tell how long a training takes."
+    assert Findings(found, training_seconds={T: 61.234, U: None}).cost == "One training takes, as the tables tell: t 61.2 s."
+    assert Findings(found).effort()[0]["ms to ask"] == "0.000"
+
+
+@needs_tests
+def test_the_data_have_every_pair_of_every_question() -> None:
+    tests = Findings(standings({T: CLEAR, U: CLEAR})).data()["tests"]
+    assert [one["table"] for one in tests] == [None, "t", "u"]
+    assert tests[0]["pairs"]["a"].keys() == {"random", "sort"}
+    assert tests[1]["pairs"]["a"]["random"] == pytest.approx(3 * 2 / 2**12)

@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+from by_hand import T, a_run
+
+from nas.comparing.drawing import points, regret_curves, style
+from nas.comparing.standings import Standings
+
+
+def drawn(*ends: float) -> str:
+    runs = [a_run(T, "random", seed, [9.0 / n + end for n in range(1, 31)]) for seed, end in enumerate(ends)]
+    found = Standings(runs, evaluations=30, strategies=["random"], expected={T: np.linspace(9.0, 0.1, 30)})
+    return regret_curves(found, T, "val_accuracy").decode()
+
+
+def test_a_curve_has_every_point_while_there_are_few_and_its_first_and_last_always() -> None:
+    assert points(100).tolist() == list(range(1, 101))
+    many = points(3000)
+    assert len(many) <= 160
+    assert many[:20].tolist() == list(range(1, 21))
+    assert many[-1] == 3000
+
+
+@pytest.mark.parametrize("ends", [(0.0,), (0.0, 0.5), (-9.0, -9.0)])
+def test_curves_are_drawn_with_and_without_spread_and_down_to_0(ends: tuple[float, ...]) -> None:
+    assert drawn(*ends).startswith("<svg")
+    assert drawn(*ends) == drawn(*ends)
+
+
+def test_strategies_differ_in_colour_or_dashes() -> None:
+    names = [f"s{n}" for n in range(36)]
+    assert len({str(style(names, name)) for name in names}) == 36
