@@ -1,5 +1,6 @@
 """One run: a strategy asked and told until so many different architectures within the limits have answered."""
 
+import hashlib
 import random
 import time
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from nas.benchmark import Budget
 from nas.comparing.arena import Arena
 from nas.comparing.confirming import confirmed
-from nas.comparing.values import Cell, Run
+from nas.comparing.values import Cell, Question, Run
 from nas.records import LOOKED_UP, Machine, Record, commit
 from nas.space import Architecture
 from nas.strategies import Guide, Proposal
@@ -35,9 +36,10 @@ def run(arena: Arena, strategy: str, seed: int, evaluations: int, confirmations:
         StrategyError: the strategy is unknown or cannot serve the space.
     """
     began = time.perf_counter()
-    asked = _Largest(arena, seed) if strategy == SORT else _Guided(arena, strategy, seed)
+    own = seed_of(arena.question, seed)
+    asked = _Largest(arena, own) if strategy == SORT else _Guided(arena, strategy, own)
     told = _Told(arena, seed)
-    rng = random.Random(f"{seed}:chance")  # noqa: S311 - no secret
+    rng = random.Random(f"{own}:chance")  # noqa: S311 - no secret
     confirmations *= arena.repeats
     target = min(evaluations - confirmations, arena.feasible)
     ask_seconds, by_chance = 0.0, 0
@@ -61,6 +63,11 @@ def run(arena: Arena, strategy: str, seed: int, evaluations: int, confirmations:
         seconds=time.perf_counter() - began,
         commit=commit(),
     )
+
+
+def seed_of(question: Question, seed: int) -> int:
+    """The seed that strategies draw from: one for each question, so that runs on tables of one space are no copies."""
+    return int.from_bytes(hashlib.sha256(f"{question}:{seed}".encode()).digest()[:4], "big") // 2
 
 
 class _Guided:

@@ -6,7 +6,7 @@ from made_up import make_arena
 
 from nas.comparing.running import STUCK, run
 from nas.comparing.standings import Standings
-from nas.comparing.values import Run
+from nas.comparing.values import Question, Run
 from nas.errors import StrategyError
 
 
@@ -20,6 +20,12 @@ def test_equal_seeds_give_equal_runs_and_others_do_not(strategy: str) -> None:
     first, again, other = (run(arena, strategy, seed, 30) for seed in (1, 1, 2))
     assert untimed(first) == untimed(again)
     assert first.regrets != other.regrets
+
+
+def test_equal_seeds_draw_differently_on_another_question() -> None:
+    arena = make_arena()
+    other = replace(arena, question=Question("other"))
+    assert run(arena, "random", 1, 30).regrets != run(other, "random", 1, 30).regrets
 
 
 def test_only_different_architectures_within_the_limits_count() -> None:
