@@ -6,6 +6,7 @@ from nas.strategies.from_nni import FromNni
 from nas.strategies.grid import Grid
 from nas.strategies.guide import Guide, Proposal
 from nas.strategies.local_search import LocalSearch
+from nas.strategies.parzen import ParzenSearch
 from nas.strategies.samplers import make_pruner, make_sampler, pruner_names, strategies
 from nas.strategies.surrogate import Features, SurrogateSearch
 
@@ -17,6 +18,7 @@ __all__ = [
     "Guide",
     "Known",
     "LocalSearch",
+    "ParzenSearch",
     "Proposal",
     "RegularizedEvolution",
     "Seen",

@@ -212,7 +212,7 @@ class Guide:
             reseed(self.kept, self._seed(number))
             return self.kept
         sampler = make_sampler(self.strategy, self._seed(number))
-        if can_reseed(sampler):
+        if can_reseed(sampler) and self.pruner != "hyperband":  # which lets a sampler see the trials of one bracket at a time
             self.kept = sampler
         return sampler
 

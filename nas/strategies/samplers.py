@@ -4,6 +4,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
+from typing import Any
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
@@ -17,6 +18,7 @@ from nas.strategies.from_nni import TUNERS, FromNni
 from nas.strategies.from_optunahub import PREFIX, hub_sampler
 from nas.strategies.grid import Grid
 from nas.strategies.local_search import LocalSearch
+from nas.strategies.parzen import ParzenSearch
 from nas.strategies.surrogate import Features, SurrogateSearch
 
 _ALIASES = {"cmaes": "CmaEsSampler", "nsga2": "NSGAIISampler", "nsga3": "NSGAIIISampler"}
@@ -29,6 +31,7 @@ OWN: Mapping[str, Callable[..., ChoosingSampler]] = {
     "local_search": LocalSearch,
     "regularized_evolution": RegularizedEvolution,
     "surrogate": SurrogateSearch,
+    "tpe": ParzenSearch,
     **{f"nni:{tuner}": partial(FromNni, tuner=tuner) for tuner in TUNERS},
 }
 """Strategies which choose whole architectures: ours, and NNI's."""
@@ -37,18 +40,28 @@ SINGLE = {"cmaes", *OWN}
 """Strategies that serve one objective."""
 
 
+OPTUNAS_TPE: Mapping[str, Mapping[str, Any]] = {
+    "tpe:optuna": {},
+    "tpe:group": {"group": True, "multivariate": True},
+    "tpe:independent": {"multivariate": False},
+}
+"""Optuna's TPE by its options: as it is; with the choices that stand together drawn together; with each drawn by itself."""
+
+
 AUTO = "auto"
-"""The strategy that `settled` makes a name of."""
+"""A strategy that `settled` makes another name of."""
 
 
 def settled(name: str, space: Space, objectives: int) -> str:
     """`name`, or for `auto` what suits the study: the surrogate, which wins at tens to hundreds of evaluations; TPE for several
     objectives, which the surrogate does not serve; and local search where a space has too many choices to be encoded.
+
+    `tpe` is ours for one objective, and Optuna's for several.
     """
+    if name in {AUTO, "tpe"} and objectives > 1:
+        return "tpe:optuna"
     if name != AUTO:
         return name
-    if objectives > 1:
-        return "tpe"
     try:
         Encoding(space)
     except SpaceError:
@@ -66,7 +79,7 @@ def make_own(name: str, space: Space, features: Features | None = None, limits: 
 @cache
 def strategies() -> Mapping[str, type[BaseSampler]]:
     """Name → sampler: those that Optuna ships and that need no argument of their own."""
-    found: dict[str, type[BaseSampler]] = {}
+    found: dict[str, type[BaseSampler]] = dict.fromkeys(OPTUNAS_TPE, optuna.samplers.TPESampler)
     for name in optuna.samplers.__all__:
         sampler = getattr(optuna.samplers, name)
         short = name.removesuffix("Sampler").lower()
@@ -86,6 +99,10 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
     """
     if name in _NEEDS_ARGUMENTS:
         raise StrategyError(f"The strategy {name!r} needs {_NEEDS_ARGUMENTS[name]}; make it in Python and pass the sampler.")
+    if name in OWN:
+        raise StrategyError(
+            f"The strategy {name!r} needs the space that it chooses from; make it in Python and pass the sampler."
+        )
     if name.startswith(PREFIX):
         return hub_sampler(name, seed)
     known = strategies()
@@ -93,7 +110,7 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
         raise StrategyError(f"No strategy is called {name!r}. {did_you_mean(name, [AUTO, *OWN, *known])}")
     sampler = known[name]
     takes = inspect.signature(sampler).parameters
-    options = {"seed": seed} if "seed" in takes else {}
+    options = {**OPTUNAS_TPE.get(name, {}), **({"seed": seed} if "seed" in takes else {})}
     if "warn_independent_sampling" in takes and takes["warn_independent_sampling"].default is True:
         options["warn_independent_sampling"] = False  # conditional spaces are what this harness is for
     with warnings.catch_warnings():

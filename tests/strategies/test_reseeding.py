@@ -43,7 +43,7 @@ def _quiet_optuna() -> None:
 
 
 def test_optunas_plain_and_its_most_used_samplers_serve_again() -> None:
-    assert KEPT == ["cmaes", "nsga2", "nsga3", "qmc", "random", "tpe"]
+    assert KEPT == ["cmaes", "nsga2", "nsga3", "qmc", "random", "tpe:group", "tpe:independent", "tpe:optuna"]
 
 
 @pytest.mark.parametrize(("name", "objectives"), [(name, n) for name in KEPT for n in (1, 2) if (name, n) != ("cmaes", 2)])
@@ -76,3 +76,11 @@ def test_a_guide_asks_the_sampler_it_has_again_where_that_is_the_same() -> None:
         first = guide.study.sampler
         guide.ask(1)
         assert (guide.study.sampler is first) == can_reseed(first) == (name in KEPT)
+
+
+def test_hyperband_which_shows_a_sampler_one_bracket_at_a_time_has_it_made_anew() -> None:
+    guide = Guide(SPACE, [ACCURACY], strategy="tpe:optuna", pruner="hyperband")
+    guide.ask(0)
+    first = guide.study.sampler
+    guide.ask(1)
+    assert guide.study.sampler is not first

@@ -5,7 +5,7 @@ from toys import TOY, toy_evaluate
 from nas.benchmark import Budget, Objective
 from nas.errors import StrategyError
 from nas.space import Architecture, Categorical, Layer, Space, encoding
-from nas.strategies import Guide, LocalSearch, SurrogateSearch, make_pruner, make_sampler, pruner_names, strategies
+from nas.strategies import Guide, LocalSearch, ParzenSearch, SurrogateSearch, make_pruner, make_sampler, pruner_names, strategies
 
 BUDGET = Budget(epochs=2)
 ACCURACY = Objective("validation_accuracy", "maximize")
@@ -16,7 +16,9 @@ BEYOND_RANDOM = 11
 
 
 def test_strategies_are_those_that_need_no_arguments() -> None:
-    assert {"random", "tpe", "nsga2", "nsga3", "cmaes", "gp", "qmc", "bruteforce"} <= set(strategies())
+    assert {"random", "tpe:optuna", "tpe:group", "tpe:independent", "nsga2", "nsga3", "cmaes", "gp", "qmc", "bruteforce"} <= set(
+        strategies()
+    )
     assert not {"grid", "partialfixed", "base", "basega", "nsgaii", "nsgaiii"} & set(strategies())
 
 
@@ -45,7 +47,10 @@ def test_a_sampler_is_optunas_and_comes_without_a_warning(strategy: str) -> None
 @pytest.mark.parametrize(
     ("strategy", "message"),
     [
-        ("tpee", r"^No strategy is called 'tpee'\. Did you mean 'tpe'\? Known: auto, .*, tpe\.$"),
+        (
+            "tpee",
+            r"^No strategy is called 'tpee'\. Did you mean 'tpe'\? Known: auto, .*, tpe, tpe:group, .*, tpe:optuna\.$",
+        ),
         ("nsgaii", r"^No strategy is called 'nsgaii'\. Did you mean 'nsga"),
         ("TPE", r"^No strategy is called 'TPE'\. "),
         ("", r"^No strategy is called ''\. Known: "),
@@ -53,6 +58,8 @@ def test_a_sampler_is_optunas_and_comes_without_a_warning(strategy: str) -> None
             "partialfixed",
             r"^The strategy 'partialfixed' needs the choices to fix and another sampler; make it in Python ",
         ),
+        ("tpe", r"^The strategy 'tpe' needs the space that it chooses from; make it in Python and pass the sampler\.$"),
+        ("tpe:grup", r"^No strategy is called 'tpe:grup'\. Did you mean 'tpe:group'\?"),
     ],
 )
 def test_a_name_that_makes_no_sampler_is_refused(strategy: str, message: str) -> None:
@@ -83,6 +90,11 @@ def test_the_surrogate_is_given_the_features_and_others_do_without() -> None:
             proposal = guide.ask(number)
             guide.tell(proposal, toy_evaluate(proposal.architecture, budget=BUDGET, seed=0))
     assert asked
+
+
+def test_tpe_is_ours_for_one_objective_and_optunas_for_several() -> None:
+    assert type(Guide(TOY, [ACCURACY], strategy="tpe").study.sampler) is ParzenSearch
+    assert type(Guide(TOY, [ACCURACY, PARAMS], strategy="tpe").study.sampler) is optuna.samplers.TPESampler
 
 
 def test_pruners_have_names() -> None:
