@@ -87,13 +87,15 @@ def compare(as_json: bool, means: bool, out: Path, **given: Any) -> None:
 
 def _print(findings: "Findings") -> None:
     """The findings for people."""
+    from nas.comparing.telling import sentence
+
     standings = findings.standings
     click.echo(findings.headline)
     for question in standings.questions:
         click.echo(f"\n{question}: mean regret ± standard error after so many evaluations, and the mean rank at the end")
         print_grid(findings.grid(question))
         if len(standings.questions) > 1:
-            click.echo(f"{findings.told(question)[:1].upper()}{findings.told(question)[1:]}.")
+            click.echo(sentence(findings.told(question)))
     if len(standings.questions) > 1:
         click.echo("\nOver all questions: mean rank, and mean regret as a share of what random search is expected to reach")
         print_grid(findings.overall())

@@ -9,7 +9,7 @@ from nas.comparing.drawing import differences, regret_curves
 from nas.comparing.running import STUCK
 from nas.comparing.significance import Significance
 from nas.comparing.standings import Agreement
-from nas.comparing.telling import EXPECTED, Findings, counted, figure, listed
+from nas.comparing.telling import EXPECTED, Findings, counted, figure, listed, sentence
 from nas.reports.page import asset, data_uri, policy, replace_file
 
 PAGE = "comparison.html"
@@ -52,7 +52,7 @@ def render(findings: Findings) -> str:
             {
                 "key": f"q{n}",
                 "name": str(question),
-                "told": _sentence(findings.told(question)),
+                "told": sentence(findings.told(question)),
                 "curves": data_uri(regret_curves(standings, question, findings.objectives.get(question, ""))),
                 "objective": findings.objectives.get(question, "").replace("_", " "),
                 "grid": findings.grid(question),
@@ -111,10 +111,6 @@ def _agreement(one: Agreement) -> Row:
         "by formula": figure(one.expected),
         "standard errors apart": f"{one.deviations:.1f}",
     }
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def probability(p: float) -> str:

@@ -180,7 +180,7 @@ class Findings:
         if not told:
             return "The tables do not tell how long a training takes."
         words = [f"{question} {seconds:,.3g} s" for question, seconds in told.items()]
-        return f"One training takes, as the tables tell: {', '.join(words)}."
+        return f"One training takes, as the tables tell: {'; '.join(words)}."
 
     def _effort(self, question: Question | None, strategy: str) -> dict[str, float]:
         """Means over the runs of `strategy`: milliseconds a proposal, and proposals of each kind."""
@@ -292,6 +292,11 @@ def figure(value: float) -> str:
 def counted(number: int, noun: str) -> str:
     """`3 seeds`, `1 seed`."""
     return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def sentence(words: str) -> str:
+    """`words` with a capital and a full stop."""
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def listed(names: Sequence[str]) -> str:
