@@ -24,7 +24,7 @@ TRIALS = 200
 SEED = 0
 SAMPLERS: dict[str, Callable[..., optuna.samplers.BaseSampler]] = {
     "random": optuna.samplers.RandomSampler,
-    "tpe": optuna.samplers.TPESampler,
+    "tpe:optuna": optuna.samplers.TPESampler,
 }
 
 
@@ -70,7 +70,7 @@ def suggest(trial: optuna.Trial, name: str, domain: Domain) -> Value:
     return trial.suggest_float(name, domain.low, domain.high, log=domain.log)
 
 
-@pytest.mark.parametrize(("strategy", "rounds"), [("random", 2), ("tpe", 1)])
+@pytest.mark.parametrize(("strategy", "rounds"), [("random", 2), ("tpe:optuna", 1)])
 def test_a_search_costs_a_quarter_of_a_bare_optuna_loop(
     side_by_side: SideBySide, strategy: str, rounds: int, tmp_path: Path
 ) -> None:
