@@ -112,9 +112,9 @@ class Arena:
         return tuple(float(value) for value in np.roll(made, -(drawn % len(made))))
 
     @cached_property
-    def repeats(self) -> bool:
-        """Whether an architecture can be trained again, to come to something else."""
-        return bool(((~np.isnan(self.trainings[self.inside])).sum(axis=1) > 1).all())
+    def repeats(self) -> int:
+        """How often every architecture can be trained again, to come to something else."""
+        return max(0, int((~np.isnan(self.trainings[self.inside])).sum(axis=1).min()) - 1)
 
     def known(self, architecture: Architecture) -> dict[str, float]:
         """What is known of `architecture` before its training; nothing where the table does not have it."""

@@ -11,6 +11,7 @@ from nas.comparing.arena import Arena
 from nas.comparing.confirming import confirmed
 from nas.comparing.values import Cell, Question, Run
 from nas.records import LOOKED_UP, Machine, Record, commit
+from nas.searching.confirming import TOP
 from nas.space import Architecture
 from nas.strategies import Guide, Proposal
 
@@ -40,7 +41,7 @@ def run(arena: Arena, strategy: str, seed: int, evaluations: int, confirmations:
     asked = _Largest(arena, own) if strategy == SORT else _Guided(arena, strategy, own)
     told = _Told(arena, seed)
     rng = random.Random(f"{own}:chance")  # noqa: S311 - no secret
-    confirmations *= arena.repeats
+    confirmations = min(confirmations, TOP * arena.repeats)
     target = min(evaluations - confirmations, arena.feasible)
     ask_seconds, by_chance = 0.0, 0
     while len(told.regrets) < target:

@@ -4,6 +4,7 @@ On NAS-Bench-Macro, where the answer is one training of three, the last tenth sp
 0.10 after 50 trainings, and 0.01 in place of 0.07 after 100 (40 seeds of `auto`).
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -37,6 +38,11 @@ class Confirmation:
     """Trainings that there are of an architecture, the search's included; None for any number."""
     tried: defaultdict[str, list[Trial]] = field(default_factory=lambda: defaultdict(list))
     """Architecture's id → its confirmations that have ended, in their order."""
+
+    @property
+    def holds(self) -> float:
+        """The most that can be made."""
+        return math.inf if self.most is None else TOP * (self.most - 1)
 
     def add(self, trial: Trial) -> None:
         """Note one that has ended."""

@@ -174,8 +174,8 @@ class _Run:
 
     @property
     def confirmations(self) -> int:
-        """How many trainings confirm the best; none where the same would come out again."""
-        return 0 if self.confirmation.most == 1 else self.config.confirmations
+        """How many trainings confirm the best, and no more than there are."""
+        return int(min(self.config.confirmations, self.confirmation.holds))
 
     def confirm(self, interrupted: Trial | None = None) -> bool:
         """Train one of the best from a seed that it was not trained from; False where there is none."""

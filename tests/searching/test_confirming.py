@@ -127,7 +127,7 @@ def test_no_more_trainings_are_asked_for_than_there_are(tmp_path: Path) -> None:
     class One(Few):
         trainings = 1
 
-    assert stages(searched(tmp_path, evaluate=Few(), study="few")) == {"search": 13, "confirm": 5, "final": 0}
+    assert stages(searched(tmp_path, evaluate=Few(), study="few")) == {"search": 15, "confirm": 5, "final": 0}
     assert stages(searched(tmp_path, evaluate=One(), study="one")) == {"search": 20, "confirm": 0, "final": 0}
 
 
