@@ -7,7 +7,7 @@ in which a good architecture answers, now and then chance, and chance alone wher
 mixture is that of its own answers, whatever else the kernels answer. What is known already is no candidate, so that nothing is
 proposed twice while there is anything else near.
 
-The numbers are Optuna's, none of them tuned here; what was measured stands in results/conditional_tpe.
+The numbers are Optuna's but for the narrowest kernel on a range; what was measured stands in results/conditional_tpe.
 """
 
 import itertools
