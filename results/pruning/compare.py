@@ -66,7 +66,6 @@ ARMS = (
     Arm("random + asha", "random", "asha", ALLOWED),
     Arm("random + hyperband", "random", "hyperband", ALLOWED),
     Arm("random + median", "random", "median", ALLOWED),
-    Arm("auto + asha", "auto", "asha", ALLOWED),
 )
 
 
@@ -103,6 +102,8 @@ class Evaluation:
         figures: dict[str, float] = {"params": costs.params, "flops": costs.flops}
         if broken := broken_limits(figures, self.config.all_limits):
             return self.record("infeasible", figures, (), budget, seed, broken_limits=broken)
+        if self.spent >= self.allowed:
+            raise Spent
         told: list[Epoch] = []
 
         def tell(epoch: Epoch) -> bool:

@@ -1,4 +1,4 @@
-"""Where a pruner's rungs should stand, on curves that are known: `python results/pruning/settings.py [--orders 200]`.
+"""Where a pruner's rungs should stand, on curves that are known: `python results/pruning/settings.py [--orders 60]`.
 
 The curves are those of the committed table of three_families on digits, run 0 of each architecture. A search meets them in a
 drawn order, may spend a quarter of the epochs in which full training sees N of them, and counts what it trained to the end.
@@ -87,7 +87,7 @@ def _told(best: Sequence[float], seen: Sequence[int]) -> dict[str, str]:
 def main() -> None:
     """Try every setting, and write settings.csv."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--orders", type=int, default=200)
+    parser.add_argument("--orders", type=int, default=60)
     parser.add_argument("--candidates", type=int, nargs="+", default=[16, 64])
     given = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
