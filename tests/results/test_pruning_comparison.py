@@ -16,16 +16,18 @@ FOLDER = Path(__file__).parents[2] / "results" / "pruning"
 @pytest.fixture(scope="module")
 def compare() -> Iterator[ModuleType]:
     """The script, whose neighbours it finds as it does when it is run."""
+    names = ("compare", "curves", "summary")  # of scripts, which others may have too
+    before = {name: sys.modules.pop(name) for name in names if name in sys.modules}
     sys.path.insert(0, str(FOLDER))
-    before = set(sys.modules)
     try:
         import compare
 
         yield compare
     finally:
         sys.path.remove(str(FOLDER))
-        for name in {"compare", "curves", "summary"} - before:
+        for name in names:
             sys.modules.pop(name, None)
+        sys.modules.update(before)
 
 
 @pytest.fixture(scope="module")
