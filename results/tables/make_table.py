@@ -20,8 +20,7 @@ from typing import Any, TextIO
 import torch
 
 from nas.benchmark import Benchmark, Budget
-from nas.models import build
-from nas.profiling.layers import count_layers
+from nas.models import build, cost
 from nas.records import this_machine, versions
 from nas.searching import resolve_benchmark
 from nas.space import Architecture, Space, architectures, digest, resolve_space
@@ -192,9 +191,8 @@ def tabulate(path: Path, question: Question, lines: Mapping[Key, Line]) -> Table
 
 def _figures(question: Question, architecture: Architecture, runs: Sequence[Line]) -> dict[str, float]:
     """Column → what stands there: costs, then each figure after each epoch of each run, and what the test data say at the end."""
-    signature = question.benchmark.signature
-    counts = count_layers(lambda: build(question.space, architecture, signature), signature.input)
-    found: dict[str, float] = {"params": counts.params, "macs": counts.macs, "flops": counts.flops}
+    reckoned = cost(question.space, architecture, question.benchmark.signature)
+    found: dict[str, float] = {"params": reckoned.params, "macs": reckoned.macs, "flops": reckoned.flops}
     for name in runs[0]["curve"][0]:
         for epoch in range(question.epochs):
             for run, line in enumerate(runs):
