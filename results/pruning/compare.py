@@ -66,6 +66,7 @@ ARMS = (
     Arm("random + asha", "random", "asha", ALLOWED),
     Arm("random + hyperband", "random", "hyperband", ALLOWED),
     Arm("random + median", "random", "median", ALLOWED),
+    Arm("auto + asha", "auto", "asha", ALLOWED),
 )
 
 
