@@ -8,10 +8,10 @@ import math
 import random
 from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from statistics import fmean, median
+from statistics import fmean
 from typing import Any
 
 import optuna
@@ -39,8 +39,6 @@ class Known:
     """How far outside the limits it lies, all limits taken together; 0 within."""
     margins: Mapping[str, float] = field(default_factory=dict)
     """How far outside of each limit, below 0 within it; of those that were found out."""
-    curve: Mapping[int, float] = field(default_factory=dict)
-    """The cost after so many steps of training, where it was told."""
 
     @property
     def order(self) -> tuple[float, float]:
@@ -61,12 +59,13 @@ class Seen:
     def each(self) -> Mapping[str, Known]:
         """Architecture's id → what came of it, in the order in which they were first proposed.
 
-        Of one with several results the cost is their mean; a result that is told again is no new one. The cost of one that was
-        stopped is what is to be expected of it (`foretold`).
+        Of one with several results the cost is their mean; a result that is told again is no new one. One that was stopped has
+        no cost: to expect of it what training still brought the others found nothing better beside asha (0.964 ± 0.005 against
+        0.972 ± 0.004 on the curves of `three_families`, 40 seeds of 128 epochs).
         """
         found: dict[str, Known] = {}
         costs: defaultdict[str, dict[float, None]] = defaultdict(dict)
-        for one in foretold(self.known):
+        for one in self.known:
             name = one.architecture.id
             found.setdefault(name, one)
             if math.isfinite(one.cost):
@@ -83,24 +82,6 @@ class Seen:
     def distinct(self) -> list[Known]:
         """Each architecture once."""
         return list(self.each.values())
-
-
-def foretold(known: Sequence[Known]) -> Iterator[Known]:
-    """`known`, where one that was stopped has the cost that is to be expected of it at the end of training.
-
-    That is its last cost and what training still brought those, in the median, who were trained to their end; so that being
-    stopped early is not taken for being worst. Where none of those told its cost at that step, it stays without a cost.
-    """
-    ended = [one for one in known if one.curve and math.isfinite(one.cost)]
-    gains: dict[int, float] = {}
-    for one in known:
-        if one.curve and not math.isfinite(one.cost) and one.excess == 0:
-            step = max(one.curve)
-            if step not in gains:
-                later = [other.cost - other.curve[step] for other in ended if step in other.curve]
-                gains[step] = median(later) if later else math.inf
-            one = replace(one, cost=one.curve[step] + gains[step])
-        yield one
 
 
 class ChoosingSampler(BaseSampler):
@@ -176,7 +157,6 @@ class ChoosingSampler(BaseSampler):
                 cost = sign * trial.value if trial.state == TrialState.COMPLETE and trial.value is not None else math.inf
                 margins = dict(trial.constraints)
                 excess = sum(max(0.0, value) for value in margins.values())
-                curve = {step: sign * value for step, value in trial.intermediate_values.items() if math.isfinite(value)}
-                self._read[trial.number] = Known(architecture, math.inf if math.isnan(cost) else cost, excess, margins, curve)
+                self._read[trial.number] = Known(architecture, math.inf if math.isnan(cost) else cost, excess, margins)
             known.append(self._read[trial.number])
         return known

@@ -1,6 +1,5 @@
 """Strategies of ours: each proposes what its paper says, never the same twice, and goes on where another run stopped."""
 
-import math
 import random
 from collections.abc import Callable
 
@@ -14,7 +13,7 @@ from nas.benchmark import Objective
 from nas.errors import StrategyError
 from nas.space import Architecture, Categorical, Integer, Layer, OneOf, Space, neighbours, size
 from nas.strategies import Guide, LocalSearch, RegularizedEvolution, SurrogateSearch
-from nas.strategies.choosing import ChoosingSampler, Known, Seen, foretold
+from nas.strategies.choosing import ChoosingSampler, Known, Seen
 from nas.strategies.distributions import suggest
 
 OURS = [LocalSearch, RegularizedEvolution, SurrogateSearch]
@@ -115,33 +114,6 @@ def test_of_several_results_of_one_architecture_the_mean_counts_and_one_told_aga
     here, there = (FLAT.walk(lambda _, domain, n=n: domain.at(n)) for n in (0, 1))
     seen = Seen([known(here, 4.0), known(there, 5.0), known(here, 1.0), known(here, 4.0)])
     assert [(one.architecture, one.cost) for one in seen.distinct] == [(here, 2.5), (there, 5.0)]
-
-
-def test_of_one_that_was_stopped_is_expected_what_training_brought_the_others() -> None:
-    architectures = [FLAT.walk(lambda _, domain, n=n: domain.at(n)) for n in range(4)]
-    curves = [{1: 9.0, 2: 5.0}, {1: 8.0, 2: 7.0}, {1: 6.0, 2: 4.0}, {1: 7.0}]
-    ends = [5.0, 7.0, 4.0, math.inf]
-    told = [Known(one, end, 0.0, curve=curve) for one, end, curve in zip(architectures, ends, curves, strict=True)]
-    assert [one.cost for one in foretold(told)] == [5.0, 7.0, 4.0, 7.0 - 2.0]  # the others gained 4, 1 and 2 from there on
-    assert Seen(told).distinct[3].cost == 5.0
-    assert Seen(told[3:]).distinct[0].cost == math.inf  # nobody says what is to be expected
-    failed = Known(architectures[3], math.inf, 1.0, curve={1: 7.0})
-    assert Seen([*told[:3], failed]).distinct[3].cost == math.inf
-
-
-def test_a_study_tells_the_curves_of_those_that_were_pruned() -> None:
-    study = optuna.create_study(sampler=RegularizedEvolution(FLAT, seed=0), direction="maximize")
-
-    def objective(trial: optuna.Trial) -> float:
-        value = -cost(FLAT.walk(lambda name, domain: suggest(trial, name, domain)))
-        trial.report(value - 2.0, 1)
-        if trial.number % 2:
-            raise optuna.TrialPruned
-        return value
-
-    study.optimize(objective, n_trials=20)
-    seen = Seen(RegularizedEvolution(FLAT)._history(study))
-    assert [one.cost for one in seen.distinct] == [cost(one.architecture) for one in seen.distinct]
 
 
 class TestEvolution:
