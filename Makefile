@@ -17,7 +17,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 run: $(VENV)/.installed
 	@mkdir -p run
-	$(BIN)/nas search residual_cnn --on digits --strategy tpe --trials 20 --limit "params <= 50e3" --seed 0 \
+	$(BIN)/nas search residual_cnn --on digits --trials 20 --limit "params <= 50e3" --seed 0 \
 		--study digits --ledger sqlite:///run/nas.sqlite
 	$(BIN)/nas finals digits --top 3 --seeds 2 --ledger sqlite:///run/nas.sqlite
 	$(BIN)/nas report digits --out run/leaderboard.html --ledger sqlite:///run/nas.sqlite

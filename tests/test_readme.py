@@ -25,7 +25,7 @@ def commands() -> list[str]:
 
 
 def quick_start() -> list[str]:
-    others = ("SPACE", "tiny", "fashion", "nas spaces", "nas layers", "nas profile", "nas train")
+    others = ("SPACE", "tiny", "fashion", "table", "--proxy", "nas spaces", "nas layers", "nas profile", "nas train", "nas score")
     return [line for line in commands() if not any(word in line for word in others)]
 
 
@@ -71,6 +71,27 @@ def test_the_example_text_space_is_searched_by_the_command_beside_it(tmp_path: P
     (command,) = (line for line in commands() if "tiny_text.yaml" in line)
     fewer = command.replace("--trials 5", "--trials 1 --fraction 0.02") + f" --data {data}"
     assert "1 of 1 architectures have a result." in nas(fewer, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_table_is_searched_written_and_compared_by_the_commands_in_their_order(tmp_path: Path) -> None:
+    (tmp_path / "results").symlink_to(ROOT / "results")
+    (search,) = (step for step in quick_start() if step.startswith("nas search"))
+    nas(f"{search} --epochs 1", tmp_path)
+    fewer = {"--trials 100": "--trials 12", "--evaluations 100 --seeds 10": "--evaluations 12 --seeds 2 --workers 1"}
+    for line in (line for line in commands() if "table" in line):
+        for many, few in fewer.items():
+            line = line.replace(many, few)
+        nas(line, tmp_path)
+    assert (tmp_path / "digits.csv.gz").exists()
+    assert (tmp_path / "comparison" / "comparison.html").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_zero_cost_scores_are_told_and_searched_within_by_the_commands(tmp_path: Path) -> None:
+    score, search = (line for line in commands() if "nas score" in line or "--proxy" in line)
+    assert "naswot" in nas(score.replace("--draw 20", "--draw 2"), tmp_path)
+    assert "naswot" in nas(f"{search} --trials 1 --epochs 1", tmp_path)
 
 
 def find_data(file: str) -> Path | None:
