@@ -53,6 +53,11 @@ class Confirmation:
         """How many have ended."""
         return sum(map(len, self.tried.values()))
 
+    @property
+    def evaluated(self) -> int:
+        """How many of these have a result; one that was outside a limit when it was measured again has none."""
+        return sum(trial.state != "infeasible" for some in self.tried.values() for trial in some)
+
     def next(self, found: Iterable[Trial]) -> tuple[Architecture, int] | None:
         """Of the TOP best `found`, the one with the fewest trainings, the best first; and the seed to train it from.
 

@@ -156,7 +156,7 @@ class _Run:
         while self.explored < wanted and self.tally.evaluated < config.trials:
             if count is not None and len(self.known) >= count:
                 return f"Every one of the {count:,} architectures of {config.space.name} has been tried."
-            if isinstance(self.evaluate, TableEvaluator) and self.tally.evaluated >= self.evaluate.holds:
+            if isinstance(self.evaluate, TableEvaluator) and self.explored >= self.evaluate.holds:
                 return f"Every one of the {self.evaluate.holds:,} architectures that the table has within limits has been tried."
             if number >= config.most_proposals:
                 return self.out_of_proposals(number)
@@ -170,7 +170,7 @@ class _Run:
     @property
     def explored(self) -> int:
         """Different architectures with a result."""
-        return self.tally.evaluated - self.confirmation.made
+        return self.tally.evaluated - self.confirmation.evaluated
 
     @property
     def confirmations(self) -> int:

@@ -117,6 +117,16 @@ def test_one_that_fails_as_it_is_trained_again_is_not_tried_forever(tmp_path: Pa
     assert len(found.rows) == 13
 
 
+def test_one_that_is_outside_a_limit_as_it_is_measured_again_makes_no_room_for_others(tmp_path: Path) -> None:
+    def slower(architecture: Architecture, *, seed: int, **rest: Any) -> Record:
+        record = lucky(architecture, seed=seed, **rest)
+        outside = {"outcome": "infeasible", "figures": {}, "curve": (), "broken_limits": ("latency_ms <= 1",)}
+        return record if seed < SEEDS_FROM else Record(**{**vars(record), **outside})
+
+    assert stages(searched(tmp_path, evaluate=slower)) == {"search": 13, "confirm": 0, "final": 0}
+    assert stages(searched(tmp_path, evaluate=slower)) == {"search": 13, "confirm": 0, "final": 0}
+
+
 def test_no_more_trainings_are_asked_for_than_there_are(tmp_path: Path) -> None:
     class Few:
         trainings = 2
