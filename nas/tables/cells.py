@@ -90,7 +90,9 @@ def observed_answer(cell: Any, domain: Categorical) -> Value:
 
 
 def _number(cell: str) -> Any:
-    """An integer or a finite number, where `cell` is one; else `cell`."""
+    """An integer or a finite number, where `cell` is one; else `cell`. Python's 1_000 is none in a file: 3_3 is a name."""
+    if "_" in cell:
+        return cell
     for kind in (int, float):
         try:
             number = kind(cell)

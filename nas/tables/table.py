@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Fidelity = int | None
 """Epochs that were trained; None where the table does not tell."""
 
-FALLING = ("loss", "error", "latency", "seconds", "perplexity", "energy", "memory")
+FALLING = ("loss", "error", "latency", "seconds", "perplexity", "energy", "memory", "mse", "mae", "bits_per")
 """Words in the name of a figure of which less is better."""
 
 
@@ -182,11 +182,13 @@ class Table:
     def searched_for(self, asked: str, direction: Direction | None = None) -> Self:
         """The same table with another objective: FIGURE, at its highest fidelity, or FIGURE@EPOCHS.
 
+        Without a `direction` it is the one that the table has for the figure.
+
         Raises:
             TableError: it has no such figure, not at that fidelity, or not of every architecture.
         """
         figure, fidelity = pick(self.metrics, asked, f"The table {self.name!r}")
-        found = replace(self, objective=Objective(figure, direction or usual_direction(figure)), fidelity=fidelity)
+        found = replace(self, objective=Objective(figure, direction or self.direction(figure)), fidelity=fidelity)
         if np.isnan(found.means).any():
             raise TableError(f"The table {self.name!r} has {asked} of some architectures only; search for another figure.")
         return found

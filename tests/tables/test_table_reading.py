@@ -68,6 +68,11 @@ def test_the_space_is_what_was_observed(tmp_path: Path) -> None:
     assert table.row(table.space.architecture({"text_1": "b", "whole": 8, "part": 2.0, "flag": False})) is None
 
 
+def test_a_name_of_digits_between_underscores_is_no_number(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "t.csv", "choice:a,accuracy", "1_2,1", "12,2", "3_3,3"))
+    assert [one.choices["a"] for one in table.architectures] == ["1_2", "12", "3_3"]
+
+
 def test_a_choice_may_be_called_like_the_layer_that_reads_it(tmp_path: Path) -> None:
     assert len(read_table(write(tmp_path / "t.csv", "choice:row,accuracy", "a,1", "b,2")).space.choices) == 1
 
@@ -101,6 +106,25 @@ def test_regret_is_the_distance_from_the_best_in_its_direction(tmp_path: Path) -
     assert table.regret(table.architectures[2]) == 0.75
     with pytest.raises(TableError, match="The table 't' does not have the architecture"):
         table.regret(read_table(write(tmp_path / "u.csv", *PLAIN)).architectures[0])
+
+
+def test_another_objective_keeps_the_direction_that_stands_beside_the_table(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "t.csv",
+        "choice:a,score@1,score@2",
+        "x,1,2",
+        "y,2,1",
+        sidecar="objective: {figure: score, direction: minimize}",
+    )
+    assert read_table(path).searched_for("score@1").objective == Objective("score", "minimize")
+
+
+@pytest.mark.parametrize(
+    "figure", ["validation_rmse", "validation_mae", "bits_per_character", "test_word_error_rate", "perplexity"]
+)
+def test_of_an_error_less_is_better_without_a_word(tmp_path: Path, figure: str) -> None:
+    table = read_table(write(tmp_path / "t.csv", f"choice:a,accuracy,{figure}", "x,1,2", "y,2,1"))
+    assert table.searched_for(figure).objective.direction == table.direction(figure) == "minimize"
 
 
 @pytest.mark.parametrize(
