@@ -117,7 +117,8 @@ class TableEvaluator:
     @property
     def key(self) -> str:
         """Names what would come out, for `nas.searching`'s evaluation keys."""
-        return f"table {self.table.digest} {','.join(self.goals or (self.table.objective.figure,))}"
+        further = [name for name in self.goals if name != self.table.objective.figure]
+        return f"table {self.table.digest} {','.join([self.table.asked, *further])}"
 
     def __call__(
         self,

@@ -161,19 +161,21 @@ def _walked(grid: Grid, answers: Mapping[str, str], space: Space, row: int) -> A
 def _measured(grid: Grid, columns: Columns, kind: Kind) -> dict[str, dict[Fidelity, Readings]]:
     """Figure → fidelity, the lowest first and the one that is not told last → what was read."""
     headers: defaultdict[str, defaultdict[Fidelity, dict[int | None, str]]] = defaultdict(lambda: defaultdict(dict))
+    runs = sorted({column.run for column in columns.values() if column.run is not None})
     for header, column in columns.items():
         if column.kind == kind:
             headers[column.name][column.epochs][column.run] = header
     return {
-        name: {epochs: _readings(grid, known[epochs]) for epochs in sorted(known, key=lambda epochs: epochs or math.inf)}
+        name: {epochs: _readings(grid, known[epochs], runs) for epochs in sorted(known, key=lambda epochs: epochs or math.inf)}
         for name, known in headers.items()
     }
 
 
-def _readings(grid: Grid, headers: Mapping[int | None, str]) -> Readings:
-    runs = [grid.numbers(headers[run]) for run in sorted(run for run in headers if run is not None)]
+def _readings(grid: Grid, headers: Mapping[int | None, str], runs: Sequence[int]) -> Readings:
+    """One figure at one fidelity; `runs` are those of all figures, so that one place is one training in each of them."""
+    told = [grid.numbers(headers[run]) if run in headers else np.full(grid.rows, np.nan) for run in runs]
     return Readings(
-        runs=np.stack(runs, axis=1) if runs else np.empty((grid.rows, 0)),
+        runs=np.stack(told, axis=1) if headers.keys() - {None} else np.empty((grid.rows, 0)),
         mean=grid.numbers(headers[None]) if None in headers else None,
     )
 

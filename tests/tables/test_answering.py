@@ -164,6 +164,23 @@ def test_the_key_changes_with_what_would_come_out(table: Table, tmp_path: Path) 
     assert table.digest in keys[0]
 
 
+def test_the_key_tells_an_end_that_names_its_epochs_from_one_that_does_not(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "t.csv", "choice:a,accuracy@9,accuracy", "x,1,2", "y,3,4"))
+    named = table.searched_for("accuracy@9")
+    assert (named.epochs, table.epochs) == (9, 9)
+    assert named.evaluator().key != table.evaluator().key
+
+
+def test_one_seed_reads_all_figures_from_one_training(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", "choice:a,accuracy#0,accuracy#1,loss#1,train_seconds#1", "x,0.1,0.2,9,5", "y,0.3,0.4,8,5")
+    evaluator = read_table(path).evaluator()
+    for architecture in evaluator.table.architectures:
+        found = [evaluator(architecture, budget=Budget(epochs=1), seed=seed).figures for seed in range(2)]
+        first, second = sorted(found, key=lambda figures: figures["accuracy"])
+        assert first.keys() == {"accuracy"}
+        assert second.keys() == {"accuracy", "loss", "train_seconds"}
+
+
 def test_a_benchmark_of_a_table_names_it_and_trains_nothing(table: Table) -> None:
     benchmark = table.benchmark
     told = {"file": "noisy.csv", "digest": table.digest, "objective": "accuracy@4", "fidelities": [1, 2, 4]}
