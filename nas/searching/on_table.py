@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import SearchError, TableError, did_you_mean, quote
-from nas.records import StudyEntry
+from nas.records import SCORES, StudyEntry
 from nas.space import digest, resolve_space
 from nas.tables import TableBenchmark, TableEvaluator, is_table_file, make_benchmark, read_table
 
@@ -84,7 +84,8 @@ def check_on_table(config: "SearchConfig", benchmark: TableBenchmark) -> None:
     for name in TRAINING:
         if name in config.model_fields_set and getattr(config, name) != type(config).model_fields[name].default:
             raise SearchError(f"On a table nothing is trained, got {name} {quote(getattr(config, name))}; leave it out.")
-    early = (*table.figures, *table.proxies)
+    scores = [name for name in SCORES if name in table.proxies]  # whether more of any other is better nobody tells
+    early = (*table.figures, *scores)
     for limit in config.all_limits:
         if limit.figure not in early:
             raise SearchError(
@@ -98,7 +99,7 @@ def check_on_table(config: "SearchConfig", benchmark: TableBenchmark) -> None:
             )
     for name in config.proxies:
         if name not in table.proxies:
-            raise SearchError(f"The table {table.file} has no proxy:{name}. {did_you_mean(name, table.proxies)}")
+            raise SearchError(f"The table {table.file} has no proxy:{name}. {did_you_mean(name, scores)}")
     evaluator = benchmark.evaluator(config.all_limits)
     evaluator.check(config.budget)
     if config.pruner in {"median", "asha", "hyperband"} and len(table.fidelities) < 2:

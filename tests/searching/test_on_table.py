@@ -15,11 +15,15 @@ from nas.tables import Table, read_table
 def write(path: Path, *, height: float = 1.0) -> Path:
     """81 architectures of four choices, three trainings, two fidelities; one of three sizes each."""
     runs = [f"val_accuracy@{epochs}#{run}" for epochs in (3, 9) for run in range(3)]
-    lines = [",".join([*(f"choice:{name}" for name in "abcd"), *runs, "test_accuracy@9", "params", "latency_ms:phone"])]
+    lines = [
+        ",".join(
+            [*(f"choice:{name}" for name in "abcd"), *runs, "test_accuracy@9", "params", "latency_ms:phone", "proxy:logsynflow"]
+        )
+    ]
     for answers in itertools.product(range(3), repeat=4):
         worth = height * sum(answer * weight for answer, weight in zip(answers, (27, 9, 3, 1), strict=True)) / 80
         curve = [worth * epochs / 9 + run / 1000 for epochs in (3, 9) for run in range(3)]
-        lines.append(",".join(map(str, [*answers, *curve, worth - 0.1, 100 * (1 + answers[0]), 1 + answers[1]])))
+        lines.append(",".join(map(str, [*answers, *curve, worth - 0.1, 100 * (1 + answers[0]), 1 + answers[1], worth])))
     path.write_text("\n".join(lines))
     path.with_suffix("").with_suffix(".yaml").write_text("objective: {figure: val_accuracy}")
     return path
@@ -111,6 +115,19 @@ def test_a_search_goes_on_and_refuses_another_table_of_that_name(path: Path) -> 
     write(path, height=2)
     with pytest.raises(LedgerError, match="was begun with another declaration of the benchmark hill version 1"):
         nas.search(on=path, trials=20, **given)  # type: ignore[arg-type]
+
+
+def test_trainings_of_the_best_again_are_no_further_architectures_of_the_table(path: Path) -> None:
+    given = {"limits": ["params <= 100"], "strategy": "random", "study": "s"}
+    nas.search(on=path, trials=20, confirm=8, **given)  # type: ignore[arg-type]
+    study = nas.search(on=path, trials=40, confirm=8, **given)  # type: ignore[arg-type]
+    assert len({trial.architecture.id for trial in trials(study) if trial.state == "complete"}) == 27
+
+
+def test_the_direction_that_stands_beside_a_table_holds_for_its_objective_by_name(path: Path) -> None:
+    path.with_suffix(".yaml").write_text("objective: {figure: val_accuracy, direction: minimize}")
+    study = nas.search(on=path, trials=81, objectives=["val_accuracy"], strategy="random", confirm=0, proposals=2000)
+    assert study.best.architecture.choices == dict.fromkeys("abcd", 0)
 
 
 def test_finals_read_the_trainings_that_the_search_has_not(path: Path) -> None:
@@ -211,6 +228,8 @@ def test_a_table_answers_nothing_about_networks(path: Path) -> None:
             {"objectives": ["test_accuracy"], "pruner": "median"},
             "tells no curve of test_accuracy for the pruner 'median'; leave it",
         ),
+        ({"limits": ["logsynflow > 1"]}, "A limit is on what the table hill.csv knows before training, got 'logsynflow > 1'"),
+        ({"objectives": ["logsynflow"]}, r"The table hill\.csv has no 'logsynflow'\. Known: "),
         ({"proxies": ["naswot"]}, r"The table hill\.csv has no proxy:naswot\. Known: none\."),
     ],
 )
