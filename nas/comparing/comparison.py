@@ -16,6 +16,7 @@ from nas.comparing.running import SORT, make_guide, run
 from nas.comparing.standings import Standings
 from nas.comparing.telling import Findings
 from nas.comparing.values import Cell, Question, Run
+from nas.errors import CompareError
 from nas.tables import Table
 
 
@@ -66,12 +67,14 @@ def compare(config: CompareConfig, *, on_progress: Callable[[Progress], None] = 
         on_progress(clock.progress(None))
         if waiting:
             with book.adding() as add:
-                for cell, made in each(partial(_make, config), waiting, config.workers):
+                digests = {table.name: table.digest for table in tables}
+                for cell, made in each(partial(_make, config, digests), waiting, config.workers):
                     add(keys[cell.question.table, cell.strategy], made)
                     runs[cell] = made
                     on_progress(clock.after(made))
+    made_in_order = [runs[cell] for cell in cells]  # whichever was there before, or has ended first
     standings = Standings(
-        runs.values(),
+        made_in_order,
         evaluations=config.evaluations,
         strategies=config.strategies,
         expected={question: arena.expected(config.evaluations) for question, arena in arenas.items()},
@@ -79,7 +82,7 @@ def compare(config: CompareConfig, *, on_progress: Callable[[Progress], None] = 
     )
     return Findings(
         standings,
-        origin=origin_of(config, tables, list(runs.values())),
+        origin=origin_of(config, tables, made_in_order),
         command=command_of(config),
         objectives={question: arena.objective.figure for question, arena in arenas.items()},
         training_seconds={question: arena.training_seconds for question, arena in arenas.items()},
@@ -115,10 +118,20 @@ class Clock:
         return sum(means.get((cell.question, cell.strategy), all_runs) for cell in self.waiting) / self.workers
 
 
-def _make(config: CompareConfig, cell: Cell) -> Run:
-    """The run of `cell`, in whatever process; each reads the tables once."""
-    confirmations = config.confirmations(cell.strategy)
-    return run(_arenas(config)[1][cell.question], cell.strategy, cell.seed, config.evaluations, confirmations)
+def _make(config: CompareConfig, digests: Mapping[str, str], cell: Cell) -> Run:
+    """The run of `cell`, in whatever process; each reads the tables once, and `digests` say what they must be.
+
+    Raises:
+        CompareError: a table is another by now, whose runs would be kept as those of the first.
+    """
+    tables, arenas = _arenas(config)
+    for table in tables:
+        if table.digest != digests[table.name]:
+            raise CompareError(
+                f"The table {table.file} was changed as it was compared: digest {digests[table.name]}, now {table.digest}; "
+                "the same command compares what it is now."
+            )
+    return run(arenas[cell.question], cell.strategy, cell.seed, config.evaluations, config.confirmations(cell.strategy))
 
 
 @lru_cache(maxsize=1)

@@ -48,6 +48,24 @@ def test_several_processes_make_the_runs_of_one(table: Path, tmp_path: Path) -> 
     assert sorted(kept(tmp_path / "one"), key=lambda run: run.cell) == sorted(kept(tmp_path / "two"), key=lambda run: run.cell)
 
 
+def test_questions_stand_in_the_order_in_which_they_are_asked(table: Path, tmp_path: Path) -> None:
+    other = write_table(tmp_path / "another.csv")
+    out = tmp_path / "out"
+    compare(config(other, out, seeds=1))
+    asked = CompareConfig.make(tables=[table, other], out=out, evaluations=12, seeds=1, workers=1)
+    assert [question.table for question in compare(asked).standings.questions] == ["hill", "another"]
+
+
+def test_a_table_that_changes_as_it_is_compared_is_no_longer_asked(table: Path, tmp_path: Path) -> None:
+    def change(progress: Progress) -> None:
+        if progress.cell is None:
+            table.write_text(table.read_text().replace(",39.0,", ",40.0,"))
+
+    with pytest.raises(CompareError, match=r"The table hill\.csv was changed as it was compared: digest [0-9a-f]{16}, now "):
+        compare(config(table, tmp_path / "out", workers=2), on_progress=change)
+    assert kept(tmp_path / "out") == []
+
+
 def test_no_run_is_made_twice_and_more_seeds_add_to_those_there_are(table: Path, tmp_path: Path) -> None:
     compare(config(table, tmp_path))
     before = (tmp_path / RUNS).read_bytes()
