@@ -2,6 +2,7 @@
 
 import gc
 import json
+import math
 import shlex
 import sys
 from collections.abc import Iterator
@@ -184,15 +185,18 @@ def search(config: Path | None, tensorboard: Path | None, as_json: bool, **given
 
 
 def _finals_step(asked: "SearchConfig") -> list[str]:
-    """The command for finals; none on a table that has one training of each architecture."""
+    """The command for finals; none on a table whose trainings the search reads itself, as those that confirm its best."""
+    from nas.searching.confirming import TOP
     from nas.tables import TableBenchmark
 
     if not isinstance(asked.on, TableBenchmark):
         return [f"nas finals {asked.study_name}"]
-    if asked.on.evaluator().trainings < 2:
+    left = asked.on.evaluator().trainings - 1 - math.ceil(asked.confirmations / TOP)
+    if left < 1:
         return []
     folder = asked.on.table.folder
-    return [f"nas finals {asked.study_name}" + (f" --data {shlex.quote(folder)}" if folder != "." else "")]
+    seeds = " --seeds 1" if left < 2 else ""
+    return [f"nas finals {asked.study_name}{seeds}" + (f" --data {shlex.quote(folder)}" if folder != "." else "")]
 
 
 @main.command()

@@ -131,8 +131,8 @@ def table_of(entry: StudyEntry, data: Path | None) -> TableBenchmark:
     return make_benchmark(table, *(goal["figure"] for goal in entry.definition["benchmark"]["objectives"][1:]))
 
 
-def finals_evaluator(benchmark: TableBenchmark, seeds: int, means: Mapping[str, Any]) -> TableEvaluator:
-    """What answers finals: trainings that the search has not seen.
+def finals_evaluator(benchmark: TableBenchmark, seeds: int, means: Mapping[str, Any], *, read: int = 1) -> TableEvaluator:
+    """What answers finals: trainings that the search, which has `read` so many of each finalist at most, has not seen.
 
     Raises:
         SearchError: there are not so many, or `means` are given, by which nothing is trained.
@@ -142,9 +142,10 @@ def finals_evaluator(benchmark: TableBenchmark, seeds: int, means: Mapping[str, 
         raise SearchError(f"On a table nothing is trained, got {', '.join(means)}; leave them out.")
     if evaluator.trainings < 2:
         raise SearchError(f"The table {table.file} has one training of each architecture, which the search has read: no finals.")
-    if seeds > evaluator.trainings - 1:
+    if seeds > (left := evaluator.trainings - read):
+        way_out = f"got {seeds} seeds, give at most {left}" if left > 0 else "the best by their mean stand in its leaderboard"
         raise SearchError(
-            f"The table {table.file} has {evaluator.trainings} trainings of each architecture, of which the search has read one; "
-            f"got {seeds} seeds, give at most {evaluator.trainings - 1}."
+            f"The table {table.file} has {evaluator.trainings} trainings of each architecture, of which the search has read "
+            f"{read} of a finalist; {way_out}."
         )
     return evaluator

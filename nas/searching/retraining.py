@@ -3,6 +3,8 @@
 Test figures stand beside the rows and order nothing: finalists are ranked by the mean of their validation figures.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,16 +60,18 @@ def finals(
         with book.driving(study):
             entry = book.study(study)
             benchmark = benchmark_of(entry, data)
-            if evaluate is None and isinstance(benchmark, TableBenchmark):
-                evaluate = finals_evaluator(benchmark, seeds, means)
             chosen = finalists(book, study, top)
+            again = confirmed(book, entry, chosen) if isinstance(benchmark, TableBenchmark) else 0
+            if evaluate is None and isinstance(benchmark, TableBenchmark):
+                evaluate = finals_evaluator(benchmark, seeds, means, read=1 + again)
             unfinished = Unfinished(book, entry, checkpoint)
             if evaluate is None:  # without limits: the search has kept to them, and another measurement shall drop no finalist
                 proxies = scores_of(entry)
                 evaluate = make_evaluator(entry.space, benchmark, (), data=data, ranks=ranks, proxies=proxies, **means)
             run = _Finals(book, entry, benchmark, on_event, evaluate, unfinished)
             try:
-                unused = entry.definition["seed"] + entry.definition.get("replicates", 1)
+                # On a table there are few trainings, and those that confirmed come right after the search's.
+                unused = entry.definition["seed"] + entry.definition.get("replicates", 1) + again
                 for architecture in chosen:
                     for n in range(seeds):
                         run.expect(architecture, unused + n)
@@ -94,6 +98,12 @@ def finalists(ledger: Ledger, study: str, top: int) -> list[Architecture]:
     if not found:
         raise SearchError(f"The study {study!r} has no complete trial to choose finalists from; run the search first.")
     return [*found.values()][:top]
+
+
+def confirmed(ledger: Ledger, entry: StudyEntry, chosen: Sequence[Architecture]) -> int:
+    """How often the search trained one of `chosen` again, at most."""
+    again = Counter(trial.architecture.id for trial in ledger.trials(entry, "confirm") if trial.state != "running")
+    return max(again[architecture.id] for architecture in chosen)
 
 
 def benchmark_of(entry: StudyEntry, data: Path | None = None) -> Benchmark:

@@ -45,7 +45,7 @@ def test_a_search_on_a_table_reads_from_command_to_page_as_what_it_is(run: Nas, 
     )
     assert f"small v1 · search · 8 epochs · from a table · small.csv, digest {digest}" in done.output
     assert "latency ms phone" in done.output
-    assert "\n  nas finals s --ledger" in done.output
+    assert "\n  nas finals s --seeds 1 --ledger" in done.output
     assert run("finals", "s", "--top", "2", "--seeds", "1").exit_code == 0
     ranked = json.loads(run("rank", "s", "--json", "--cost", "latency_ms:phone").output)
     assert [(table["stage"], table["device"], table["threads"]) for table in ranked] == [
@@ -85,6 +85,12 @@ def test_finals_that_there_cannot_be_are_not_proposed(run: Nas, tmp_path: Path) 
     assert "epochs not told · from a table" in text
     assert "1 epoch" not in text
     assert "◆ on the Pareto front of accuracy.\n" in text  # and of no FLOPs, which nobody told
+
+
+def test_finals_are_not_proposed_where_confirmation_reads_every_training(run: Nas, path: Path) -> None:
+    text = run("search", "--on", "small.csv", "--strategy", "random", "--trials", "12", "--confirm", "5").output
+    assert "5 of the 12 trainings went to the best again" in text
+    assert "nas finals" not in text
 
 
 def test_a_config_file_names_a_table_that_lies_beside_it(run: Nas, path: Path) -> None:

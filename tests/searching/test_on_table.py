@@ -161,6 +161,19 @@ def test_confirmations_read_other_trainings_than_the_search(path: Path) -> None:
         assert set(seen) <= set(table.trainings[row].tolist())
 
 
+def test_finals_read_none_of_the_trainings_that_confirmed(path: Path) -> None:
+    study = nas.search(on=path, trials=15, confirm=5, strategy="random", seed=4)
+    nas.finals(study.name, top=3, seeds=1, data=path)
+    for architecture in {trial.architecture for trial in trials(study) if trial.stage == "final"}:
+        read = [value(trial) for trial in trials(study) if trial.architecture == architecture and trial.reused_from is None]
+        assert len(read) == len(set(read)) == 3
+    with pytest.raises(SearchError, match="of which the search has read 2 of a finalist; got 2 seeds, give at most 1"):
+        nas.finals(study.name, seeds=2, data=path)
+    study = nas.search(on=path, trials=25, confirm=10, strategy="random", seed=4, study="all")
+    with pytest.raises(SearchError, match="has read 3 of a finalist; the best by their mean stand in its leaderboard"):
+        nas.finals(study.name, seeds=1, data=path)
+
+
 def test_finals_find_the_table_and_know_it_again(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     study = nas.search(on=path, trials=5, strategy="random")
     elsewhere = tmp_path / "elsewhere"
@@ -171,7 +184,7 @@ def test_finals_find_the_table_and_know_it_again(path: Path, monkeypatch: pytest
         nas.finals(study.name)
     monkeypatch.setenv("NAS_DATA", str(tmp_path))
     nas.finals(study.name, top=1)
-    with pytest.raises(SearchError, match="of which the search has read one; got 3 seeds, give at most 2"):
+    with pytest.raises(SearchError, match="of which the search has read 1 of a finalist; got 3 seeds, give at most 2"):
         nas.finals(study.name, seeds=3)
     with pytest.raises(SearchError, match="On a table nothing is trained, got threads; leave them out"):
         nas.finals(study.name, threads=1)
