@@ -131,13 +131,17 @@ def table_of(entry: StudyEntry, data: Path | None) -> TableBenchmark:
     return make_benchmark(table, *(goal["figure"] for goal in entry.definition["benchmark"]["objectives"][1:]))
 
 
-def finals_evaluator(benchmark: TableBenchmark, seeds: int, means: Mapping[str, Any], *, read: int = 1) -> TableEvaluator:
+def finals_evaluator(
+    benchmark: TableBenchmark, seeds: int, means: Mapping[str, Any], *, read: int, proxies: Sequence[str]
+) -> TableEvaluator:
     """What answers finals: trainings that the search, which has `read` so many of each finalist at most, has not seen.
+
+    The scores called `proxies` are told as in the search.
 
     Raises:
         SearchError: there are not so many, or `means` are given, by which nothing is trained.
     """
-    evaluator, table = benchmark.evaluator(), benchmark.table
+    evaluator, table = benchmark.evaluator(proxies=proxies), benchmark.table
     if means:
         raise SearchError(f"On a table nothing is trained, got {', '.join(means)}; leave them out.")
     if evaluator.trainings < 2:

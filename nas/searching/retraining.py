@@ -63,7 +63,7 @@ def finals(
             chosen = finalists(book, study, top)
             again = confirmed(book, entry, chosen) if isinstance(benchmark, TableBenchmark) else 0
             if evaluate is None and isinstance(benchmark, TableBenchmark):
-                evaluate = finals_evaluator(benchmark, seeds, means, read=1 + again)
+                evaluate = finals_evaluator(benchmark, seeds, means, read=1 + again, proxies=scores_of(entry))
             unfinished = Unfinished(book, entry, checkpoint)
             if evaluate is None:  # without limits: the search has kept to them, and another measurement shall drop no finalist
                 proxies = scores_of(entry)

@@ -174,6 +174,13 @@ def test_finals_read_none_of_the_trainings_that_confirmed(path: Path) -> None:
         nas.finals(study.name, seeds=1, data=path)
 
 
+def test_finalists_of_a_search_that_steers_by_a_score_have_it_too(path: Path) -> None:
+    path.write_text(path.read_text().replace("proxy:logsynflow", "proxy:synflow"))
+    study = nas.search(on=path, trials=9, objectives=["val_accuracy", "synflow"], strategy="random")
+    nas.finals(study.name, top=2, seeds=1, data=path)
+    assert [(table.stage, len(table.rows)) for table in study.tables] == [("final", 2), ("search", 9)]
+
+
 def test_finals_find_the_table_and_know_it_again(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     study = nas.search(on=path, trials=5, strategy="random")
     elsewhere = tmp_path / "elsewhere"
