@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nas.benchmark import Objective
-from nas.records import Epoch, Trial
+from nas.records import Epoch, Stage, Trial
 
 INTERRUPTED = "Interrupted; the same command goes on."
 """The reason of a run that Ctrl-C ended."""
@@ -51,6 +51,8 @@ class TrialBegun:
     progress: Progress
     label: str = ""
     """What is special about it: that it is run again, or the seed of a final."""
+    stage: Stage = "search"
+    """Each stage of a study numbers its trials from 0."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class EpochEnded:
     number: int
     epoch: Epoch
     epochs: int
+    stage: Stage = "search"
 
 
 @dataclass(frozen=True)
@@ -140,10 +143,11 @@ def to_data(event: Event) -> Mapping[str, Any]:
         begun = {"event": "run_begun", "study": event.study, "target": event.target, "found": event.found}
         return {**begun, "note": event.note} if event.note else begun
     if isinstance(event, TrialBegun):
-        return {"event": "trial_begun", "number": event.number, "architecture": event.architecture}
+        return {"event": "trial_begun", "number": event.number, "stage": event.stage, "architecture": event.architecture}
     if isinstance(event, EpochEnded):
         point = event.epoch
-        return {"event": "epoch_ended", "number": event.number, "epoch": point.epoch, "epochs": event.epochs, **point.told}
+        where = {"number": event.number, "stage": event.stage, "epoch": point.epoch, "epochs": event.epochs}
+        return {"event": "epoch_ended", **where, **point.told}
     progress = {key: value for key, value in vars(event.progress).items() if value is not None}
     if isinstance(event, RunEnded):
         return {

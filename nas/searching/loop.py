@@ -190,12 +190,12 @@ class _Run:
         key = self.key(architecture, self.config.budget, seed)
         number = self.confirmation.made if interrupted is None else interrupted.number
         trial = interrupted or self.ledger.begin_trial(self.entry, "confirm", number, architecture, key)
-        self.on_event(TrialBegun(number, architecture.id, self.tally.progress(), f"again, seed {seed}"))
+        self.on_event(TrialBegun(number, architecture.id, self.tally.progress(), f"again, seed {seed}", "confirm"))
         found = self.ledger.find(key)
         if found is None:
 
             def report(epoch: Epoch) -> bool:
-                self.on_event(EpochEnded(number, epoch, self.config.budget.epochs))
+                self.on_event(EpochEnded(number, epoch, self.config.budget.epochs, "confirm"))
                 return False
 
             evaluate = self.unfinished.going_on(self.prepare(), key)

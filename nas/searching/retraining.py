@@ -186,10 +186,10 @@ class _Finals:
             trial = self.ledger.begin_trial(self.entry, "final", self.next_number, architecture, key)
             self.next_number += 1
         number = trial.number
-        self.on_event(TrialBegun(number, architecture.id, self.tally.progress(), f"final, seed {seed}"))
+        self.on_event(TrialBegun(number, architecture.id, self.tally.progress(), f"final, seed {seed}", "final"))
 
         def report(epoch: Epoch) -> bool:
-            self.on_event(EpochEnded(number, epoch, self.budget.epochs))
+            self.on_event(EpochEnded(number, epoch, self.budget.epochs, "final"))
             return False
 
         found = self.ledger.find(key)

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import SearchError
-from nas.records import Epoch, Trial
+from nas.records import Epoch, Stage, Trial
 from nas.searching.events import EpochEnded, Event, OnEvent, RunBegun, TrialEnded
 
 
 @contextmanager
 def to_tensorboard(folder: Path) -> Iterator[OnEvent]:
-    """What writes events of one run into `folder`, as STUDY/NUMBER; `tensorboard --logdir FOLDER` shows it.
+    """What writes events of one run into `folder`, as STUDY/NUMBER, and as STUDY/confirm-NUMBER where the best are trained again;
+    `tensorboard --logdir FOLDER` shows it.
 
     Of every trial that was trained come the learning curve by epoch, its figures, and its choices as hyperparameters.
 
@@ -49,13 +50,13 @@ class _Board:
             case RunBegun():
                 self.study = event.study
             case EpochEnded():
-                self.write(event.number, event.epoch)
+                self.write(event.number, event.epoch, event.stage)
             case TrialEnded():
                 self.end(event.trial)
 
-    def write(self, number: int, epoch: Epoch) -> None:
-        """One point of the curve of trial `number`."""
-        writer = self.open(number)
+    def write(self, number: int, epoch: Epoch, stage: Stage) -> None:
+        """One point of the curve of trial `number` of a stage."""
+        writer = self.open(number, stage)
         for name, value in epoch.told.items():
             writer.add_scalar(f"curve/{name}", value, epoch.epoch)
         self.written += 1
@@ -67,20 +68,21 @@ class _Board:
         if record is None or not record.curve:
             return  # a network that was never trained has no curve, and there may be thousands
         for epoch in record.curve[self.written :]:
-            self.write(trial.number, epoch)
-        writer = self.open(trial.number)
+            self.write(trial.number, epoch, trial.stage)
+        writer = self.open(trial.number, trial.stage)
         for name, value in record.figures.items():
             writer.add_scalar(f"figures/{name}", value, 0)
         for summary in _hyperparameters(trial.architecture.choices, record.figures):
             writer.file_writer.add_summary(summary)
         self.close()
 
-    def open(self, number: int) -> Any:
+    def open(self, number: int, stage: Stage) -> Any:
         if self.writer is None:
             from torch.utils.tensorboard import SummaryWriter
 
+            name = f"{number:05}" if stage == "search" else f"{stage}-{number:05}"
             # What an interrupted run wrote of this trial is hidden.
-            self.writer = SummaryWriter(str(self.folder / self.study / f"{number:05}"), purge_step=0)
+            self.writer = SummaryWriter(str(self.folder / self.study / name), purge_step=0)
         return self.writer
 
     def close(self) -> None:

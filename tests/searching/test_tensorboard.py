@@ -54,6 +54,17 @@ def test_choices_are_hyperparameters_of_the_figures(tmp_path: Path) -> None:
     assert choices["width"].number_value == trial.architecture.choices["width"]
 
 
+def test_the_best_trained_again_leave_what_the_search_wrote_as_it_was(tmp_path: Path) -> None:
+    trials = search(tmp_path / "board", tmp_path, trials=6, confirm=2, strategy="random")
+    again = [trial for trial in trials if trial.stage == "confirm"]
+    assert [trial.number for trial in again] == [0, 1]
+    for trial in trials:
+        name = f"{trial.number:05}" if trial.stage == "search" else f"confirm-{trial.number:05}"
+        (params,) = read(tmp_path / "board" / "toy" / name).Scalars("figures/params")
+        assert trial.record is not None
+        assert params.value == trial.record.figures["params"]
+
+
 def test_networks_that_were_never_trained_are_left_out(tmp_path: Path) -> None:
     def evaluate(architecture: Any, *, budget: Any, seed: int, **_: Any) -> Any:
         if architecture.choices["width"] == 8:
