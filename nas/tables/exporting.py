@@ -121,14 +121,14 @@ def _same(some: Mapping[str, float], others: Mapping[str, float]) -> bool:
 
 
 def _known(records: Sequence[Record]) -> dict[str, float]:
-    """What was known before training: what a machine was measured for by its name, scores as proxies."""
+    """What was known before training: what a machine was measured for by its name, unless a table told it; scores as proxies."""
     found: dict[str, float] = {}
     for record in records:
         for name, value in record.figures.items():
             kind = figure_kind(name)
             if name in SCORES:
                 found.setdefault(f"proxy:{name}", value)
-            elif kind is not None and kind.known == "measured" and ":" not in name:
+            elif kind is not None and kind.known == "measured" and ":" not in name and record.device != LOOKED_UP:
                 found.setdefault(f"{name}:{record.machine.id}-{record.device.replace(':', '')}", value)
             elif kind is not None and kind.known != "trained":
                 found.setdefault(name, value)

@@ -97,12 +97,13 @@ def small(
 
 
 def test_a_study_on_a_table_is_a_part_of_it(tmp_path: Path) -> None:
-    lines = ["choice:a,choice:b,accuracy#0,accuracy#1,params"]
-    lines += [f"{a},{b},{a + b / 9},{a + b / 9 + 0.01},{b}" for a in range(5) for b in range(5)]
+    lines = ["choice:a,choice:b,accuracy#0,accuracy#1,params,latency_ms,latency_ms:phone"]
+    lines += [f"{a},{b},{a + b / 9},{a + b / 9 + 0.01},{b},{b + 1},{b + 2}" for a in range(5) for b in range(5)]
     (tmp_path / "whole.csv").write_text("\n".join(lines))
     study = nas.search(on=tmp_path / "whole.csv", trials=10, strategy="tpe", confirm=4, study="part")
     part = export(study, tmp_path / "part.csv").table
     assert (part.asked, len(part), part.space.choices["a"]) == ("accuracy", 6, part.space.choices["b"])
+    assert {*part.figures} == {"params", "latency_ms", "latency_ms:phone"}
     for row, architecture in enumerate(part.architectures):
         a, b = architecture.choices.values()
         assert isinstance(a, int)
