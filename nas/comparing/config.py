@@ -10,7 +10,7 @@ from nas.comparing.running import SORT
 from nas.comparing.standings import RANDOM
 from nas.errors import CompareError, quote
 from nas.records import usable_cores
-from nas.searching.confirming import SHARE, TOP
+from nas.searching.confirming import usual_confirmations
 from nas.strategies.samplers import AUTO
 
 BASELINES = (RANDOM, SORT)
@@ -90,5 +90,4 @@ class CompareConfig:
             return 0
         if self.confirm is not None:
             return self.confirm
-        tenth = int(SHARE * self.evaluations)
-        return tenth if strategy == AUTO and tenth >= TOP else 0
+        return usual_confirmations(self.evaluations) if strategy == AUTO else 0

@@ -26,11 +26,12 @@ from nas.benchmark import Benchmark, Budget, Objective, Recipe
 from nas.documents import read_file
 from nas.errors import RegistryError, SearchError, did_you_mean, quote
 from nas.records import DEFAULT_URL, FIGURES, SCORES, meaning
-from nas.searching.confirming import SHARE, TOP
+from nas.searching.confirming import usual_confirmations
 from nas.searching.on_table import check_on_table, from_table
 from nas.searching.resuming import EVERY_SECONDS
 from nas.searching.together import WAIT_MINUTES
 from nas.space import Limit, Space, digest, resolve_space, space_to_data
+from nas.strategies.samplers import AUTO
 from nas.tables import TableBenchmark, is_table_file
 
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -354,8 +355,7 @@ class SearchConfig(BaseModel):
         """How many of `trials` train the best again."""
         if self.confirm is not None:
             return self.confirm
-        tenth = int(SHARE * self.trials)
-        return tenth if self.strategy == "auto" and len(self.steered_by) == 1 and tenth >= TOP else 0
+        return usual_confirmations(self.trials) if self.strategy == AUTO and len(self.steered_by) == 1 else 0
 
     @property
     def means(self) -> dict[str, Any]:

@@ -25,6 +25,12 @@ SEEDS_FROM = 720_721
 one more than a multiple of 2 to 16, for tables that go through their trainings in turn."""
 
 
+def usual_confirmations(trials: int) -> int:
+    """Of so many trials, how many confirm the best where nothing else is asked for: SHARE of them if that is TOP at least."""
+    share = int(SHARE * trials)
+    return share if share >= TOP else 0
+
+
 @dataclass
 class Confirmation:
     """Who is trained again next, and what is known of it."""
