@@ -18,7 +18,8 @@ PLAIN_ROOMS = [
     "nas.space",
     "nas.records",
 ]
-PLAIN_ROOMS += ["nas.strategies", "nas.tables", "nas.ranking", "nas.reports", "nas.reports.tables", "nas.searching", "nas.comparing"]
+PLAIN_ROOMS += ["nas.strategies", "nas.tables", "nas.ranking", "nas.reports", "nas.reports.tables"]
+PLAIN_ROOMS += ["nas.searching", "nas.comparing"]
 
 
 @pytest.mark.parametrize("room", PLAIN_ROOMS)
