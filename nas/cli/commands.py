@@ -20,7 +20,7 @@ from nas.cli.printing import FOLDER, Ordered, as_json, complain, console, print_
 from nas.cli.profile import profile
 from nas.cli.score import score
 from nas.cli.spaces import space_path, spaces
-from nas.cli.stopping import stoppable
+from nas.cli.stopping import INTERRUPTED, stoppable
 from nas.cli.table import table
 from nas.cli.training import tensorboard_option, train
 from nas.errors import NasError
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 TEXT_ROWS = 50
 """Rows of a table that are printed for people who did not say how many."""
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
 
 NOTHING = 1
 """Exit status of a run without one complete training, so that a script does not take it for a success."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nas.cli.printing import FOLDER, as_json, console, print_grid
-from nas.cli.stopping import stoppable
+from nas.cli.stopping import INTERRUPTED, stoppable
 
 if TYPE_CHECKING:
     from nas.comparing import Findings, Progress
@@ -75,8 +75,12 @@ def compare(as_json: bool, means: bool, out: Path, **given: Any) -> None:
     from nas import comparing
 
     config = comparing.CompareConfig.make(**given, noise=not means, out=out)
-    with stoppable(), _watching(as_json) as on_progress:
-        findings = comparing.compare(config, on_progress=on_progress)
+    try:
+        with stoppable(), _watching(as_json) as on_progress:
+            findings = comparing.compare(config, on_progress=on_progress)
+    except KeyboardInterrupt:
+        click.echo(f"Interrupted; the runs that have ended are kept in {out}, and the same command goes on.", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
     page = comparing.write_comparison(findings, out)
     if as_json:
         click.echo(json.dumps(findings.data(), indent=1))

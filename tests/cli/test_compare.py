@@ -2,6 +2,11 @@ import csv
 import itertools
 import json
 import os
+import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -79,6 +84,25 @@ def test_the_same_command_makes_no_run_again(table: Path) -> None:
     before = (table.parent / "out" / "runs.jsonl").read_bytes()
     assert "6/6 runs · 6 found" in told(*small(table))
     assert (table.parent / "out" / "runs.jsonl").read_bytes() == before
+
+
+def test_one_that_is_stopped_says_that_the_same_command_goes_on(table: Path) -> None:
+    words = [str(word) for word in small(table, "--strategy", "auto", "--seeds", "400", "--json")]
+    runs = table.parent / "out" / "runs.jsonl"
+    with subprocess.Popen(
+        [sys.executable, "-m", "nas", "compare", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while process.poll() is None and not (runs.exists() and runs.read_bytes().count(b"\n") > 2):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)  # as Ctrl-C, which a shell's background job ignores
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert out == ""  # where JSON would have followed
+    assert err == f"Interrupted; the runs that have ended are kept in {table.parent / 'out'}, and the same command goes on.\n"
+    assert re.search(r" · [1-9]\d* found\n", told(*small(table, "--strategy", "auto", "--seeds", "2")))
 
 
 @pytest.mark.parametrize(
