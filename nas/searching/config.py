@@ -54,6 +54,8 @@ def resolve_benchmark(benchmark: Any) -> Benchmark:
     Raises:
         NasError: there is none.
     """
+    if is_table_file(benchmark):
+        raise SearchError(f"{benchmark} is a table, whose networks are not built; give it to `nas search`, or name a benchmark.")
     found = benchmark if isinstance(benchmark, Benchmark) else registry.load(registry.BENCHMARKS, str(benchmark))
     if not isinstance(found, Benchmark):
         title = registry.title(registry.BENCHMARKS, str(benchmark))

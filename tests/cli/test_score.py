@@ -72,6 +72,10 @@ def test_the_least_score_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> Non
     assert data(*words)["architectures"][0]["scores"] == {"naswot": None}  # JSON knows no infinity
 
 
+def test_a_table_has_no_networks_to_score() -> None:
+    assert "hill.csv is a table, whose networks are not built" in complaint("residual_cnn", "--on", "hill.csv")
+
+
 def test_an_unknown_score_is_refused() -> None:
     assert "No score is called 'zwn'. Did you mean 'zen'?" in complaint("residual_cnn", "--on", "digits", "--proxy", "zwn")
 
