@@ -73,7 +73,8 @@ class _Watcher:
         style = {"complete": "", "pruned": "dim", "failed": "red"}[record.outcome]
         left = f"  {duration(self.progress.seconds_left)} left" if self.progress.seconds_left else ""
         done = f"{self.progress.evaluated:>4}/{self.progress.target}"
-        self.say(f"{done}  {event.trial.architecture.id}  {_result(event.trial)}{left}", style)
+        again = "again: " if event.trial.stage == "confirm" else ""
+        self.say(f"{done}  {event.trial.architecture.id}  {again}{_result(event.trial)}{left}", style)
 
     def say(self, line: str, style: str = "") -> None:
         """Print a line that stays."""

@@ -5,7 +5,7 @@ from toys import TOY, toy_record
 
 from nas.benchmark import Budget
 from nas.cli.progress import display
-from nas.records import Epoch, Record, Replicate, Trial
+from nas.records import Epoch, Record, Replicate, Stage, Trial
 from nas.searching import Progress, TrialEnded
 
 POINT = Epoch(epoch=3, train_loss=1.0, figures={"validation_accuracy": 0.5}, seconds=1.0)
@@ -25,14 +25,23 @@ STOPPED = toy_record("pruned", {"validation_accuracy": 0.5}, (POINT,), 0, Budget
     ],
 )
 def test_a_line_says_when_a_candidate_was_stopped(record: Record, words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    architecture = TOY.architecture({"width": 8, "stem.kernel": 3, "block.times": 0})
-    trial = Trial(
+    trial = ended(record, "search")
+    assert said(trial, capsys) == f"   1/5  {trial.architecture.id}  {words}\n"
+
+
+def test_a_line_says_that_the_best_is_trained_again(capsys: pytest.CaptureFixture[str]) -> None:
+    trial = ended(replace(STOPPED, outcome="complete"), "confirm")
+    assert said(trial, capsys) == f"   1/5  {trial.architecture.id}  again: validation_accuracy 0.5000\n"
+
+
+def ended(record: Record, stage: Stage) -> Trial:
+    return Trial(
         id=1,
         study="a",
-        stage="search",
+        stage=stage,
         number=0,
         state=record.outcome,
-        architecture=architecture,
+        architecture=TOY.architecture({"width": 8, "stem.kernel": 3, "block.times": 0}),
         evaluation="a",
         reused_from=None,
         begun_at="2026-01-01",
@@ -40,6 +49,9 @@ def test_a_line_says_when_a_candidate_was_stopped(record: Record, words: str, ca
         proposal={},
         record=record,
     )
+
+
+def said(trial: Trial, capsys: pytest.CaptureFixture[str]) -> str:
     with display() as on_event:
         on_event(TrialEnded(trial, Progress(evaluated=1, target=5), None))
-    assert capsys.readouterr().out == f"   1/5  {architecture.id}  {words}\n"
+    return capsys.readouterr().out
