@@ -123,6 +123,8 @@ def _read_csv(path: Path) -> Grid:
                 lines.append(begins)
             elif cells:
                 header = _checked(cells, path)
+                if len(header) == 1 and (mark := next((mark for mark in ";\t|" if mark in header[0]), "")):
+                    raise TableError(f"{path}: must have commas between its columns, got {quote(mark)}.")
             begins = reader.line_num + 1
     except csv.Error as error:
         raise TableError(f"{path}, line {reader.line_num}: is no CSV: {error}.") from error
@@ -154,4 +156,4 @@ def _read_parquet(path: Path) -> Grid:
         _checked(found.column_names, path)
         return Grid(str(path), {name: found.column(name).to_pylist() for name in found.column_names}, None)
     except arrow.ArrowException as error:
-        raise TableError(f"{path}: is no Parquet file: {' '.join(str(error).split())[:160]}.") from error
+        raise TableError(f"{path}: is no Parquet file: {' '.join(str(error).split())[:160].rstrip('.')}.") from error
