@@ -155,9 +155,12 @@ class _Run:
         wanted = config.trials - self.confirmations
         while self.explored < wanted and self.tally.evaluated < config.trials:
             if count is not None and len(self.known) >= count:
-                return f"Every one of the {count:,} architectures of {config.space.name} has been tried."
+                which = "The one architecture" if count == 1 else f"Every one of the {count:,} architectures"
+                return f"{which} of {config.space.name} has been tried.{self.from_others}"
             if isinstance(self.evaluate, TableEvaluator) and self.explored >= self.evaluate.holds:
-                return f"Every one of the {self.evaluate.holds:,} architectures that the table has within limits has been tried."
+                holds = self.evaluate.holds
+                which = "The one architecture" if holds == 1 else f"Every one of the {holds:,} architectures"
+                return f"{which} that the table has within limits has been tried.{self.from_others}"
             if number >= config.most_proposals:
                 return self.out_of_proposals(number)
             if self.explored == self.tally.counts["failed"] >= FAILURES_BEFORE_GIVING_UP:
@@ -165,7 +168,17 @@ class _Run:
             self.try_one(number, interrupted.get(number))
             number += 1
         failed = f", of which {self.tally.counts['failed']} failed" if self.tally.counts["failed"] else ""
-        return f"{self.explored} of {wanted} architectures have a result{failed}."
+        return f"{self.explored} of {wanted} architectures have a result{failed}.{self.from_others}"
+
+    @property
+    def from_others(self) -> str:
+        """How many results other studies in the ledger had, in a sentence: no pruner stopped these, and no line told them."""
+        own = {trial.id for trial in self.known.values()}
+        taken = [trial for trial in self.known.values() if trial.reused_from is not None and trial.reused_from not in own]
+        number = sum(trial.state != "infeasible" for trial in taken)
+        if not number:
+            return ""
+        return f" {number:,} of the results {'was' if number == 1 else 'were'} known from other studies in this ledger."
 
     @property
     def explored(self) -> int:

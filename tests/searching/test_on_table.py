@@ -82,6 +82,27 @@ def test_all_within_the_limits_is_the_end_of_it(path: Path) -> None:
     assert said[-1] == "Every one of the 9 architectures that the table has within limits has been tried."
 
 
+def test_what_other_studies_knew_is_told_since_no_pruner_stops_it(path: Path) -> None:
+    said: list[str] = []
+
+    def end(event: object) -> None:
+        said.append(getattr(event, "reason", ""))
+
+    nas.search(on=path, trials=8, strategy="random", study="whole", on_event=end)
+    assert said[-1] == "8 of 8 architectures have a result."
+    for _ in range(2):  # one that goes on tells the same
+        study = nas.search(on=path, trials=10, strategy="random", pruner="asha", study="stopped", on_event=end)
+        assert said[-1] == "10 of 10 architectures have a result. 8 of the results were known from other studies in this ledger."
+    assert sum(trial.state == "pruned" for trial in trials(study)) <= 2
+
+
+def test_a_table_of_one_is_told_as_one(tmp_path: Path) -> None:
+    said: list[str] = []
+    (tmp_path / "one.csv").write_text("choice:a,accuracy\n1,0.5\n")
+    nas.search(on=tmp_path / "one.csv", on_event=lambda event: said.append(getattr(event, "reason", "")))
+    assert said[-1] == "The one architecture of one has been tried."
+
+
 @pytest.mark.parametrize("pruner", ["median", "asha", "hyperband"])
 def test_pruners_stop_at_the_epochs_that_the_table_knows(path: Path, pruner: str) -> None:
     study = nas.search(on=path, trials=40, confirm=0, pruner=pruner, strategy="random")
