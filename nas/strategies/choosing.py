@@ -17,6 +17,7 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
+from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -94,11 +95,17 @@ class ChoosingSampler(BaseSampler):
         self._independent = RandomSampler(seed=seed)
         self._read: dict[int, Known] = {}
         """Number of a finished trial → what came of it."""
+        self._study: tuple[BaseStorage, int] | None = None
+        """Where the study that it has read is kept."""
         self._chosen: Architecture | None = None
 
     @abstractmethod
     def choose(self, seen: Seen) -> Architecture:
         """The next architecture to evaluate."""
+
+    def forget(self) -> None:
+        """Know nothing any more of the study that was asked for until now, since another asks."""
+        self._read = {}
 
     def seed(self, seed: int) -> None:
         """Draw from `seed` from now on."""
@@ -146,6 +153,10 @@ class ChoosingSampler(BaseSampler):
 
     def _history(self, study: optuna.Study) -> list[Known]:
         """What came of the study's finished trials, in their order; trials that are no walk of the space are left out."""
+        kept = (study._storage, study._study_id)
+        if self._study not in {None, kept}:
+            self.forget()
+        self._study = kept
         sign = -1 if study.direction == StudyDirection.MAXIMIZE else 1
         known = []
         for trial in study._get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED), use_cache=False):

@@ -100,9 +100,12 @@ class FromNni(ChoosingSampler):
                 )
         self.domains = space.every_domain(MAX_CHOICES)
         self._first_seed = seed
-        self._asked = 0
         self._now = -1
         """The number of the trial that is asked for."""
+        self._begin()
+
+    def _begin(self) -> None:
+        self._asked = 0
         self._given: dict[int, Given] = {}
         """Trial's number → what was proposed for it."""
         self._untaken: list[Given] = []
@@ -110,6 +113,12 @@ class FromNni(ChoosingSampler):
         self._settled: set[int] = set()
         self._costs: dict[str, float] = {}
         """Architecture's id → what the tuner is told of it."""
+
+    def forget(self) -> None:
+        """Begin anew, with a tuner that knows nothing."""
+        super().forget()
+        self._begin()
+        vars(self).pop("tuner", None)
 
     def seed(self, seed: int) -> None:
         """Draw from `seed`; the tuner itself keeps to the first it was given, since all it proposes hangs together."""

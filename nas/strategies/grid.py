@@ -40,6 +40,11 @@ class Grid(ChoosingSampler):
         self._first_seed = seed
         self._turn = 0
 
+    def forget(self) -> None:
+        """Begin anew."""
+        super().forget()
+        self._turn = 0
+
     def seed(self, seed: int) -> None:
         """Draw from `seed` what is drawn; the order keeps to the first seed it was given."""
         super().seed(seed)

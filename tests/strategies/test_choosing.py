@@ -15,6 +15,7 @@ from nas.space import Architecture, Categorical, Integer, Layer, OneOf, Space, n
 from nas.strategies import Guide, LocalSearch, RegularizedEvolution, SurrogateSearch
 from nas.strategies.choosing import ChoosingSampler, Known, Seen
 from nas.strategies.distributions import suggest
+from nas.strategies.samplers import OWN
 
 OURS = [LocalSearch, RegularizedEvolution, SurrogateSearch]
 
@@ -114,6 +115,17 @@ def test_of_several_results_of_one_architecture_the_mean_counts_and_one_told_aga
     here, there = (FLAT.walk(lambda _, domain, n=n: domain.at(n)) for n in (0, 1))
     seen = Seen([known(here, 4.0), known(there, 5.0), known(here, 1.0), known(here, 4.0)])
     assert [(one.architecture, one.cost) for one in seen.distinct] == [(here, 2.5), (there, 5.0)]
+
+
+@pytest.mark.parametrize("name", ["grid", "local_search", "surrogate", "tpe", "nni:tpe", "nni:gridsearch"])
+def test_in_a_second_study_a_sampler_knows_nothing_of_the_first(name: str) -> None:
+    if name.startswith("nni"):
+        pytest.importorskip("nni")
+    used, new = (OWN[name](FLAT, seed=5) for _ in range(2))
+    searched(used, 30)
+    used.seed(5)
+    again, fresh = searched(used, 30), searched(new, 30)
+    assert [trial.params for trial in again.trials] == [trial.params for trial in fresh.trials]
 
 
 class TestEvolution:
