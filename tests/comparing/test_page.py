@@ -122,6 +122,16 @@ def test_the_page_is_never_wider_than_the_window(browser: Browser, path: Path, w
     assert browser.run("document.documentElement.scrollWidth") <= width
 
 
+def test_a_long_name_of_a_table_makes_it_no_wider(browser: Browser, tmp_path: Path) -> None:
+    table = write_table(tmp_path / f"{'very_' * 7}long.csv")
+    found = compare(CompareConfig.make(tables=[table], evaluations=4, seeds=2, workers=1, out=tmp_path / "out"))
+    browser.open(write_comparison(found, tmp_path), width=360)
+    assert browser.run("document.documentElement.scrollWidth") <= 360
+    assert browser.run(
+        "Array.from(document.querySelectorAll('h2'), (head) => head.scrollWidth <= head.clientWidth).every(Boolean)"
+    )
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_follows_the_readers_scheme(browser: Browser, path: Path, scheme: str) -> None:
     browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
