@@ -29,3 +29,14 @@ def test_curves_are_drawn_with_and_without_spread_and_down_to_0(ends: tuple[floa
 def test_strategies_differ_in_colour_or_dashes() -> None:
     names = [f"s{n}" for n in range(36)]
     assert len({str(style(names, name)) for name in names}) == 36
+
+
+def test_up_to_seven_strategies_have_colours_that_stand_out_from_paper() -> None:
+    names = [f"s{n}" for n in range(7)]
+    assert all(contrast(style(names, name)[0]) > 1.9 for name in names)
+
+
+def contrast(colour: tuple[float, float, float]) -> float:
+    """Against white, by the formula of WCAG 2."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour]
+    return 1.05 / (sum(part * weight for part, weight in zip(linear, (0.2126, 0.7152, 0.0722), strict=True)) + 0.05)
