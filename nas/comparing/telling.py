@@ -17,6 +17,9 @@ from nas.reports.tables import NOT_MEASURED, neutral
 EXPECTED = "random, expected"
 """What the last row of a table is called: random search by formula."""
 
+MANY_SEEDS = 20
+"""From so many on a standard error is known well enough that about one mean in twenty lies two of them off."""
+
 Rows = list[dict[str, str]]
 
 
@@ -123,7 +126,8 @@ class Findings:
             f"{one.question} after {one.evaluations}: {figure(one.mean)} ± {figure(one.error)} against {figure(one.expected)}"
             for one in out
         ]
-        tail = f" (one in twenty lies outside by chance); outside: {'; '.join(far)}." if out else "."
+        chance = "one in twenty lies" if self.standings.seeds >= MANY_SEEDS else "with few seeds more than one in twenty lie"
+        tail = f" ({chance} outside by chance); outside: {'; '.join(far)}." if out else "."
         return head + tail + note
 
     def grid(self, question: Question) -> Rows:
