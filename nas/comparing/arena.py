@@ -31,7 +31,7 @@ class Arena:
     """A table with or without limits.
 
     Raises:
-        CompareError: a limit is on what the table does not have, nothing is within the limits, or the table tells no size.
+        CompareError: a limit is on what the table does not have, or nothing is within the limits.
     """
 
     question: Question
@@ -63,8 +63,11 @@ class Arena:
                 for values in [self.figures[limit.figure]]
             }
             raise CompareError(f"{table} has nothing within {self.question.limits}: {', '.join(spans.values())}.")
-        if not any(name in self.figures for name in SIZES):
-            raise CompareError(f"{table} has neither {' nor '.join(SIZES)}, which the baseline 'sort' goes by; add one of them.")
+
+    @property
+    def sized(self) -> bool:
+        """Whether the table tells sizes, by which the largest can be taken first."""
+        return any(name in self.figures for name in SIZES)
 
     @cached_property
     def inside(self) -> "np.ndarray[Any, np.dtype[np.bool_]]":
@@ -160,7 +163,7 @@ class Arena:
         return self.architectures[rng.choice([row for row in self._within if self.architectures[row].id not in known])]
 
     def largest_first(self, rng: random.Random) -> list[Architecture]:
-        """All within the limits by size, equals in an order by chance, those of unknown size last."""
+        """All within the limits by size, which the table must tell, equals in an order by chance, those of unknown size last."""
         sizes = next(self.figures[name] for name in SIZES if name in self.figures)
         rows = list(self._within)
         rng.shuffle(rows)

@@ -39,7 +39,8 @@ def compare(config: CompareConfig, *, on_progress: Callable[[Progress], None] = 
     """Make the runs that are not in the folder yet, and tell what came of all.
 
     Runs are known by the table's digest, the budget, the strategy, the question and the seed: the same command goes on after
-    a kill, more seeds add to those there are, and no run is made twice.
+    a kill, more seeds add to those there are, and no run is made twice. Where a table tells no sizes, the baseline that takes the
+    largest first is left out, and the findings say so.
 
     Raises:
         NasError: a table, a limit or a strategy is wrong, or the runs cannot be kept.
@@ -47,17 +48,19 @@ def compare(config: CompareConfig, *, on_progress: Callable[[Progress], None] = 
     """
     _arenas.cache_clear()  # a file may have changed since
     tables, arenas = _arenas(config)
+    unsized = list(dict.fromkeys(arena.question.table for arena in arenas.values() if not arena.sized))
+    strategies = tuple(name for name in config.strategies if name != SORT or not unsized)
     for arena in arenas.values():
-        for strategy in config.strategies:
+        for strategy in strategies:
             if strategy != SORT:
                 make_guide(arena, strategy)  # refuses what is unknown or cannot serve, before there is a folder
     cells = [
         Cell(question, strategy, seed)
         for seed in range(config.seeds)  # so that an early look sees a few seeds of all
         for question in arenas
-        for strategy in config.strategies
+        for strategy in strategies
     ]
-    keys = {(table.name, name): _key(config, table, name) for table in tables for name in config.strategies}
+    keys = {(table.name, name): _key(config, table, name) for table in tables for name in strategies}
     with Book(config.out) as book:
         known = book.runs()
         keyed = [(keys[cell.question.table, cell.strategy], cell) for cell in cells]
@@ -76,7 +79,7 @@ def compare(config: CompareConfig, *, on_progress: Callable[[Progress], None] = 
     standings = Standings(
         made_in_order,
         evaluations=config.evaluations,
-        strategies=config.strategies,
+        strategies=strategies,
         expected={question: arena.expected(config.evaluations) for question, arena in arenas.items()},
         uneven=[question for question, arena in arenas.items() if not arena.even],
     )
@@ -86,6 +89,7 @@ def compare(config: CompareConfig, *, on_progress: Callable[[Progress], None] = 
         command=command_of(config),
         objectives={question: arena.objective.figure for question, arena in arenas.items()},
         training_seconds={question: arena.training_seconds for question, arena in arenas.items()},
+        unsized=unsized,
     )
 
 

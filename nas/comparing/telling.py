@@ -8,6 +8,8 @@ from functools import cached_property
 from statistics import fmean
 from typing import Any
 
+from nas.comparing.arena import SIZES
+from nas.comparing.running import SORT
 from nas.comparing.significance import ALPHA, HINT, Significance, available, significance
 from nas.comparing.standings import TOLERANCE, Standings
 from nas.comparing.values import Question
@@ -34,15 +36,17 @@ class Findings:
         command: str = "",
         objectives: Mapping[Question, str] | None = None,
         training_seconds: Mapping[Question, float | None] | None = None,
+        unsized: Sequence[str] = (),
     ) -> None:
         """`origin` and `command` say where it comes from and how it is made again, `objectives` what was searched for, and
-        `training_seconds` what tables say that one training takes.
+        `training_seconds` what tables say that one training takes; `unsized` are the tables for which no baseline goes by size.
         """
         self.standings = standings
         self.origin = origin
         self.command = command
         self.objectives = objectives or {}
         self.training_seconds = training_seconds or {}
+        self.unsized = tuple(unsized)
 
     @property
     def tested(self) -> bool:
@@ -67,7 +71,15 @@ class Findings:
         """Who comes first, and whether that is more than chance, in a sentence or two."""
         questions, seeds = self.standings.questions, counted(self.standings.seeds, "seed")
         over = f"On {questions[0]}, over {seeds}" if len(questions) == 1 else f"Over {len(questions)} questions and {seeds}"
-        return f"{over}: {self.told(None)}.{self.reserve}"
+        return f"{over}: {self.told(None)}.{self.reserve}{self.without_sort}"
+
+    @property
+    def without_sort(self) -> str:
+        """Why the baseline is missing that takes the largest first; empty where it is not."""
+        if not self.unsized:
+            return ""
+        tables = f"the table {self.unsized[0]} has" if len(self.unsized) == 1 else f"the tables {listed(self.unsized)} have"
+        return f" The baseline {SORT} is left out, since {tables} neither {' nor '.join(SIZES)}."
 
     @property
     def reserve(self) -> str:

@@ -42,6 +42,18 @@ def test_each_strategy_runs_on_each_question_from_each_seed(table: Path, tmp_pat
     assert found.standings.seeds == 3
 
 
+def test_where_a_table_tells_no_sizes_none_are_sorted_by_and_that_is_told(table: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.csv"
+    bare.write_text("\n".join(line.rsplit(",", 1)[0] for line in table.read_text().splitlines()))
+    asked = CompareConfig.make(tables=[table, bare], out=tmp_path / "out", evaluations=6, seeds=2, workers=1)
+    found = compare(asked)
+    assert found.standings.strategies == ("random",)
+    assert found.headline.endswith(" The baseline sort is left out, since the table bare has neither flops nor params.")
+    whole = compare(replace(asked, tables=(table,)))  # the runs of random are there already
+    assert whole.standings.strategies == ("random", "sort")
+    assert "left out" not in whole.headline
+
+
 def test_several_processes_make_the_runs_of_one(table: Path, tmp_path: Path) -> None:
     compare(config(table, tmp_path / "one"))
     compare(config(table, tmp_path / "two", workers=2))
