@@ -17,6 +17,9 @@ ENDINGS = (".csv", ".csv.gz", ".parquet")
 MAX_BYTES = 2**30
 """Of a file once it is unpacked."""
 
+MOST = 1e100
+"""Of a figure: its square is a number still, so that none of what is reckoned from it overflows."""
+
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -49,7 +52,7 @@ class Grid:
         """The column as numbers; an empty cell is NaN.
 
         Raises:
-            TableError: a cell is no number, or is infinite where that is not allowed.
+            TableError: a cell is no number, or is infinite or more than `MOST` where that is not allowed.
         """
         cells = ["nan" if cell is None or cell == "" else cell for cell in self.columns[column]]
         try:
@@ -59,6 +62,9 @@ class Grid:
         if finite and np.isinf(found).any():
             row = int(np.isinf(found).argmax())
             raise self.error(f"must be a finite number, got {quote(cells[row])}.", column=column, row=row)
+        if finite and (large := np.abs(np.nan_to_num(found)) > MOST).any():
+            row = int(large.argmax())
+            raise self.error(f"must be within ±{MOST:g}, got {quote(cells[row])}.", column=column, row=row)
         return found
 
     def _number(self, cell: Any, column: str, row: int) -> float:

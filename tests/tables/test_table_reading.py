@@ -233,6 +233,7 @@ def test_parquet_without_pyarrow_is_one_line(tmp_path: Path, monkeypatch: pytest
             ["choice:a,loss,depth", "x,1,2"],
             r"is not told \(none of loss, depth is an accuracy\); name one as the objective, or in",
         ),
+        (["choice:a,loss", "x,1", "y,-1e101"], r"t\.csv, line 3, column 'loss': must be within ±1e\+100, got '-1e101'\."),
         (["choice:a;accuracy", "x;0,5"], r"t\.csv: must have commas between its columns, got ';'\."),
         (['choice:a,accuracy\n"x,1'], r"t\.csv, line 2: is no CSV: unexpected end of data\."),
     ],
