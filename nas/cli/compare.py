@@ -29,7 +29,8 @@ QUIET_SECONDS = 10
     "strategies",
     multiple=True,
     metavar="NAME",
-    help="As `nas search` takes it; may be repeated. random, and sort (the largest first) where tables tell sizes, are always compared.",
+    help="As `nas search` takes it; may be repeated. random is always compared, and sort (the largest first) where tables tell "
+    "sizes.",
 )
 @click.option(
     "--limit",
