@@ -4,8 +4,9 @@ As in Bergstra et al. (2011) and in Optuna, two densities are compared, each a m
 of the other, architectures and of a flat one. Optuna draws together what all trials have and every other choice by itself, or
 those that stand together in groups, which takes apart what belongs together in a good architecture. Here a candidate is one walk,
 in which a good architecture answers, now and then chance, and chance alone where that one was never asked. Its density in either
-mixture is that of its own answers, whatever else the kernels answer. What is known already is no candidate, so that nothing is
-proposed twice while there is anything else near.
+mixture is that of its own answers, whatever else the kernels answer; and what the two differ by is shared out over its choices,
+since more of them differ by more, and architectures of many choices would come first. What is known already is no candidate, so
+that nothing is proposed twice while there is anything else near.
 
 The numbers are Optuna's but for the narrowest kernel on a range; what was measured stands in results/conditional_tpe.
 """
@@ -55,7 +56,8 @@ class ParzenSearch(ChoosingSampler):
             fresh = [one for one in candidates if one not in seen]
             if fresh:
                 answers = [self._answers.of(one) for one in fresh]
-                return fresh[int(np.argmax(good.log_chances(answers) - rest.log_chances(answers)))]
+                choices = np.array([len(one.choices) or 1 for one in fresh])
+                return fresh[int(np.argmax((good.log_chances(answers) - rest.log_chances(answers)) / choices))]
         return self.unseen(seen)
 
 
