@@ -93,6 +93,7 @@ def _boards(entry: StudyEntry, trials: Sequence[Trial], tables: Sequence[Table])
     search = [(key, table) for key, table in keyed if table.stage == "search"]
     objective = curve_objective(entry.definition, trials)
     return {
+        "looked_up": "table" in entry.definition["benchmark"],
         "finals": [board(table, key, objective) for key, table in keyed if table.stage == "final"],
         "confirmed": [board(table, key, objective) for key, table in keyed if table.stage == "confirm"],
         "boards": [board(table, key, objective) for key, table in search],

@@ -148,6 +148,7 @@ class _Finals:
         self.on_event = on_event
         self.evaluate = evaluate
         self.unfinished = unfinished
+        self.benchmark = benchmark
         self.budget = benchmark.final_budget
         self.key = EvaluationKey(entry.space, benchmark, "final", evaluate, entry.name)
         self.tally = Tally(0, Objective(**entry.definition["objectives"][0]))
@@ -174,9 +175,9 @@ class _Finals:
     def go(self) -> None:
         """Do what is wanted and not done."""
         found = self.tally.target - len(self.wanted)
-        self.on_event(
-            RunBegun(self.entry.name, self.tally.target, found, f"finals of {self.entry.name} · {self.budget} · test data")
-        )
+        told = "further trainings" if isinstance(self.benchmark, TableBenchmark) else "test data"
+        headline = f"finals of {self.entry.name} · {self.benchmark.words(self.budget)} · {told}"
+        self.on_event(RunBegun(self.entry.name, self.tally.target, found, headline))
         for architecture, seed, key in self.wanted:
             self.train(architecture, seed, key)
 

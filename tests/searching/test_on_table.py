@@ -165,6 +165,16 @@ def test_finals_read_the_trainings_that_the_search_has_not(path: Path) -> None:
     assert all(trial.record is not None and "test_accuracy" in trial.record.figures for trial in finals)
 
 
+def test_finals_on_a_table_are_called_what_they_are(path: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    study = nas.search(on=path, trials=12, confirm=0, strategy="random")
+    nas.finals(study.name, top=2, seeds=1, data=path, on_event=lambda event: said.append(getattr(event, "headline", "")))
+    assert said[0] == f"finals of {study.name} · 9 epochs, from a table · further trainings"
+    page = study.report(tmp_path / "page.html").read_text()
+    assert "Trainings of the table that the search did not read" in page
+    assert "Test data were" not in page
+
+
 def value(trial: Trial) -> float:
     assert trial.record is not None
     return trial.record.figures["val_accuracy"]
