@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -400,7 +401,10 @@ class SearchConfig(BaseModel):
             return self.study
         text = json.dumps(meaning(self.definition()), sort_keys=True)
         mark = hashlib.sha256(text.encode()).hexdigest()[:6]
-        return f"{self.space.name}-{self.on.name}-{self.strategy_name}-{mark}"[:80]
+        words = re.sub(
+            r"[^A-Za-z0-9._-]+", "-", f"{self.space.name}-{self.on.name}-{self.strategy_name}"
+        )  # nni:tpe is a strategy
+        return f"{words[:73]}-{mark}"
 
 
 def _complaint(error: ValidationError, known: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ import pytest
 from benchmarks.digits import BENCHMARK
 from nas.benchmark import Recipe
 from nas.errors import DocumentError, NasError
+from nas.records.ledger import STUDY_NAME
 from nas.searching import SearchConfig
 from nas.space import Limit
 
@@ -65,6 +66,23 @@ def test_equal_searches_have_equal_names_and_others_have_others(folder: Path) ->
     assert name() == name(replicates=1) == name(together="always")
     assert len({name(), name(limits="params <= 5"), *(name(**other) for other in others)}) == 11
     assert name(study="mine") == "mine"
+
+
+@pytest.mark.parametrize("strategy", ["tpe:optuna", "nni:tpe", f"optunahub:samplers/auto_sampler@{'0' * 40}"])
+def test_every_strategy_gives_a_name_that_the_ledger_takes(folder: Path, strategy: str) -> None:
+    def name(**options: object) -> str:
+        return SearchConfig.make(space=folder / "tiny.yaml", on="digits", strategy=strategy, **options).study_name
+
+    assert STUDY_NAME.fullmatch(name())
+    assert name() != name(seed=1)  # what tells searches apart stands at the end of a long name too
+
+
+def test_long_names_of_tables_leave_room_for_what_tells_searches_apart(tmp_path: Path) -> None:
+    path = tmp_path / f"{'long_' * 9}.csv"
+    path.write_text("choice:a,accuracy\n1,0.5\n2,0.6\n")
+    names = {SearchConfig.make(on=path, seed=seed).study_name for seed in range(3)}
+    assert len(names) == 3
+    assert all(STUDY_NAME.fullmatch(name) for name in names)
 
 
 def test_the_ledger_is_named_by_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
