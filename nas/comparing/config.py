@@ -17,6 +17,10 @@ BASELINES = (RANDOM, SORT)
 """Always among the strategies: what is not better than these is not worth its name."""
 
 
+MOST_EVALUATIONS = 100_000
+"""Of a run; more than any table of ours has architectures, and as many as a page is drawn of within a minute."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CompareConfig:
     """What is compared; made by `make`, which checks it."""
@@ -55,7 +59,7 @@ class CompareConfig:
         """The config of these options; the baselines come last among the strategies, each of which counts once.
 
         Raises:
-            CompareError: there is no table, or a number is not at least 1.
+            CompareError: there is no table, or a number is not at least 1 or far too large.
             SpaceError: a limit is none.
         """
         if not tables:
@@ -64,6 +68,8 @@ class CompareConfig:
         for name, number in (("evaluations", evaluations), ("seeds", seeds), ("workers", workers)):
             if not isinstance(number, int) or isinstance(number, bool) or number < 1:
                 raise CompareError(f"A comparison has at least 1 of {name}, got {quote(number)}.")
+        if evaluations > MOST_EVALUATIONS:
+            raise CompareError(f"A run has at most {MOST_EVALUATIONS:,} evaluations, got {evaluations:,}; give fewer.")
         if confirm is not None and not (isinstance(confirm, int) and 0 <= confirm < evaluations):
             raise CompareError(f"Some of the {evaluations} evaluations must search, got confirm {quote(confirm)}; give fewer.")
         for text in limits:

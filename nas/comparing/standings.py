@@ -18,6 +18,9 @@ RANDOM = "random"
 RESAMPLES = 2000
 """Of the bootstrap."""
 
+COLUMNS = 1000
+"""Of these, as many are held at once: 16 MB."""
+
 TOLERANCE = 2.0
 """Standard errors within which a mean agrees with its expectation."""
 
@@ -188,7 +191,8 @@ def bootstrap(values: Floats) -> tuple[Floats, Floats, Floats]:
     seeds = len(values)
     mean = np.array([column.mean() for column in values.T])
     drawn = np.random.default_rng(0).multinomial(seeds, [1 / seeds] * seeds, size=RESAMPLES)
-    low, high = np.percentile(drawn @ values / seeds, [2.5, 97.5], axis=0)
+    parts = [values[:, first : first + COLUMNS] for first in range(0, values.shape[1], COLUMNS)]
+    low, high = np.concatenate([np.percentile(drawn @ part / seeds, [2.5, 97.5], axis=0) for part in parts], axis=1)
     return mean, np.minimum(low, mean), np.maximum(high, mean)
 
 

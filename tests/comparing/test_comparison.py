@@ -153,6 +153,7 @@ def test_a_strategy_that_does_not_exist_is_refused_before_any_run(table: Path, t
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"evaluations": 10**9}, "A run has at most 100,000 evaluations, got 1,000,000,000; give fewer."),
         ({"evaluations": 0}, "A comparison has at least 1 of evaluations, got 0."),
         ({"seeds": -1}, "A comparison has at least 1 of seeds, got -1."),
         ({"workers": 1.5}, "A comparison has at least 1 of workers, got 1.5."),

@@ -37,6 +37,14 @@ def test_the_interval_of_the_mean_is_that_of_its_standard_error() -> None:
     assert high[0] == pytest.approx(mean[0] + 1.96 * error, abs=0.15 * error)
 
 
+def test_many_evaluations_have_the_intervals_of_each() -> None:
+    values = np.random.default_rng(3).normal(5.0, 2.0, size=(6, 2003))
+    whole = np.stack(bootstrap(values))
+    assert whole.shape == (3, 2003)
+    for column in (0, 999, 1000, 2002):
+        assert whole[:, column] == pytest.approx(np.stack(bootstrap(values[:, [column]]))[:, 0])
+
+
 def test_an_interval_of_one_seed_is_its_value() -> None:
     interval = standings({T: {"a": (3.0,)}}).interval(T, "a", 2)
     assert (interval.mean, interval.low, interval.high) == (3.0, 3.0, 3.0)
