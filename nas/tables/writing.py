@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from nas.benchmark import Objective
-from nas.errors import TableError, quote
+from nas.errors import NasError, TableError, quote
 from nas.space import Architecture, Space, space_to_yaml
 from nas.tables.cells import cell_of
 from nas.tables.columns import read_column
 from nas.tables.files import ENDINGS, is_table_file, stem_of
 from nas.tables.reading import read_table
-from nas.tables.sidecar import sidecar_of
+from nas.tables.sidecar import read_sidecar, sidecar_of
 from nas.tables.table import Table
 
 Rows = Iterable[tuple[Architecture, Mapping[str, float | None]]]
@@ -42,12 +42,14 @@ def write_table(
     Equal rows give equal bytes of CSV; each file is written whole or not at all.
 
     Raises:
-        TableError: there are no rows, one stands twice, or a column, an answer or a figure cannot be written.
+        TableError: there are no rows, one stands twice, a column, an answer or a figure cannot be written, or a file that is no
+            sidecar stands where that would.
     """
     path = Path(path)
     if not is_table_file(path):
         raise TableError(f"{path}: a table is a file that ends in {', '.join(ENDINGS)}.")
     beside = sidecar_of(path, stem_of(path))
+    _check_replaceable(beside)
     header, cells = _cells(path, space, rows)
     content = _parquet(header, cells, path) if path.suffix == ".parquet" else _csv(header, cells)
     if path.suffix == ".gz":
@@ -55,6 +57,14 @@ def write_table(
     replace_file(beside, _sidecar(space, objective, summary, source, licence).encode())
     replace_file(path, content)
     return read_table(path)
+
+
+def _check_replaceable(beside: Path) -> None:
+    """Refuse to write over what may be a space or a search of the same name."""
+    try:
+        read_sidecar(beside)
+    except NasError:
+        raise TableError(f"{beside} is there and does not tell of a table; name the table otherwise.") from None
 
 
 def _cells(path: Path, space: Space, rows: Rows) -> tuple[list[str], list[list[Any]]]:

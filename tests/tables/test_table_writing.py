@@ -155,6 +155,18 @@ def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
         write_table(tmp_path / "t.txt", space=flat("x", "y"), objective=ACCURACY, rows=[(one(), {"accuracy": 1})])
 
 
+def test_a_file_beside_that_tells_of_no_table_is_never_written_over(tmp_path: Path) -> None:
+    space = flat(1, 2)
+    rows = [(space.architecture({"a": 1}), figures(1))]
+    (tmp_path / "t.yaml").write_text("name: t\nversion: 1\naccepts: image\nlayers: [head: {}]\n")
+    with pytest.raises(TableError, match=r"t\.yaml is there and does not tell of a table; name the table otherwise\."):
+        write_table(tmp_path / "t.csv", space=space, objective=ACCURACY, rows=rows)
+    assert (tmp_path / "t.yaml").read_text().startswith("name: t\n")
+    assert not (tmp_path / "t.csv").exists()
+    (tmp_path / "t.yaml").write_text("summary: of before\n")
+    assert write_table(tmp_path / "t.csv", space=space, objective=ACCURACY, rows=rows, summary="of now").summary == "of now"
+
+
 def test_a_table_that_is_read_can_be_written_again(tmp_path: Path) -> None:
     table = read_table(noisy(tmp_path / "noisy.csv"))
     again = write_table(tmp_path / "again.csv", space=table.space, objective=table.objective, rows=rows_of(table))
