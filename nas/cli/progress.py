@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from nas.records import SCORES, Record, Trial, figure_kind
+from nas.reports.tables import HUGE
 from nas.searching import EpochEnded, Event, OnEvent, Progress, RunBegun, RunEnded, TrialBegun, TrialEnded
 
 QUIET_SECONDS = 30
@@ -114,7 +115,7 @@ def _stopped(record: Record) -> list[str]:
 def _scores(trial: Trial) -> list[str]:
     figures = trial.record.figures if trial.record else {}
     told = [name for name in figures if not figure_kind(name) and name not in SCORES and not name.endswith("_loss")]
-    return [f"{name} {figures[name]:.4f}" for name in told]
+    return [f"{name} {figures[name]:{'.4f' if abs(figures[name]) < HUGE else '.3e'}}" for name in told]
 
 
 def _costs(trial: Trial) -> list[str]:

@@ -31,6 +31,9 @@ _LEFT_OUT = {"macs", "size_bytes", "activation_bytes", "validation_loss", "test_
 
 NOT_MEASURED = "–"
 
+HUGE = 1e12
+"""From so much on people read powers of ten."""
+
 
 def headline(table: Table) -> str:
     """What the rows of `table` have in common, in one line."""
@@ -55,8 +58,13 @@ def show(name: str, summary: Summary | None) -> str:
     digits = 0 if figure == "params" else 2 if figure in {"train_seconds"} | SCALES.keys() else 4
     if figure == "latency_ms":
         digits = 3
-    text = f"{summary.mean / scale:,.{digits}f}"
-    return text if not summary.deviation else f"{text} ± {summary.deviation / scale:,.{digits}f}"
+    text = _number(summary.mean / scale, digits)
+    return text if not summary.deviation else f"{text} ± {_number(summary.deviation / scale, digits)}"
+
+
+def _number(value: float, digits: int) -> str:
+    """With so many digits after the point; one that has far too many before it, such as the loss of what diverged, with four."""
+    return f"{value:,.{digits}f}" if abs(value) < HUGE else f"{value:.3e}"
 
 
 def print_tables(tables: Sequence[Table], console: Console, *, top: int | None = None, more: str = "--top shows them.") -> None:

@@ -22,6 +22,7 @@ STOPPED = toy_record("pruned", {"validation_accuracy": 0.5}, (POINT,), 0, Budget
             "pruned after 4 replicates  validation_accuracy 0.5000",
         ),
         (replace(STOPPED, outcome="complete"), "validation_accuracy 0.5000"),
+        (replace(STOPPED, outcome="complete", figures={"perplexity": -1.2346e30}), "perplexity -1.235e+30"),
     ],
 )
 def test_a_line_says_when_a_candidate_was_stopped(record: Record, words: str, capsys: pytest.CaptureFixture[str]) -> None:

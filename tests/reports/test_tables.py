@@ -170,6 +170,8 @@ def test_tables_stand_one_after_the_other() -> None:
         ("train_seconds", None, "–"),
         ("score", summary(-0.25), "-0.2500"),
         ("score", summary(math.inf), "inf"),
+        ("validation_loss", summary(1.2346e30, 2e29, 2), "1.235e+30 ± 2.000e+29"),
+        ("params", summary(999_999_999_999), "999,999,999,999"),
     ],
 )
 def test_a_figure_is_shown_in_the_unit_of_its_title(name: str, given: Summary | None, text: str) -> None:
