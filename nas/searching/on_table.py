@@ -92,11 +92,10 @@ def check_on_table(config: "SearchConfig", benchmark: TableBenchmark) -> None:
                 f"A limit is on what the table {table.file} knows before training, got {str(limit)!r}. "
                 f"{did_you_mean(limit.figure, early)}"
             )
+    known = dict.fromkeys((*early, *benchmark.known))
     for figure in config.objectives:
-        if figure not in (*early, *benchmark.known):
-            raise SearchError(
-                f"The table {table.file} has no {quote(figure)}. {did_you_mean(figure, (*early, *benchmark.known))}"
-            )
+        if figure not in known:
+            raise SearchError(f"The table {table.file} has no {quote(figure)}. {did_you_mean(figure, known)}")
     for name in config.proxies:
         if name not in table.proxies:
             raise SearchError(f"The table {table.file} has no proxy:{name}. {did_you_mean(name, scores)}")
