@@ -39,6 +39,14 @@ def test_a_process_that_is_killed_is_told_in_one_line() -> None:
         list(each(die, [1, 2, 3], 2))
 
 
+def test_a_script_that_does_not_guard_its_main_is_told_how(tmp_path: Path) -> None:
+    script = tmp_path / "bare.py"
+    script.write_text("from nas.comparing.processes import each\nprint(list(each(abs, [1, 2], 2)))\n")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "No process that makes runs could begin; a script compares under `if __name__ == '__main__':`" in done.stderr
+
+
 def test_what_a_job_raises_comes_through() -> None:
     with pytest.raises(ValueError, match="not 1"):
         list(each(refuse, [1, 1], 2))
