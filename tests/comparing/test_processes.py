@@ -53,8 +53,10 @@ def test_what_a_job_raises_comes_through() -> None:
 
 
 SLEEPERS = """
-import os, sys, time
+import os, signal, sys, time
 from nas.comparing.processes import each
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are born deaf to it
 
 def sleep(number):
     print(os.getpid(), flush=True)
@@ -69,12 +71,14 @@ if __name__ == "__main__":
 def test_no_process_outlives_the_one_that_asked(tmp_path: Path, way: signal.Signals) -> None:
     script = tmp_path / "sleepers.py"
     script.write_text(SLEEPERS)
-    asker = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    assert asker.stdout is not None
-    workers = [int(asker.stdout.readline()) for _ in range(2)]
-    asker.send_signal(way)
-    asker.wait(timeout=30)
-    asker.stdout.close()
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as asker:
+        assert asker.stdout is not None
+        workers = [int(asker.stdout.readline()) for _ in range(2)]
+        asker.send_signal(way)
+        try:
+            asker.wait(timeout=30)
+        finally:
+            asker.kill()
     end = time.monotonic() + 30
     while any(alive(process) for process in workers):
         assert time.monotonic() < end
