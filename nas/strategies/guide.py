@@ -7,8 +7,9 @@ the proposal's number, so that a study that goes on proposes what it would have 
 import hashlib
 import logging
 import math
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,7 +152,7 @@ class Guide:
         self.foreseen.pop(proposal.number, None)
         if self.pruner == "wilcoxon":
             _catch_up(proposal.trial, self._steps(record))
-        with _quiet():
+        with _quiet(), _passing_limits_over() if self.strategy == "cmaes" else nullcontext():
             told = self.study.tell(proposal.trial, values, state=state, skip_if_finished=False)
         return {"sampler": _plain(told.system_attrs), **self._new_notes()}
 
@@ -232,6 +233,14 @@ def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """What a sampler noted, as far as JSON can hold it."""
     kinds = (str, int, float, bool, list, dict, tuple, type(None))
     return {key: value for key, value in attributes.items() if isinstance(value, kinds)}
+
+
+@contextmanager
+def _passing_limits_over() -> Iterator[None]:
+    """CMA-ES says each time that it learns nothing from constraints; what is outside the limits costs nothing all the same."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Constraints have been set", category=UserWarning)
+        yield
 
 
 @contextmanager

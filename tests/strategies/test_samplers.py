@@ -4,7 +4,7 @@ from toys import TOY, toy_evaluate
 
 from nas.benchmark import Budget, Objective
 from nas.errors import StrategyError
-from nas.space import Architecture, Categorical, Layer, Space, encoding
+from nas.space import Architecture, Categorical, Layer, Limit, Space, encoding
 from nas.strategies import Guide, LocalSearch, ParzenSearch, SurrogateSearch, make_pruner, make_sampler, pruner_names, strategies
 
 BUDGET = Budget(epochs=2)
@@ -65,6 +65,13 @@ def test_a_sampler_is_optunas_and_comes_without_a_warning(strategy: str) -> None
 def test_a_name_that_makes_no_sampler_is_refused(strategy: str, message: str) -> None:
     with pytest.raises(StrategyError, match=message):
         make_sampler(strategy, seed=0)
+
+
+def test_cmaes_passes_over_what_is_outside_a_limit_without_a_word() -> None:
+    guide = Guide(TOY, [ACCURACY], strategy="cmaes", limits=[Limit.parse("params <= 1000")])
+    for number in range(BEYOND_RANDOM + 5):
+        proposal = guide.ask(number)
+        guide.tell(proposal, toy_evaluate(proposal.architecture, budget=BUDGET, seed=0))
 
 
 def test_auto_settles_on_what_suits_the_study(monkeypatch: pytest.MonkeyPatch) -> None:
