@@ -4,7 +4,6 @@ import base64
 import hashlib
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from markupsafe import Markup
 
 from nas.benchmark import Objective
 from nas.errors import LedgerError
+from nas.files import write_whole
 from nas.ranking import Table, rank
 from nas.records import FIGURES, SCORES, Ledger, StudyEntry, Trial
 from nas.reports.board import DETAILED, board
@@ -150,11 +150,7 @@ def replace_file(out: Path, content: bytes) -> None:
         raise LedgerError(f"The report's folder {out.parent} does not exist; make it first.")
     if os.path.isdir(out):
         raise LedgerError(f"The report is one file, {out} is a folder; name a file in it.")
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(content)
-        part.replace(out)
+        write_whole(content, out)
     except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
         raise LedgerError(f"The report {out} cannot be written: {error.strerror or type(error).__name__}.") from error

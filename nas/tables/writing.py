@@ -5,15 +5,14 @@ import gzip
 import io
 import json
 import math
-import os
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from nas.benchmark import Objective
 from nas.errors import NasError, TableError, quote
+from nas.files import write_whole
 from nas.space import Architecture, Space, space_to_yaml
 from nas.tables.cells import cell_of
 from nas.tables.columns import read_column
@@ -54,8 +53,8 @@ def write_table(
     content = _parquet(header, cells, path) if path.suffix == ".parquet" else _csv(header, cells)
     if path.suffix == ".gz":
         content = gzip.compress(content, mtime=0)
-    replace_file(beside, _sidecar(space, objective, summary, source, licence).encode())
-    replace_file(path, content)
+    _replace(beside, _sidecar(space, objective, summary, source, licence).encode())
+    _replace(path, content)
     return read_table(path)
 
 
@@ -137,17 +136,8 @@ def _sidecar(space: Space, objective: Objective, summary: str, source: str, lice
     return "\n".join([*lines, f"objective: {goal}", "space:", textwrap.indent(space_to_yaml(space), "  ")])
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write beside `path`, then take its place, so that a reader never sees half a file.
-
-    Raises:
-        TableError: it cannot be written.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+def _replace(path: Path, content: bytes) -> None:
     try:
-        part.write_bytes(content)
-        part.replace(path)
+        write_whole(content, path)
     except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
         raise TableError(f"{path}: cannot be written: {error.strerror or type(error).__name__}.") from error

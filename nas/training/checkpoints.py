@@ -22,9 +22,10 @@ import torch
 from torch import Tensor
 
 from nas.errors import BenchmarkError, quote
+from nas.files import write_whole
 from nas.records import versions
 from nas.training.loop import Loop
-from nas.training.weights import write_tensors, write_whole
+from nas.training.weights import write_tensors
 
 FORMAT = 1
 """Version of what is written; raised with every change of it."""

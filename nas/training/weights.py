@@ -1,7 +1,6 @@
 """Weights in files: plain safetensors, each there whole or not at all, whenever the process or the machine stops."""
 
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from nas.errors import ModelError, quote
+from nas.files import write_whole
 
 
 def write_weights(model: nn.Module, path: Path) -> str:
@@ -70,27 +70,3 @@ def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         taken.add(plain.untyped_storage().data_ptr())
         apart[name] = plain
     return apart
-
-
-def write_whole(data: bytes, path: Path) -> None:
-    """Write `data` to the disk, and only then under the name `path`, so that the name is of a whole file, whenever it all stops.
-
-    Raises:
-        OSError: the file cannot be written; what was there is as it was.
-    """
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with unfinished.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # elsewhere a folder cannot be opened
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
