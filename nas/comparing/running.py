@@ -10,12 +10,12 @@ from nas.benchmark import Budget
 from nas.comparing.arena import Arena
 from nas.comparing.confirming import confirmed
 from nas.comparing.values import Cell, Question, Run
-from nas.records import LOOKED_UP, Machine, Record, commit
+from nas.records import LOOKED_UP, Machine, Outcome, Record, commit
 from nas.searching.confirming import TOP
 from nas.space import Architecture
-from nas.strategies import Guide, Proposal
+from nas.strategies import IDLE_BEFORE_CHANCE, Guide, Proposal
 
-STUCK = 5
+STUCK = IDLE_BEFORE_CHANCE
 """After so many proposals in a row that bring nothing new (known, outside the limits, or not in the table) the next is drawn by
 chance, as in a search; so a run ends after at most 6 proposals an evaluation."""
 
@@ -160,9 +160,9 @@ class _Told:
         answer = self.arena.answer(architecture, self.seed)
         return self._record("complete", known | {self.arena.objective.figure: answer})
 
-    def _record(self, outcome: "str", figures: Mapping[str, float]) -> Record:
+    def _record(self, outcome: Outcome, figures: Mapping[str, float]) -> Record:
         return Record(
-            outcome=outcome,  # type: ignore[arg-type]  # one of two
+            outcome=outcome,
             figures=figures,
             seed=self.seed,
             budget=Budget(epochs=1),

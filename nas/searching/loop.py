@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.errors import ModelError, SearchError
 from nas.records import FIGURES, Epoch, Ledger, Record, StudyEntry, Trial
+from nas.searching.again import train_again
 from nas.searching.config import SearchConfig
 from nas.searching.confirming import Confirmation
 from nas.searching.evaluating import Evaluate, EvaluationKey, check_proxies, check_pruning, make_evaluator
@@ -16,16 +17,12 @@ from nas.searching.resuming import Unfinished
 from nas.searching.study import Study
 from nas.searching.together import follow, together
 from nas.space import Architecture, broken_limits, size_if_counted, size_text
-from nas.strategies import Guide, Proposal
+from nas.strategies import IDLE_BEFORE_CHANCE, Guide, Proposal
 from nas.tables import TableBenchmark, TableEvaluator
 
 if TYPE_CHECKING:
     from nas.models import Within
     from nas.training import Ranks
-
-IDLE_BEFORE_CHANCE = 5
-"""After so many proposals in a row that bring nothing new (known, or outside a limit), the next is drawn by chance, within those
-limits that are known before anything is built."""
 
 FAILURES_BEFORE_GIVING_UP = 10
 """A search whose first candidates all fail is stopped; something is wrong with the space or the machine."""
@@ -134,7 +131,8 @@ class _Run:
         confirmed = self.ledger.trials(self.entry, "confirm")
         for trial in confirmed:
             if trial.state != "running":
-                self.count_confirmed(trial, fresh=False)
+                self.confirmation.add(trial)
+                self.tally.add(trial, repeated=False, fresh=False)
         count = size_if_counted(config.space)
         # Only where there is something left to do: it takes the layers, which load torch.
         note = self.within.note if self.tally.evaluated < config.trials and self.within else ""
@@ -201,29 +199,23 @@ class _Run:
                 return False
             architecture, seed = chosen
         key = self.key(architecture, self.config.budget, seed)
-        number = self.confirmation.made if interrupted is None else interrupted.number
-        trial = interrupted or self.ledger.begin_trial(self.entry, "confirm", number, architecture, key)
-        self.on_event(TrialBegun(number, architecture.id, self.tally.progress(), f"again, seed {seed}", "confirm"))
-        found = self.ledger.find(key)
-        if found is None:
-
-            def report(epoch: Epoch) -> bool:
-                self.on_event(EpochEnded(number, epoch, self.config.budget.epochs, "confirm"))
-                return False
-
-            evaluate = self.unfinished.going_on(self.prepare(), key)
-            record = evaluate(architecture, budget=self.config.budget, seed=seed, report=report)
-            ended = self.ledger.end_trial(trial, record)
+        if interrupted is None:
+            trial = self.ledger.begin_trial(self.entry, "confirm", self.confirmation.made, architecture, key)
         else:
-            ended = self.ledger.end_trial(trial, found[1], reused_from=found[0])
-        self.unfinished.done(key)
-        self.count_confirmed(ended, fresh=found is None)
-        self.on_event(TrialEnded(ended, self.tally.progress(), self.tally.best))
+            trial = replace(interrupted, evaluation=key)  # it may go on under other conditions than it was begun under
+        ended = train_again(
+            trial,
+            self.prepare(),
+            budget=self.config.budget,
+            seed=seed,
+            label="again",
+            ledger=self.ledger,
+            unfinished=self.unfinished,
+            tally=self.tally,
+            on_event=self.on_event,
+        )
+        self.confirmation.add(ended)
         return True
-
-    def count_confirmed(self, trial: Trial, *, fresh: bool) -> None:
-        self.confirmation.add(trial)
-        self.tally.add(trial, repeated=False, fresh=fresh)
 
     def out_of_proposals(self, number: int) -> str:
         limits = ", ".join(str(limit) for limit in self.config.all_limits) or "no limits"

@@ -11,10 +11,11 @@ from typing import Any
 from nas.benchmark import Benchmark, Objective
 from nas.errors import SearchError, quote
 from nas.ranking import leaderboard
-from nas.records import SCORES, Epoch, Ledger, StudyEntry, Trial
+from nas.records import SCORES, Ledger, StudyEntry
+from nas.searching.again import train_again
 from nas.searching.config import changed, default_ledger, resolve_benchmark
 from nas.searching.evaluating import Evaluate, EvaluationKey, make_evaluator
-from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
+from nas.searching.events import INTERRUPTED, OnEvent, RunBegun, RunEnded, Tally, ignore
 from nas.searching.on_table import finals_evaluator, table_of
 from nas.searching.resuming import EVERY_SECONDS, Unfinished
 from nas.searching.study import Study
@@ -186,20 +187,15 @@ class _Finals:
         if trial is None:
             trial = self.ledger.begin_trial(self.entry, "final", self.next_number, architecture, key)
             self.next_number += 1
-        number = trial.number
-        self.on_event(TrialBegun(number, architecture.id, self.tally.progress(), f"final, seed {seed}", "final"))
-
-        def report(epoch: Epoch) -> bool:
-            self.on_event(EpochEnded(number, epoch, self.budget.epochs, "final"))
-            return False
-
-        found = self.ledger.find(key)
-        if found is None:
-            evaluate = self.unfinished.going_on(self.evaluate, key)
-            record = evaluate(architecture, budget=self.budget, seed=seed, report=report, final=True)
-            ended: Trial = self.ledger.end_trial(trial, record)
-        else:
-            ended = self.ledger.end_trial(trial, found[1], reused_from=found[0])
-        self.unfinished.done(key)
-        self.tally.add(ended, repeated=False, fresh=found is None)
-        self.on_event(TrialEnded(ended, self.tally.progress(), self.tally.best))
+        train_again(
+            trial,
+            self.evaluate,
+            budget=self.budget,
+            seed=seed,
+            label="final",
+            ledger=self.ledger,
+            unfinished=self.unfinished,
+            tally=self.tally,
+            on_event=self.on_event,
+            final=True,
+        )

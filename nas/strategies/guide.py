@@ -28,6 +28,10 @@ from nas.strategies.reseeding import can_reseed, reseed
 from nas.strategies.samplers import SINGLE, make_own, make_pruner, make_sampler, settled
 from nas.strategies.surrogate import Features
 
+IDLE_BEFORE_CHANCE = 5
+"""After so many proposals in a row that bring nothing new (known, or outside a limit), the next is drawn by chance, within those
+limits that are known before anything is built."""
+
 
 @dataclass(frozen=True)
 class Proposal:

@@ -18,9 +18,8 @@ import pandas as pd
 
 from nas.benchmark import Budget, Objective
 from nas.records import Record, this_machine
-from nas.searching.loop import IDLE_BEFORE_CHANCE
 from nas.space import Architecture, Space, parse_space
-from nas.strategies import Guide
+from nas.strategies import IDLE_BEFORE_CHANCE, Guide
 
 HERE = Path(__file__).parent
 AT = (50, 100, 200)
