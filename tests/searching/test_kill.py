@@ -80,7 +80,7 @@ sys.path.insert(0, {tests!r})
 from toys import TOY
 import nas
 
-given = {{"strategy": "random", "trials": 1, "epochs": 3, "fraction": 0.5, "study": "s"}}
+given = {{"strategy": "random", "trials": 1, "epochs": 100, "fraction": 0.5, "study": "s"}}
 nas.search(TOY, on="digits", ledger=sys.argv[1], checkpoint=0.02, **given)
 """
 
