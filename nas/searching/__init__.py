@@ -1,7 +1,8 @@
 """A search from end to end: what is asked, the loop, the finals, and the study that comes out."""
 
+from nas.execution import Evaluate
 from nas.searching.config import SearchConfig, check_input, check_limits, default_ledger, resolve_benchmark
-from nas.searching.evaluating import Evaluate, make_evaluator
+from nas.searching.evaluating import make_evaluator
 from nas.searching.events import (
     EpochEnded,
     Event,

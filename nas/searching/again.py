@@ -3,8 +3,8 @@
 from typing import Any
 
 from nas.benchmark import Budget
+from nas.execution import Evaluate
 from nas.records import Epoch, Ledger, Trial
-from nas.searching.evaluating import Evaluate
 from nas.searching.events import EpochEnded, OnEvent, Tally, TrialBegun, TrialEnded
 from nas.searching.resuming import Unfinished
 

@@ -3,46 +3,19 @@
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from nas.benchmark import Benchmark, Budget
 from nas.errors import SearchError
-from nas.records import Epoch, Record, Stage
+from nas.execution import Evaluate
+from nas.records import Stage
 from nas.space import Architecture, Limit, Space, digest
 
 if TYPE_CHECKING:
     from nas.evaluation import Evaluator
-
-
-class Evaluate(Protocol):
-    """What evaluates a candidate: `nas.evaluation.Evaluator`, or a function of one's own.
-
-    One that has an attribute `key`, a text that changes whenever its results would, lets studies share its Records.
-
-    One that has an attribute `trains` that is true answers for networks of the space, as they are built: their costs are known,
-    so that proposals by chance are drawn within the limits, and equal networks are one.
-
-    One that has `features`, a function of an architecture, tells what is known of it before training to strategies that learn
-    from that. One that has `trainings`, a number, has no more than so many of each architecture, from different seeds.
-
-    Some pruners want to be told more, and are served by those that take it: pareto by `on_known`, which is told the figures that
-    are known before training and answers whether to leave it out, and wilcoxon by `on_replicate`, which is told number and
-    figures of each replicate as it is trained and answers whether to stop. The Record is then pruned.
-    """
-
-    def __call__(
-        self,
-        architecture: Architecture,
-        *,
-        budget: Budget,
-        seed: int,
-        report: Callable[[Epoch], bool],
-        final: bool = False,
-    ) -> Record:
-        """The Record of `architecture`; `report` is told every epoch, and answers whether to stop."""
 
 
 def make_evaluator(

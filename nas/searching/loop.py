@@ -7,11 +7,12 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import ModelError, SearchError
+from nas.execution import Evaluate
 from nas.records import FIGURES, Epoch, Ledger, Record, StudyEntry, Trial
 from nas.searching.again import train_again
 from nas.searching.config import SearchConfig
 from nas.searching.confirming import Confirmation
-from nas.searching.evaluating import Evaluate, EvaluationKey, check_proxies, check_pruning, make_evaluator
+from nas.searching.evaluating import EvaluationKey, check_proxies, check_pruning, make_evaluator
 from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
 from nas.searching.resuming import Unfinished
 from nas.searching.study import Study

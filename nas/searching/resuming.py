@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from nas.errors import SearchError, quote
+from nas.execution import Evaluate
 from nas.records import Ledger, StudyEntry
-from nas.searching.evaluating import Evaluate
 
 EVERY_SECONDS = 60.0
 """Between two checkpoints of a training, if nothing else is asked for."""

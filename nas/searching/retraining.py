@@ -10,11 +10,12 @@ from typing import Any
 
 from nas.benchmark import Benchmark, Objective
 from nas.errors import SearchError, quote
+from nas.execution import Evaluate
 from nas.ranking import leaderboard
 from nas.records import SCORES, Ledger, StudyEntry
 from nas.searching.again import train_again
 from nas.searching.config import changed, default_ledger, resolve_benchmark
-from nas.searching.evaluating import Evaluate, EvaluationKey, make_evaluator
+from nas.searching.evaluating import EvaluationKey, make_evaluator
 from nas.searching.events import INTERRUPTED, OnEvent, RunBegun, RunEnded, Tally, ignore
 from nas.searching.on_table import finals_evaluator, table_of
 from nas.searching.resuming import EVERY_SECONDS, Unfinished
