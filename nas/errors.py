@@ -3,6 +3,7 @@
 NasError
 ├── DocumentError    a YAML file cannot be read or breaks a rule; names file, line and path
 ├── SpaceError       a search space, or an answer to one of its choices, breaks a rule
+├── PathError        a name that somebody else wrote would lead out of the folder that it belongs in
 ├── RegistryError    a name is unknown, owned twice, or its owner cannot be loaded
 ├── BenchmarkError   a benchmark's data is missing or does not fit
 │   └── DataMissing  its files, or the package that reads them, are nowhere on this machine
@@ -13,7 +14,8 @@ NasError
 ├── SearchError      a search is asked for something that it cannot do
 └── CompareError     a comparison of strategies cannot be made as it is asked for, or its runs cannot be kept
 
-A candidate that fails (out of memory, diverged, …) is no exception but a Record with `error`.
+A candidate that fails (out of memory, diverged, …) is no exception but a Record with `error`; one that is asked to stop before
+its end raises `Interrupted`, which is no error.
 """
 
 from collections.abc import Iterable
@@ -30,6 +32,10 @@ class DocumentError(NasError):
 
 class SpaceError(NasError):
     """A search space, or an answer to one of its choices, breaks a rule."""
+
+
+class PathError(NasError):
+    """A name that somebody else wrote would lead out of the folder that it belongs in."""
 
 
 class RegistryError(NasError):
@@ -66,6 +72,10 @@ class SearchError(NasError):
 
 class CompareError(NasError):
     """A comparison of strategies cannot be made as it is asked for, or its runs cannot be kept."""
+
+
+class Interrupted(BaseException):  # no Exception, so that nothing takes it for a failure of the candidate
+    """An evaluation was asked to stop before its end, and did, after it wrote a checkpoint where it can; it has no Record."""
 
 
 def quote(value: object) -> str:

@@ -1,7 +1,31 @@
-"""Files that are there whole, or not at all."""
+"""Files that are there whole, or not at all, and that lie where they belong."""
 
 import os
 from pathlib import Path
+
+from nas.errors import PathError, quote
+
+LONGEST_NAME = 255
+"""Bytes of a file's name, as file systems have it."""
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The path of `name` in `folder`, for a name that somebody else wrote: in a ledger, a sidecar, a message.
+
+    Raises:
+        PathError: `name` is no name of one file or folder, or stands for a link that leads out of `folder`.
+    """
+    plain = isinstance(name, str) and name.isprintable() and name not in {"", ".", ".."} and not set(name) & set("/\\:")
+    if not plain or len(name.encode()) > LONGEST_NAME:
+        raise PathError(f"A name in the folder {quote(folder.name)} is one file's or folder's, got {quote(name)}; rename it.")
+    path = folder / name
+    try:
+        lies_in = path.resolve().parent
+    except (OSError, RuntimeError) as error:  # links in a circle
+        raise PathError(f"The name {quote(name)} in the folder {quote(folder.name)} leads nowhere; remove it.") from error
+    if lies_in != folder.resolve():
+        raise PathError(f"The link {quote(name)} leads out of the folder {quote(folder.name)}; remove it.")
+    return path
 
 
 def write_whole(data: bytes, path: Path) -> None:

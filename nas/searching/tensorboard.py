@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import SearchError
+from nas.files import inside
 from nas.records import Epoch, Stage, Trial
 from nas.searching.events import EpochEnded, Event, OnEvent, RunBegun, TrialEnded
 
@@ -82,7 +83,7 @@ class _Board:
 
             name = f"{number:05}" if stage == "search" else f"{stage}-{number:05}"
             # What an interrupted run wrote of this trial is hidden.
-            self.writer = SummaryWriter(str(self.folder / self.study / name), purge_step=0)
+            self.writer = SummaryWriter(str(inside(self.folder, self.study) / name), purge_step=0)
         return self.writer
 
     def close(self) -> None:
