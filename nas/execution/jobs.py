@@ -46,18 +46,14 @@ class Evaluate(Protocol):
         """The Record of `architecture`; `report` is told every epoch, and answers whether to stop."""
 
 
-class Interrupted(Exception):
-    """An evaluation was asked to stop before its end, and did, after it wrote a checkpoint where it can; it has no Record."""
-
-
 @runtime_checkable
 class Resumable(Protocol):
     """What evaluates and can go on within a candidate, such as `nas.evaluation.Evaluator`; a function of one's own need not."""
 
-    def resuming(self, folder: Path, every_seconds: float, stopping: Callable[[], bool]) -> Evaluate:
-        """What evaluates one candidate, goes on from checkpoints in `folder`, and writes them there.
+    def resuming(self, folder: Path | None, every_seconds: float, stopping: Callable[[], bool]) -> Evaluate:
+        """What evaluates one candidate, goes on from checkpoints in `folder`, and writes them there; without a folder none.
 
-        Once `stopping` answers true it writes one more after the step under way, and raises `Interrupted`.
+        Once `stopping` answers true it writes one more after the step under way, and raises `nas.errors.Interrupted`.
         """
 
 
