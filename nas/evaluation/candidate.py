@@ -13,7 +13,7 @@ from torch import nn
 
 from nas.benchmark import Benchmark, Budget
 from nas.device import Precision, accelerator, is_out_of_memory, pick, place, release
-from nas.errors import ModelError, NasError, SearchError
+from nas.errors import Interrupted, ModelError, NasError, SearchError
 from nas.evaluation.replicating import mean_curve, mean_figures
 from nas.models import Cost, build, cost, example
 from nas.profiling.flops import check_macs
@@ -56,6 +56,9 @@ OnKnown = Callable[[Mapping[str, float]], bool]
 
 OnReplicate = Callable[[int, Mapping[str, float]], bool]
 """Told what a replicate's training came to, and its number from 0; answers whether to leave the rest untrained."""
+
+Stopping = Callable[[], bool]
+"""Answers whether to stop soon, for a reason that is none of the candidate's doing."""
 
 
 class Evaluator:
@@ -134,6 +137,7 @@ class Evaluator:
         on_step: OnStep = lambda _: None,
         keep: Keep = lambda _: None,
         checkpoints: Checkpoints | None = None,
+        stopping: Stopping = lambda: False,
     ) -> Record:
         """The Record of `architecture` trained with `budget` and `seed`; test data are read only where it is `final`.
 
@@ -146,8 +150,12 @@ class Evaluator:
 
         A candidate that fails (wrong shape, out of memory, diverged, an exception of its own) is a Record with `error`.
         What is not the candidate's fault is raised: an architecture of another space, missing data, an error in `report`.
+
+        Raises:
+            Interrupted: `stopping`, which is asked after every step and between measurements, answered true; what was trained by
+                then is in `checkpoints`.
         """
-        run = _Run(self, architecture, budget, seed, on_step, checkpoints)
+        run = _Run(self, architecture, budget, seed, on_step, checkpoints, stopping)
         run.on_known, run.on_replicate = run.listening(on_known), run.listening(on_replicate)
         threads = torch.get_num_threads()
         torch.set_num_threads(self.setting.threads)
@@ -158,6 +166,8 @@ class Evaluator:
             outcome = run.fail("wrong_shape", str(error)) if cause is None else run.fail_by(cause)
         except NasError:
             raise
+        except SystemExit as error:
+            outcome = run.fail("exited", f"sys.exit({error.code!r}) was called.")
         except Exception as error:  # a candidate may raise anything; the study must outlive it
             if error is run.listener_error:
                 raise
@@ -170,9 +180,12 @@ class Evaluator:
         release(self.device)
         return run.record(outcome)
 
-    def resuming(self, folder: Path, every_seconds: float) -> "partial[Record]":
-        """This evaluator for one candidate, whose training goes on from checkpoints in `folder` and is written down there."""
-        return partial(self, checkpoints=Checkpoints(folder, every_seconds))
+    def resuming(self, folder: Path | None, every_seconds: float, stopping: Stopping = lambda: False) -> "partial[Record]":
+        """This evaluator for one candidate, whose training goes on from checkpoints in `folder` and is written down there.
+
+        Without a folder nothing is written. Once `stopping` answers true it stops with `Interrupted`.
+        """
+        return partial(self, checkpoints=Checkpoints(folder, every_seconds) if folder else None, stopping=stopping)
 
     def follow(self, wanted: Mapping[str, Any]) -> None:
         """This process's part of a training that rank 0 wants; see `Ranks.orders`. What is raised here rank 0 records."""
@@ -195,6 +208,7 @@ class _Run:
         seed: int,
         on_step: OnStep = lambda _: None,
         checkpoints: Checkpoints | None = None,
+        stopping: Stopping = lambda: False,
     ) -> None:
         self.evaluator = evaluator
         self.architecture = architecture
@@ -202,6 +216,7 @@ class _Run:
         self.seed = seed
         self.on_step = on_step
         self.checkpoints = checkpoints if evaluator.ranks.alone else None  # one process cannot go back to where it was by itself
+        self.stopping = stopping
         self.model: nn.Module | None = None
         self.others: list[nn.Module] = []
         """The networks of the seeds after the first."""
@@ -230,12 +245,14 @@ class _Run:
         self.score(model)
         if self.broken():
             return "infeasible"
+        self.heed()
         self.measure(model)
         if self.broken():
             return "infeasible"
         if self.on_known(dict(self.figures)):
             self.notes.append("It was not trained: by what is known before, it could not reach the Pareto front.")
             return "pruned"
+        self.heed()
         outcome = self.learn(model, report)
         if outcome == "complete" and final:
             task, test, precision = self.evaluator.task, self.evaluator.feed("test"), self.evaluator.precision
@@ -244,6 +261,15 @@ class _Run:
                 return self.fail("diverged", "a test figure is not finite.")
             self.figures |= figures
         return "infeasible" if outcome == "complete" and self.broken() else outcome
+
+    def heed(self) -> None:
+        """Stop here where that is asked for.
+
+        Raises:
+            Interrupted: it is.
+        """
+        if self.stopping():
+            raise Interrupted
 
     def reckon(self) -> None:
         """Figures by the layers' formulas, so that a candidate outside the limits costs next to nothing."""
@@ -286,6 +312,7 @@ class _Run:
         latency = measure_latency(model, example(evaluator.benchmark.signature.input, evaluator.device))
         self.gathered["latency"] = latency
         self.figures["latency_ms"] = latency.median_ms
+        self.heed()
         self.figures["peak_memory_bytes"] = peak_memory_bytes(self.make_step, evaluator.device)
 
     def make_step(self) -> tuple[nn.Module, "_Step"]:
@@ -323,6 +350,10 @@ class _Run:
             self.on_step(loop)
             if self.checkpoints is not None:
                 self.checkpoints.on_step(loop)
+            if self.stopping():
+                if self.checkpoints is not None:
+                    self.checkpoints.write(loop)
+                raise Interrupted
 
         evaluator = self.evaluator
         with evaluator.ranks.working(self.wanted()):
@@ -377,6 +408,7 @@ class _Run:
                 seeds=seeds,
                 report=listened,
                 on_trained=on_trained,
+                on_step=lambda _: self.heed(),
                 objective=evaluator.objective,
                 forward_flops=self.figures["flops"],
                 classes=evaluator.benchmark.signature.output.axes[-1],

@@ -26,7 +26,7 @@ from nas.device import Precision, autocast, is_out_of_memory, random_states, rel
 from nas.errors import BenchmarkError
 from nas.records import Epoch
 from nas.training.feeding import Feed, as_feed
-from nas.training.loop import Batch, Loop, Training, train
+from nas.training.loop import Batch, Loop, OnStep, Training, train
 from nas.training.optimizing import OURS
 from nas.training.ranks import Ranks
 from nas.training.stacking import Stack, Unstackable, close, find_wholes
@@ -68,6 +68,7 @@ def train_replicates(
     seeds: Sequence[int],
     report: ReportOf = lambda _, __: False,
     on_trained: OnTrained = lambda _, __: False,
+    on_step: OnStep = lambda _: None,
     objective: Objective | None = None,
     forward_flops: float | None = None,
     classes: int = 0,
@@ -81,7 +82,8 @@ def train_replicates(
     training is so long that these steps take no more than MOST_SPENT of it; with "always", wherever they can. A note of each
     says which it was, and why. A training's seconds are then its share of the common steps. Where memory does not suffice for
     all, they go on one after another within each step. Where they train one after another, `on_trained` is asked after each, of
-    several processes the first's, and what comes back ends with the last that was trained.
+    several processes the first's, and what comes back ends with the last that was trained. `on_step` is handed each loop after
+    each of its steps.
 
     Raises:
         BenchmarkError: there is not one seed a network, their architectures differ, or `train` raises it.
@@ -106,10 +108,10 @@ def train_replicates(
     if choice.wholes is not None:
         with seeded(seeds[0], device):
             loops = [make(model, seed) for model, seed in zip(models, seeds, strict=True)]
-            return _Abreast(loops, choice, report).run()
+            return _Abreast(loops, choice, report, on_step).run()
     trained = []
     for number, (model, seed) in enumerate(zip(models, seeds, strict=True)):
-        one = train(model, task, *feeds, seed=seed, report=partial(report, number), ranks=ranks, **given)
+        one = train(model, task, *feeds, seed=seed, report=partial(report, number), on_step=on_step, ranks=ranks, **given)
         trained.append(replace(one, notes=(*one.notes, choice.note)))
         if (ranks or Ranks()).agreed(on_trained(number, trained[-1])):
             break
@@ -296,10 +298,10 @@ def _common(steppers: Sequence[Stepper]) -> torch.optim.Optimizer | None:
 class _Abreast:
     """Trainings under way together."""
 
-    def __init__(self, loops: Sequence[Loop], choice: _Choice, report: ReportOf) -> None:
+    def __init__(self, loops: Sequence[Loop], choice: _Choice, report: ReportOf, on_step: OnStep) -> None:
         self.loops = dict(enumerate(loops))
         """Those that go on."""
-        self.walks = {number: loop.walk(partial(report, number)) for number, loop in self.loops.items()}
+        self.walks = {number: loop.walk(partial(report, number), on_step) for number, loop in self.loops.items()}
         self.watches = {number: _Watch() for number in self.loops}
         self.batches: dict[int, Batch] = {}
         self.ended: dict[int, Training] = {}

@@ -4,6 +4,7 @@ import gc
 import json
 import random
 import re
+import sys
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -95,6 +96,13 @@ class NoHostMemory(nn.Module):
         return images_NCHW + torch.empty(2**50, device=images_NCHW.device)[0]
 
 
+class Exits(nn.Module):
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        if self.training:
+            sys.exit(3)
+        return images_NCHW
+
+
 class NoNumber(nn.Module):
     def forward(self, images_NCHW: Tensor) -> Tensor:
         return images_NCHW * float("nan")
@@ -127,6 +135,10 @@ class OutOfGpuMemory(Plugin):
 
 class OutOfHostMemory(Plugin):
     module = NoHostMemory
+
+
+class Exiting(Plugin):
+    module = Exits
 
 
 class Poison(Plugin):
@@ -173,7 +185,7 @@ def _plugins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     info = tmp_path / "other_team-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-team\nVersion: 1.0\n")
-    names = [Raising, OutOfGpuMemory, OutOfHostMemory, Poison, Lying, Recurrent, OnPaper, Boasting, Formula]
+    names = [Raising, OutOfGpuMemory, OutOfHostMemory, Exiting, Poison, Lying, Recurrent, OnPaper, Boasting, Formula]
     lines = [f"{kind.__name__.lower()} = {__name__}:{kind.__name__}" for kind in names]
     (info / "entry_points.txt").write_text("\n".join(["[nas.layers]", *lines]))
     monkeypatch.syspath_prepend(tmp_path)
@@ -415,6 +427,7 @@ FAILURES = {
     "raising": ("raised", r"ValueError: this layer is broken"),
     "outofgpumemory": ("out_of_memory", r"on cpu: CUDA out of memory\. Tried to allocate 80\.00 GiB\."),
     "outofhostmemory": ("out_of_memory", r"on cpu: .*can't allocate memory: you tried to allocate 4503599627370496 bytes\..*"),
+    "exiting": ("exited", r"sys\.exit\(3\) was called\."),
     "poison": ("diverged", r"the loss was nan at step 1 of 2\."),
     "lying": ("raised", r"RuntimeError: .*must have same reduction dim.*"),
 }
