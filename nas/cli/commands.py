@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nas.cli.compare import compare
+from nas.cli.doctor import doctor
 from nas.cli.layers import layers
 from nas.cli.means import amount, means
 from nas.cli.printing import FOLDER, Ordered, as_json, complain, console, print_list
@@ -266,6 +267,7 @@ main.add_command(table)
 
 
 main.add_command(compare)
+main.add_command(doctor)
 
 
 @contextmanager
