@@ -11,6 +11,11 @@ NasError
 ├── StrategyError    a strategy or pruner is unknown or cannot serve the study
 ├── ModelError       a layer does not fit the shape it is given
 ├── LedgerError      the ledger cannot be opened, is in use, or holds another study of that name
+│   ├── NumberTaken  another driver of the study began a trial of that number
+│   ├── AtWork       another driver of the study is at the same evaluation
+│   ├── LeaseLost    another driver took the trial over; what the first one brings is left aside
+│   └── Parked       the ledger is away or its disk is full; the same command goes on later
+├── ClusterError     machines that candidates shall run on cannot be had as they are asked for
 ├── SearchError      a search is asked for something that it cannot do
 └── CompareError     a comparison of strategies cannot be made as it is asked for, or its runs cannot be kept
 
@@ -64,6 +69,26 @@ class ModelError(NasError):
 
 class LedgerError(NasError):
     """The ledger cannot be opened, is in use, or holds another study of that name."""
+
+
+class ClusterError(NasError):
+    """Machines that candidates shall run on cannot be had as they are asked for."""
+
+
+class NumberTaken(LedgerError):
+    """Another driver of the study began a trial of that number."""
+
+
+class AtWork(LedgerError):
+    """Another driver of the study is at the same evaluation."""
+
+
+class LeaseLost(LedgerError):
+    """Another driver took the trial over, or ended it; what this one brings is left aside."""
+
+
+class Parked(LedgerError):
+    """The ledger is away or its disk is full; what is finished is kept, and the same command goes on later."""
 
 
 class SearchError(NasError):

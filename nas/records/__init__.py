@@ -1,6 +1,7 @@
 """What was tried: records of evaluations, the machine they came from, and the ledger that keeps them."""
 
-from nas.records.ledger import DEFAULT_URL, Ledger, Stage, State, StudyEntry, Trial, meaning
+from nas.records.addresses import DEFAULT_URL, shown_url, without_password
+from nas.records.ledger import Ledger, Stage, State, StudyEntry, Trial, meaning
 from nas.records.machine import Machine, commit, this_machine, usable_cores, versions
 from nas.records.record import FIGURES, SCORES, Epoch, Failure, FigureKind, Latency, Outcome, Record, Replicate, figure_kind
 from nas.records.setting import LOOKED_UP, Setting
@@ -28,8 +29,10 @@ __all__ = [
     "commit",
     "figure_kind",
     "meaning",
+    "shown_url",
     "this_machine",
     "trials_table",
     "usable_cores",
     "versions",
+    "without_password",
 ]

@@ -12,7 +12,7 @@ import pytest
 from toys import TOY, toy_evaluate, toy_record
 
 from nas.benchmark import Budget
-from nas.errors import LedgerError
+from nas.errors import LedgerError, NumberTaken
 from nas.records import Failure, Ledger, Record, StudyEntry, Trial
 from nas.space import Architecture
 
@@ -135,8 +135,8 @@ def test_an_empty_file_becomes_a_ledger(url: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "seen"),
     [
-        ("postgresql://someone:hunter2@host/nas", "a postgresql URL"),
-        ("postgresql+psycopg://someone:hunter2@host:5432/nas", "a postgresql URL"),
+        ("postgresql+asyncpg://someone:hunter2@host:5432/nas", "a postgresql URL"),
+        ("postgresql://someone:hunter2@host", "a postgresql URL"),
         ("mysql://someone:hunter2@host/nas", "a mysql URL"),
         ("postgresql://someone@host:hunter2/nas", "something else"),
         ("postgresql//someone:hunter2@host/nas", "something else"),
@@ -146,10 +146,13 @@ def test_an_empty_file_becomes_a_ledger(url: str, tmp_path: Path) -> None:
         ("", "something else"),
     ],
 )
-def test_what_is_no_sqlite_file_is_refused_and_no_password_is_told(url: str, seen: str) -> None:
+def test_what_is_no_place_of_a_ledger_is_refused_and_no_password_is_told(url: str, seen: str) -> None:
     with pytest.raises(LedgerError) as caught:
         Ledger(url)
-    assert str(caught.value) == f"A ledger is a SQLite file, as in sqlite:///nas.sqlite; got {seen}."
+    rule = (
+        "A ledger is a SQLite file, as in sqlite:///nas.sqlite, or a PostgreSQL database, as in postgresql://USER@HOST/DATABASE"
+    )
+    assert str(caught.value) == f"{rule}; got {seen}."
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
 
 
@@ -261,7 +264,9 @@ def test_a_trial_runs_until_its_record_is_kept(ledger: Ledger, study: StudyEntry
     assert ended.ended_at is not None
     assert ended.begun_at <= ended.ended_at
     assert ledger.trials(study) == [ended]
-    assert ended == replace(begun, state="complete", ended_at=ended.ended_at, proposal=noted, record=complete(SHALLOW))
+    assert ended == replace(
+        begun, state="complete", ended_at=ended.ended_at, proposal=noted, record=complete(SHALLOW), lease_until=None
+    )
 
 
 def test_the_architecture_comes_back_with_its_answers_and_its_id(ledger: Ledger, study: StudyEntry) -> None:
@@ -302,7 +307,7 @@ def test_trials_come_in_the_order_of_their_numbers(ledger: Ledger, study: StudyE
 
 def test_a_number_is_given_once_in_a_study_and_stage(ledger: Ledger, study: StudyEntry) -> None:
     ledger.begin_trial(study, "search", 0, SHALLOW, "key")
-    with pytest.raises(LedgerError, match=r"cannot be used: UNIQUE constraint failed"):
+    with pytest.raises(NumberTaken, match=r"^The study 'a' has a search trial 0 already; take the next number\.$"):
         ledger.begin_trial(study, "search", 0, DEEP, "key")
     ledger.begin_trial(study, "final", 0, DEEP, "key")
     ledger.begin_trial(ledger.begin_study("b", DEFINITION), "search", 0, DEEP, "key")
@@ -418,7 +423,9 @@ def test_a_damaged_row_is_told_in_one_line(tmp_path: Path) -> None:
         ledger.begin_study("a", DEFINITION)
         with ledger.engine.begin() as connection:
             connection.exec_driver_sql("UPDATE studies SET definition = '{'")
-        with pytest.raises(LedgerError, match=r"^The ledger is damaged: study a holds no JSON; restore the file from a copy\.$"):
+        with pytest.raises(
+            LedgerError, match=r"^The ledger is damaged: study 'a' is not as it was written; restore it from a copy\.$"
+        ):
             ledger.studies()
 
 

@@ -1,0 +1,64 @@
+"""Who works at a trial: a driver named so that another on the same host can tell whether it is still alive.
+
+HOST BOOT PIDS PID START RANDOM          words of a text; "-" where the system does not tell
+"""
+
+import os
+import re
+import secrets
+import socket
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+
+class Holder:
+    """One open ledger of one process. While it is open, what it has claimed is being worked at."""
+
+    def __init__(self) -> None:
+        host = re.sub(r"\s", "_", socket.gethostname()) or "-"
+        self.name = " ".join([host, *_here(), str(os.getpid()), _started(os.getpid()) or "-", secrets.token_hex(4)])
+        _open[self.name] = self
+
+    def close(self) -> None:
+        """What it claimed and did not end may be taken over from now on."""
+        _open.pop(self.name, None)
+
+
+_open: WeakValueDictionary[str, Holder] = WeakValueDictionary()
+"""The holders of this process."""
+
+
+def is_dead(name: str) -> bool:
+    """Whether the holder of that name is gone for sure: a closed one of this process, or a process of this host that has ended.
+
+    Of a holder elsewhere nothing is sure, and its lease counts.
+    """
+    words = name.split()
+    if len(words) != 6:
+        return False
+    host, boot, pids, pid, start, _ = words
+    # Containers may share host name and kernel; process ids mean the same only within one name space of them.
+    if "-" in (boot, pids, start) or host != socket.gethostname() or (boot, pids) != _here() or not pid.isdecimal():
+        return False
+    if int(pid) == os.getpid() and start == _started(os.getpid()):
+        return name not in _open
+    return _started(int(pid)) != start
+
+
+def _here() -> tuple[str, str]:
+    """What tells this boot of this machine, and this name space of process ids, from others."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return boot, str(os.stat("/proc/self/ns/pid").st_ino)
+    except (OSError, ValueError):
+        return "-", "-"
+
+
+def _started(pid: int) -> str | None:
+    """When the process began, in ticks since boot; None where there is none, it has ended, or the system does not tell."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    words = text.rpartition(")")[2].split()  # before it comes the command's name, which may hold anything
+    return words[19] if len(words) > 19 and words[0] not in "ZX" else None

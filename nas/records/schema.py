@@ -1,0 +1,186 @@
+"""The ledger's tables, their versions, and the digests by which damage is seen.
+
+    ledger    one row: version of the tables, and how many studies there are
+    studies   with a revision that every change of a trial raises, and sums of the trials' digests
+    trials    one row a proposal
+    logs      what a candidate printed, compressed
+
+SQLite notices little of what a failing disk changes. Each row has a digest of what it says, and a study the sum of its trials'
+digests, so that a row that is changed, missing or twice there is told from what was written.
+"""
+
+import zlib
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Any
+
+import sqlalchemy as sa
+
+from nas.errors import LedgerError
+
+SCHEMA = 2
+"""Version of the tables below; raised with every change of them."""
+
+metadata = sa.MetaData()
+ledgers = sa.Table(
+    "ledger",
+    metadata,
+    sa.Column("schema", sa.Integer, nullable=False),
+    sa.Column("studies", sa.Integer, nullable=False, server_default="0"),
+)
+studies = sa.Table(
+    "studies",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(80), nullable=False, unique=True),
+    sa.Column("definition", sa.Text, nullable=False),
+    sa.Column("begun_at", sa.String(32), nullable=False),
+    sa.Column("digest", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("stops", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("sum_search", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("sum_confirm", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("sum_final", sa.BigInteger, nullable=False, server_default="0"),
+)
+trials = sa.Table(
+    "trials",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("study_id", sa.ForeignKey("studies.id"), nullable=False),
+    sa.Column("stage", sa.String(16), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("architecture", sa.String(16), nullable=False, index=True),
+    sa.Column("choices", sa.Text, nullable=False),
+    sa.Column("evaluation", sa.String(16), nullable=False, index=True),
+    sa.Column("reused_from", sa.ForeignKey("trials.id")),
+    sa.Column("begun_at", sa.String(32), nullable=False),
+    sa.Column("ended_at", sa.String(32)),
+    sa.Column("proposal", sa.Text),
+    sa.Column("record", sa.Text),
+    sa.Column("holder", sa.Text),
+    sa.Column("fence", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("lease_until", sa.Double),
+    sa.Column("progress", sa.Text),
+    sa.Column("log", sa.BigInteger),
+    sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("digest", sa.BigInteger, nullable=False, server_default="0"),
+    sa.UniqueConstraint("study_id", "stage", "number"),
+)
+sa.Index("trials_by_revision", trials.c.study_id, trials.c.revision)
+_running = trials.c.state == "running"
+sa.Index("trials_running", trials.c.study_id, sqlite_where=_running, postgresql_where=_running)
+logs = sa.Table(
+    "logs",
+    metadata,
+    sa.Column("trial_id", sa.ForeignKey("trials.id"), primary_key=True, autoincrement=False),
+    sa.Column("text", sa.LargeBinary, nullable=False),
+)
+
+_WHAT_A_TRIAL_SAYS = (
+    *("study_id", "stage", "number", "state", "architecture", "choices", "evaluation", "reused_from", "begun_at", "ended_at"),
+    *("proposal", "record", "log"),
+)
+_COLUMNS_OF_SCHEMA_1 = {
+    "ledger": {"schema"},
+    "studies": {"id", "name", "definition", "begun_at"},
+    "trials": {"id", *_WHAT_A_TRIAL_SAYS} - {"log"},
+}
+
+
+def sum_of(stage: str) -> Any:
+    """The column of `studies` with the sum of that stage's digests."""
+    return studies.c[f"sum_{stage}"]
+
+
+def digest(values: Iterable[Any]) -> int:
+    """A number of 40 bits that tells these values from others; a sum of millions of them fits a database's integer."""
+    text = "\x1f".join("" if value is None else str(value) for value in values)
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=5).digest())
+
+
+def trial_digest(row: Any) -> int:
+    """Of a trial's row, or of a mapping with the same names."""
+    values = row if isinstance(row, dict) else row._mapping
+    return digest([values[name] for name in _WHAT_A_TRIAL_SAYS])
+
+
+def study_digest(name: str, definition: str, begun_at: str) -> int:
+    """Of what a study's row says of the study itself."""
+    return digest([name, definition, begun_at])
+
+
+def pack(log: str) -> bytes:
+    """A log as it is kept; it may hold what no database takes as text."""
+    return zlib.compress(log.encode("utf-8", "surrogatepass"), 1)
+
+
+def unpack(data: bytes, known: int | None) -> str:
+    """The log that `pack` packed.
+
+    Raises:
+        ValueError: it is not as it was kept.
+    """
+    try:
+        text = zlib.decompress(data).decode("utf-8", "surrogatepass")
+    except (zlib.error, TypeError) as error:
+        raise ValueError("no log") from error
+    if digest([text]) != known:
+        raise ValueError("another log")
+    return text
+
+
+def as_of(schema: int, table: sa.Table) -> list[sa.ColumnElement[Any]]:
+    """The columns of `table`, to be read from tables of an older version too: what that lacks is 1 or nothing."""
+    if schema == SCHEMA:
+        return list(table.c)
+    ones = {"fence", "attempts"}
+    known = _COLUMNS_OF_SCHEMA_1[table.name]
+    return [column if column.name in known else _lacking(column, ones) for column in table.c]
+
+
+def _lacking(column: sa.Column[Any], ones: set[str]) -> sa.ColumnElement[Any]:
+    return (sa.literal(1) if column.name in ones else sa.null()).label(column.name)
+
+
+def create(connection: sa.Connection) -> None:
+    """Make the tables, in the transaction under way."""
+    metadata.create_all(connection, checkfirst=False)
+    connection.execute(ledgers.insert().values(schema=SCHEMA, studies=0))
+
+
+def migrate(connection: sa.Connection, schema: int) -> None:
+    """Bring tables of version 1 to this one, in the transaction under way.
+
+    What was running has no holder, and may be taken over.
+
+    Raises:
+        LedgerError: a row is damaged so that it cannot be read.
+    """
+    if schema != 1:
+        raise LedgerError(f"Tables of version {schema} are unknown.")
+    for table in (ledgers, studies, trials):
+        for column in table.c:
+            if column.name not in _COLUMNS_OF_SCHEMA_1[table.name]:
+                words = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {words}")
+    logs.create(connection)
+    for index in trials.indexes:
+        index.create(connection, checkfirst=True)
+    sums: dict[tuple[int, str], int] = {}
+    marks = []
+    for row in connection.execute(trials.select()):
+        mark = trial_digest(row)
+        sums[row.study_id, row.stage] = sums.get((row.study_id, row.stage), 0) + mark
+        marks.append({"of": row.id, "mark": mark})
+    if marks:
+        query = trials.update().where(trials.c.id == sa.bindparam("of")).values(digest=sa.bindparam("mark"), lease_until=None)
+        connection.execute(query, marks)
+    known = connection.execute(studies.select()).all()
+    for study in known:
+        values = {"digest": study_digest(study.name, study.definition, study.begun_at)}
+        for stage in ("search", "confirm", "final"):
+            values[sum_of(stage).name] = sums.get((study.id, stage), 0)
+        connection.execute(studies.update().where(studies.c.id == study.id).values(values))
+    connection.execute(ledgers.update().values(schema=SCHEMA, studies=len(known)))
