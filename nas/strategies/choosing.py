@@ -1,7 +1,7 @@
 """Strategies that choose whole architectures: they see what is known of a space, and name the next one.
 
 Each is an Optuna sampler, so that it serves any Optuna study whose objective walks the space by `trial.suggest_*`, with
-conditional choices as they are.
+conditional choices as they are. What runs is what the study's RUNNING trials walk: none of it is proposed again.
 """
 
 import math
@@ -28,6 +28,9 @@ from nas.strategies.distributions import distribution
 TRIES = 200
 """Draws by chance for an architecture that is not known yet; where so many bring none, the space is as good as exhausted."""
 
+NOTE = "nas:"
+"""Begins the names of what a strategy notes on a trial."""
+
 
 @dataclass(frozen=True)
 class Known:
@@ -40,6 +43,8 @@ class Known:
     """How far outside the limits it lies, all limits taken together; 0 within."""
     margins: Mapping[str, float] = field(default_factory=dict)
     """How far outside of each limit, below 0 within it; of those that were found out."""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """What the strategy noted as it proposed it; see `ChoosingSampler.note`."""
 
     @property
     def order(self) -> tuple[float, float]:
@@ -48,10 +53,12 @@ class Known:
 
 
 class Seen:
-    """All that is known, and which architectures are."""
+    """All that is known, which architectures are, and which are being evaluated."""
 
-    def __init__(self, known: Sequence[Known]) -> None:
+    def __init__(self, known: Sequence[Known], running: Sequence[Architecture] = ()) -> None:
+        """`known` and `running` in the order of the proposals."""
         self.known = known
+        self.started = running
 
     def __len__(self) -> int:
         return len(self.known)
@@ -77,12 +84,22 @@ class Seen:
         return found
 
     def __contains__(self, architecture: Architecture) -> bool:
-        return architecture.id in self.each
+        """Whether it is known or running, so that proposing it would bring nothing new."""
+        return architecture.id in self.each or architecture.id in self._pending
 
     @cached_property
     def distinct(self) -> list[Known]:
         """Each architecture once."""
         return list(self.each.values())
+
+    @cached_property
+    def _pending(self) -> Mapping[str, Architecture]:
+        return {one.id: one for one in self.started if one.id not in self.each}
+
+    @cached_property
+    def running(self) -> list[Architecture]:
+        """Each architecture once that is being evaluated, and of which nothing is known yet."""
+        return list(self._pending.values())
 
 
 class ChoosingSampler(BaseSampler):
@@ -98,6 +115,9 @@ class ChoosingSampler(BaseSampler):
         self._study: tuple[BaseStorage, int] | None = None
         """Where the study that it has read is kept."""
         self._chosen: Architecture | None = None
+        self._started: dict[int, Architecture] = {}
+        """Number of a trial that runs → its architecture."""
+        self._notes: dict[str, Any] = {}
 
     @abstractmethod
     def choose(self, seen: Seen) -> Architecture:
@@ -106,6 +126,11 @@ class ChoosingSampler(BaseSampler):
     def forget(self) -> None:
         """Know nothing any more of the study that was asked for until now, since another asks."""
         self._read = {}
+        self._started = {}
+
+    def note(self, **notes: Any) -> None:
+        """Keep plain data with the trial that is chosen now; `Known.notes` gives them back."""
+        self._notes.update(notes)
 
     def seed(self, seed: int) -> None:
         """Draw from `seed` from now on."""
@@ -120,12 +145,15 @@ class ChoosingSampler(BaseSampler):
     def infer_relative_search_space(
         self,
         study: optuna.Study,
-        trial: FrozenTrial,  # noqa: ARG002 - Optuna's signature
+        trial: FrozenTrial,
     ) -> dict[str, BaseDistribution]:
         """The choices of the architecture that is chosen now."""
         if len(study.directions) > 1:
             raise ValueError(f"{type(self).__name__} serves one objective, this study has {len(study.directions)}.")
-        self._chosen = self.choose(Seen(self._history(study)))
+        self._notes = {}
+        self._chosen = self.choose(Seen(self._history(study), self._running(study, trial.number)))
+        for name, value in self._notes.items():
+            study._storage.set_trial_system_attr(trial._trial_id, NOTE + name, value)
         return {name: distribution(domain) for name, domain in self.space.domains(self._chosen).items()}
 
     def sample_relative(
@@ -144,7 +172,7 @@ class ChoosingSampler(BaseSampler):
         return self._independent.sample_independent(study, trial, param_name, param_distribution)
 
     def unseen(self, seen: Seen) -> Architecture:
-        """An architecture by chance that is not known, or after TRIES draws any."""
+        """An architecture by chance that is neither known nor running, or after TRIES draws any."""
         for _ in range(TRIES):
             drawn = self.space.sample(self.rng)
             if drawn not in seen:
@@ -168,6 +196,23 @@ class ChoosingSampler(BaseSampler):
                 cost = sign * trial.value if trial.state == TrialState.COMPLETE and trial.value is not None else math.inf
                 margins = dict(trial.constraints)
                 excess = sum(max(0.0, value) for value in margins.values())
-                self._read[trial.number] = Known(architecture, math.inf if math.isnan(cost) else cost, excess, margins)
+                notes = {name.removeprefix(NOTE): value for name, value in trial.system_attrs.items() if name.startswith(NOTE)}
+                self._read[trial.number] = Known(architecture, math.inf if math.isnan(cost) else cost, excess, margins, notes)
             known.append(self._read[trial.number])
         return known
+
+    def _running(self, study: optuna.Study, asking: int) -> list[Architecture]:
+        """What the study's other trials evaluate now, in their order; those whose walk has not ended yet are left out."""
+        started = {}
+        for trial in study._get_trials(deepcopy=False, states=(TrialState.RUNNING,), use_cache=False):
+            if trial.number == asking:
+                continue
+            if trial.number in self._started:
+                started[trial.number] = self._started[trial.number]
+                continue
+            try:
+                started[trial.number] = self.space.architecture(trial.params)
+            except SpaceError:
+                continue
+        self._started = started
+        return [*started.values()]

@@ -157,13 +157,16 @@ def with_noise(correlation: Matrix, noise: float) -> Matrix:
 class Process:
     """What is expected of architectures, given what came of others."""
 
-    def __init__(self, distances: Sequence[Matrix], values: Matrix, likeness: Likeness) -> None:
-        """Condition on `values` (N,), whose owners are `distances` (N, N) apart; their mean far from all of them is 0."""
+    def __init__(self, distances: Sequence[Matrix], values: Matrix, likeness: Likeness, *, variance: float | None = None) -> None:
+        """Condition on `values` (N,), whose owners are `distances` (N, N) apart; their mean far from all of them is 0.
+
+        Its `variance` far from all of them is the likeliest, where it is not given.
+        """
         self.likeness = likeness
         self.known = likeness.of(distances)
         self.inverse = np.linalg.inv(with_noise(self.known, likeness.noise))
         self.weights = self.inverse @ values
-        self.variance = max(float(values @ self.weights) / len(values), 1e-12)
+        self.variance = max(float(values @ self.weights) / len(values), 1e-12) if variance is None else variance
 
     def at_known(self) -> Matrix:
         """(N,): what is expected of those it was conditioned on, their noise smoothed away."""

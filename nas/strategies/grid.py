@@ -52,15 +52,15 @@ class Grid(ChoosingSampler):
             self._first_seed = seed
 
     def choose(self, seen: Seen) -> Architecture:
-        """The next that is not known; by chance once all are."""
+        """The next that is neither known nor running; by chance once all are."""
         if self._first_seed is None:
             self._first_seed = random.randrange(2**31)  # noqa: S311 - no secret
         begin = random.Random(self._first_seed).randrange(self.count)  # noqa: S311
         while self._turn < self.count:
             architecture = architecture_at(self.space, (begin + self._turn * self.step) % self.count)
-            self._turn += 1
             if architecture not in seen:
-                return architecture
+                return architecture  # it comes again where something else was tried in its place
+            self._turn += 1
         return self.unseen(seen)
 
 

@@ -5,8 +5,11 @@ of the other, architectures and of a flat one. Optuna draws together what all tr
 those that stand together in groups, which takes apart what belongs together in a good architecture. Here a candidate is one walk,
 in which a good architecture answers, now and then chance, and chance alone where that one was never asked. Its density in either
 mixture is that of its own answers, whatever else the kernels answer; and what the two differ by is shared out over its choices,
-since more of them differ by more, and architectures of many choices would come first. What is known already is no candidate, so
-that nothing is proposed twice while there is anything else near.
+since more of them differ by more, and architectures of many choices would come first. What is known or running is no candidate,
+so that nothing is proposed twice while there is anything else near.
+
+What is still running stands among the rest until it is known, so that the next proposal is drawn elsewhere: the pessimistic liar,
+as in Optuna (Ginsbourger et al. 2010, sec. 4.2).
 
 The numbers are Optuna's but for the narrowest kernel on a range; what was measured stands in results/conditional_tpe.
 """
@@ -50,7 +53,8 @@ class ParzenSearch(ChoosingSampler):
         known = seen.distinct
         if len(known) < START:
             return self.unseen(seen)
-        good, rest = (self._answers.mixture(part) for part in _parted(known))
+        best, others = _parted(known)
+        good, rest = self._answers.mixture(best), self._answers.mixture([*others, *seen.running])
         for _ in range(DRAWS):
             candidates = [good.draw(self.space, self.rng) for _ in range(CANDIDATES)]
             fresh = [one for one in candidates if one not in seen]

@@ -5,7 +5,9 @@ et al. 2021, arXiv:1910.11858). Costs are taken by rank, as normal scores, so th
 that is flat at the top, does not hide the order of the good ones (a copula, as in Eriksson and Poloczek 2021, arXiv:2002.08526).
 
 Limits, and failures, have models of their own: the expected improvement is multiplied by the chance to be within (Gardner et al.
-2014). It chooses architectures alone; how often one is trained, from which seeds and for how long, is a matter of the search.
+2014). What is still running is taken to come to what is expected of it, so that nothing is to be learned beside it any more and
+the next candidate lies elsewhere (the kriging believer; Ginsbourger et al. 2010, sec. 4.2). It chooses architectures alone; how
+often one is trained, from which seeds and for how long, is a matter of the search.
 """
 
 import math
@@ -25,6 +27,9 @@ Features = Callable[[Architecture], Mapping[str, float]]
 
 START = 10
 """Architectures drawn by chance before there is a model; 5 and 15 did as well."""
+
+FEWEST = 5
+"""Of these so many must be known; the others may still be running."""
 
 PARENTS = 5
 """The best that are known, of which candidates are made; 10 did as well."""
@@ -48,8 +53,7 @@ NORMAL = NormalDist()
 class SurrogateSearch(ChoosingSampler):
     """Learns from all that is known which candidate is the likeliest to be better than the best, and by how much.
 
-    What it proposes follows from what is known and the seed alone. Two of its proposals that are asked for before either is
-    answered may be the same.
+    What it proposes follows from what is known, what is running, and the seed alone.
     """
 
     def __init__(
@@ -74,23 +78,23 @@ class SurrogateSearch(ChoosingSampler):
 
     def choose(self, seen: Seen) -> Architecture:
         """The candidate of the greatest expected improvement."""
-        if len(seen.distinct) < START:
+        if len(seen.distinct) + len(seen.running) < START or len(seen.distinct) < FEWEST:
             return self._start(seen)
         known = _most_telling(seen.distinct, KEPT)
         parents = [Parent(self.space, one.architecture) for one in sorted(known, key=lambda one: one.order)[:PARENTS]]
         made = [*candidates(self.space, parents, self.rng)]
         made = [*filter(self._within, made)] or made
         rows = self._inputs.read(made)
-        taken = {self._row(one.architecture).tobytes() for one in seen.distinct}
+        taken = {self._row(one).tobytes() for one in [*(one.architecture for one in seen.distinct), *seen.running]}
         fresh = {row.tobytes(): n for n, row in enumerate(rows) if row.tobytes() not in taken}
         if not fresh:
             return self.unseen(seen)
         pool = [made[n] for n in fresh.values()]
-        promise = self._promise(known, pool, rows[[*fresh.values()]])
+        promise = self._promise(known, seen.running, pool, rows[[*fresh.values()]])
         return pool[int(np.argmax(promise))]
 
     def _start(self, seen: Seen) -> Architecture:
-        if self.features is None or len(seen.distinct) % 2:
+        if self.features is None or (len(seen.distinct) + len(seen.running)) % 2:
             return self.unseen(seen)
         drawn = [self.unseen(seen) for _ in range(TASTED)]
         return drawn[int(np.argmax(self._featured_rows(drawn).sum(1)))]
@@ -113,18 +117,23 @@ class SurrogateSearch(ChoosingSampler):
             self._featured[architecture.id] = self.features(architecture)
         return self._featured[architecture.id]
 
-    def _promise(self, known: Sequence[Known], pool: Sequence[Architecture], rows: Matrix) -> Matrix:
+    def _promise(
+        self, known: Sequence[Known], running: Sequence[Architecture], pool: Sequence[Architecture], rows: Matrix
+    ) -> Matrix:
         """(M,): the logarithm of the expected improvement times the chance to be within the limits."""
         told = np.array([math.isfinite(one.cost) or one.excess == 0 for one in known])
         within = np.array([one.excess == 0 for one in known])
-        known_rows = np.stack([self._row(one.architecture) for one in known])
-        measures = self._measures(known, pool, known_rows, rows)
+        measures = self._measures([one.architecture for one in known], pool, rows)
         promise = np.zeros(len(pool))
         if within.any():
             scores = normal_scores(np.array([one.cost for one in known])[told])
             process = _learned(measures, told, scores)
-            mean, deviation = process.expect([across[told] for _, across in measures])
             goal = process.at_known()[within[told]].min()
+            having = [across[told] for _, across in measures]
+            if running:
+                answered = [one.architecture for one, has in zip(known, told, strict=True) if has]
+                process, goal, having = self._believing(process, scores, answered, running, pool, rows, goal)
+            mean, deviation = process.expect(having)
             promise += log_expected_improvement((goal - mean) / deviation) + np.log(deviation)
         for values in _broken(known):
             found = np.isfinite(values)
@@ -134,14 +143,35 @@ class SurrogateSearch(ChoosingSampler):
             promise += log_chance((-middle / spread - mean) / deviation)
         return promise
 
-    def _measures(
-        self, known: Sequence[Known], pool: Sequence[Architecture], known_rows: Matrix, rows: Matrix
-    ) -> list[tuple[Matrix, Matrix]]:
+    def _believing(
+        self,
+        process: Process,
+        scores: Matrix,
+        answered: Sequence[Architecture],
+        running: Sequence[Architecture],
+        pool: Sequence[Architecture],
+        rows: Matrix,
+        goal: float,
+    ) -> tuple[Process, float, list[Matrix]]:
+        """The process once what is running has come to what is expected of it, the best then, and the distances to the pool."""
+        measures = self._measures([*answered, *running], pool, rows)
+        old = len(answered)
+        expected, _ = process.expect([among[:old, old:] for among, _ in measures])
+        believing = Process(
+            [among for among, _ in measures],
+            np.concatenate([scores, expected]),
+            process.likeness,
+            variance=process.variance,
+        )
+        return believing, min(goal, float(expected.min())), [across for _, across in measures]
+
+    def _measures(self, known: Sequence[Architecture], pool: Sequence[Architecture], rows: Matrix) -> list[tuple[Matrix, Matrix]]:
         """For each measure of distance: between the known (N, N), and from them to the pool (N, M)."""
+        known_rows = np.stack([self._row(one) for one in known])
         among, across = self._inputs.distances(known_rows, known_rows), self._inputs.distances(known_rows, rows)
         measures = [*zip(among, across, strict=True)]
         if self.features is not None:
-            scores = self._featured_rows([*(one.architecture for one in known), *pool])
+            scores = self._featured_rows([*known, *pool])
             mine, theirs = scores[: len(known)], scores[len(known) :]
             measures.append((squared(mine, mine), squared(mine, theirs)))
         return [pair for pair in measures if pair[0].any()]
