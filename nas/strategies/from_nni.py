@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.errors import StrategyError, did_you_mean
 from nas.space import Architecture, Categorical, Domain, Integer, Space, Value
 from nas.strategies.choosing import ChoosingSampler, Known, Seen
+from nas.strategies.notes import DROPPED
 
 MAX_CHOICES = 10_000
 """The most choices of a space that is put in NNI's words."""
@@ -73,8 +74,9 @@ class FromNni(ChoosingSampler):
     """Asks one of NNI's tuners, and tells it what came of its proposals as a cost, less being better.
 
     Of what failed, was stopped, or lies outside the limits it is told a cost beyond all others, more so the farther outside; so
-    it is never told NaN. An architecture that is known is told at once, and another is asked for. Of what others proposed, such
-    as a trial that was enqueued, it is told only where it comes to propose the same.
+    it is never told NaN. An architecture that is known is told at once, and another is asked for, as is in place of one that is
+    running, of which the tuner is told later. Of what others proposed, such as a trial that was enqueued or another driver's, it
+    is told only where it comes to propose the same.
 
     One seed decides all proposals. The tuner is rebuilt by asking and telling it again in the order of the trials, so that a
     study that goes on proposes what it would have proposed without the break, with every tuner; only where several proposals
@@ -110,6 +112,10 @@ class FromNni(ChoosingSampler):
         """Trial's number → what was proposed for it."""
         self._untaken: list[Given] = []
         """Proposals in whose place something else was tried; they come next."""
+        self._awaited: list[Given] = []
+        """Proposals of what was running already."""
+        self._pending: set[str] = set()
+        """Ids of the architectures that are running."""
         self._settled: set[int] = set()
         self._costs: dict[str, float] = {}
         """Architecture's id → what the tuner is told of it."""
@@ -141,6 +147,7 @@ class FromNni(ChoosingSampler):
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The choices of the architecture that the tuner proposes now."""
         if len(study.directions) == 1:
+            self._pending = {one.id for one in self._running(study, trial.number)}
             self._settle(study)
         self._now = trial.number
         return super().infer_relative_search_space(study, trial)
@@ -161,6 +168,10 @@ class FromNni(ChoosingSampler):
             if trial.number in self._settled:
                 continue
             self._settled.add(trial.number)
+            if DROPPED in trial.system_attrs:  # of which something may still come
+                if trial.number in self._given:
+                    self._untaken.append(self._given.pop(trial.number))
+                continue
             known = self._read.get(trial.number)
             given = self._given.pop(trial.number, None) or self._next()  # before its cost is known, as it was then
             cost = _cost(known)
@@ -171,20 +182,42 @@ class FromNni(ChoosingSampler):
                 self._costs[given.architecture.id] = cost
             elif given is not None:
                 self._untaken.append(given)
+        awaited, self._awaited = self._awaited, []
+        for one in awaited:
+            if one.architecture.id in self._costs:
+                self._tell(one, self._costs[one.architecture.id])
+            elif one.architecture.id in self._pending:
+                self._awaited.append(one)
+            else:
+                self._untaken.append(one)
 
     def _next(self) -> Given | None:
-        """A proposal of what is not known, where the tuner comes to one; None where it has no more."""
-        if self._untaken:
-            return self._untaken.pop(0)
+        """A proposal of what is neither known nor running, where the tuner comes to one; None where it has no more."""
+        waiting, self._untaken = self._untaken, []
+        for n, one in enumerate(waiting):
+            if one.architecture.id not in self._pending:
+                self._untaken += waiting[n + 1 :]
+                return one
+            self._awaited.append(one)
         if not self.domains:
             return None
         given = self._ask()
         for _ in range(AGAIN):
-            if given is None or given.architecture.id not in self._costs:
-                break
-            self._tell(given, self._costs[given.architecture.id])
+            if given is None or not (given.architecture.id in self._costs or given.architecture.id in self._pending):
+                return given
+            self._pass(given)
             given = self._ask()
+        if given is not None and given.architecture.id in self._pending:
+            self._pass(given)
+            return None
         return given
+
+    def _pass(self, given: Given) -> None:
+        """Let a proposal go of what is known, which is told at once, or running, which is told then."""
+        if given.architecture.id in self._costs:
+            self._tell(given, self._costs[given.architecture.id])
+        else:
+            self._awaited.append(given)
 
     def _ask(self) -> Given | None:
         number = self._asked

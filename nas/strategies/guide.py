@@ -2,6 +2,9 @@
 
 It lives in memory; the ledger is the record. Each proposal is drawn from a seed of its own, made of the study's seed and
 the proposal's number, so that a study that goes on proposes what it would have proposed without the break.
+
+Several proposals may be asked for before any is told, in whatever order, and other drivers of the study may have trials of their
+own under way and ended meanwhile. So a trial has two numbers: the ledger's, and its place in the study in memory.
 """
 
 import hashlib
@@ -23,7 +26,8 @@ from nas.records import Epoch, Record, Trial
 from nas.space import Architecture, Limit, Space, size_if_counted
 from nas.strategies.choosing import ChoosingSampler
 from nas.strategies.distributions import distribution, suggest
-from nas.strategies.pruning import ParetoPruner
+from nas.strategies.notes import DROPPED, Notes, plain
+from nas.strategies.pruning import BY_ARRIVAL, BracketsByNumber, ParetoPruner
 from nas.strategies.reseeding import can_reseed, reseed
 from nas.strategies.samplers import SINGLE, make_own, make_pruner, make_sampler, settled
 from nas.strategies.surrogate import Features
@@ -38,6 +42,7 @@ class Proposal:
     """An architecture that the strategy wants to know about."""
 
     number: int
+    """Of the trial in the ledger; where another trial has taken it by then, `replace` it."""
     architecture: Architecture
     trial: optuna.Trial
 
@@ -93,7 +98,17 @@ class Guide:
         self.pruner = pruner
         self.pareto = ParetoPruner(objectives) if pruner == "pareto" else None
         self.foreseen: dict[int, Mapping[str, float]] = {}
-        """Proposal's number → what is known before training, of those under way."""
+        """Place of a trial that is under way → what is known of it before training."""
+        self.asked: dict[int, BaseSampler] = {}
+        """Place of a proposal that is not told yet → who chose it."""
+        self.elsewhere: dict[int, int] = {}
+        """Number of a trial that another driver has under way → its place."""
+        self.numbers: dict[int, int] = {}
+        """Place → number."""
+        self.ended: set[int] = set()
+        """Numbers of the trials of which it is known what came of them."""
+        if isinstance(optunas_pruner, BracketsByNumber):
+            optunas_pruner.numbers = self.numbers
         # Some samplers keep notes on the study, so the storage is held too: it can be asked for them.
         self.storage = optuna.storages.InMemoryStorage()
         with _quiet():
@@ -107,27 +122,68 @@ class Guide:
         # Who asks knows when to stop; Optuna's own `stop`, which brute force calls at its end, raises outside of `optimize`.
         self.study.stop = lambda: None  # type: ignore[method-assign]
         self.study_id = self.storage.get_study_id_from_name(self.study.study_name)
-        self.noted = dict(self.storage.get_study_system_attrs(self.study_id))
+        self.notes = Notes(self.storage, self.study_id, self.numbers)
+
+    @property
+    def order_matters(self) -> bool:
+        """Whether what the pruner stops hangs on who reports first of those that run at the same time."""
+        return self.pruner in BY_ARRIVAL
 
     def ask(self, number: int, *, chosen: Architecture | None = None, at_random: bool = False) -> Proposal:
-        """The proposal of that number: the strategy's, one `at_random`, or `chosen`, such as one that was interrupted."""
+        """The proposal of that number: the strategy's, one `at_random`, or `chosen`, such as one that was interrupted.
+
+        It counts as running until it is told or withdrawn. A trial of that number that was noted to run elsewhere no longer does.
+        """
+        self.forget_running(number)
+        self.notes.recall()
+        place = self.storage.get_n_trials(self.study_id)
+        self.numbers[place] = number
         self.study.sampler = RandomSampler(seed=self._seed(number)) if at_random else self._sampler(number)
         if chosen is not None:
             self.study.enqueue_trial(dict(chosen.choices))
-        trial = self.study.ask()
-        if chosen is not None:
-            _ = trial.relative_params  # let the sampler note what it would have noted, such as the generation
-        return Proposal(number, self.space.walk(lambda name, domain: suggest(trial, name, domain)), trial)
+        with _quiet(optuna.logging.ERROR) if self.strategy == "qmc" else nullcontext():  # it says that conditions are not for it
+            trial = self.study.ask()
+            if chosen is not None:
+                _ = trial.relative_params  # let the sampler note what it would have noted, such as the generation
+            architecture = self.space.walk(lambda name, domain: suggest(trial, name, domain))
+        self.asked[place] = self.study.sampler
+        return Proposal(number, architecture, trial)
+
+    def withdraw(self, proposal: Proposal) -> None:
+        """Forget `proposal`, of which nothing will be told, such as one that another driver is at.
+
+        Ask again under another number: a strategy that looks at its seed alone would propose the same.
+        """
+        if self.asked.pop(proposal.trial.number, None) is not None:
+            self._drop(proposal.trial.number)
+
+    def note_running(self, trial: Trial) -> None:
+        """Let the strategy know that another driver has `trial` under way; `restore` tells what came of it."""
+        if trial.number not in self.elsewhere and trial.number not in self.ended:
+            self.elsewhere[trial.number] = self._add(trial, state=TrialState.RUNNING)
+
+    def forget_running(self, number: int) -> None:
+        """The trial of that number is no longer under way elsewhere, and has no result."""
+        place = self.elsewhere.pop(number, None)
+        if place is not None:
+            self._drop(place)
+
+    def _drop(self, place: int) -> None:
+        """End a trial without a result; for Optuna's samplers it is as if it had never been."""
+        self.foreseen.pop(place, None)
+        trial_id = self.storage.get_trial_id_from_study_id_trial_number(self.study_id, place)
+        self.storage.set_trial_system_attr(trial_id, DROPPED, True)
+        self.storage.set_trial_state_values(trial_id, TrialState.FAIL)
 
     def foresee(self, proposal: Proposal, figures: Mapping[str, float]) -> bool:
         """Note the figures that are known before training; True where the pruner wants the trial left untrained."""
-        self.foreseen[proposal.number] = dict(figures)
+        self.foreseen[self._place(proposal)] = dict(figures)
         return self.pareto is not None and self.pareto.hopeless(figures)
 
     def report(self, proposal: Proposal, epoch: Epoch) -> bool:
         """Note a point of the learning curve; True where the pruner wants the trial stopped."""
         if self.pareto is not None:
-            return self.pareto.hopeless(self.foreseen.get(proposal.number, {}), epoch)
+            return self.pareto.hopeless(self.foreseen.get(proposal.trial.number, {}), epoch)
         if len(self.objectives) > 1 or self.pruner == "wilcoxon":
             return False
         return self._report(proposal, epoch.figures, epoch.epoch)
@@ -140,11 +196,20 @@ class Guide:
         value = figures.get(self.objectives[0].figure)
         if value is None:
             return False
+        self._place(proposal)
         proposal.trial.report(value, step)
         return proposal.trial.should_prune()
 
     def tell(self, proposal: Proposal, record: Record) -> Mapping[str, Any]:
-        """Tell what came of `proposal`; returns what the sampler noted, which `restore` wants back."""
+        """Tell what came of `proposal`; returns what the sampler noted, which `restore` wants back.
+
+        Where another driver took the trial over and has told of it already, it is not told again.
+        """
+        if proposal.number in self.ended:
+            self.withdraw(proposal)
+            return {}
+        self.ended.add(proposal.number)
+        place = self._place(proposal)
         for limit in self.limits:
             if limit.figure in record.figures:
                 proposal.trial.set_constraint(str(limit), limit.excess(record.figures[limit.figure]))
@@ -153,41 +218,62 @@ class Guide:
         state, values = self._outcome(record)
         if self.pareto is not None:
             self.pareto.learn(record)
-        self.foreseen.pop(proposal.number, None)
+        self.foreseen.pop(place, None)
         if self.pruner == "wilcoxon":
             _catch_up(proposal.trial, self._steps(record))
+        self.study.sampler = self.asked.pop(place)
         with _quiet(), _passing_limits_over() if self.strategy == "cmaes" else nullcontext():
             told = self.study.tell(proposal.trial, values, state=state, skip_if_finished=False)
-        return {"sampler": _plain(told.system_attrs), **self._new_notes()}
+        return {"sampler": plain(told.system_attrs), **self.notes.new()}
 
-    def _new_notes(self) -> dict[str, Any]:
-        """What the sampler noted on the study since the last proposal, such as the parents of a generation."""
-        notes = self.storage.get_study_system_attrs(self.study_id)
-        new = {key: value for key, value in notes.items() if key not in self.noted or self.noted[key] != value}
-        self.noted = dict(notes)
-        return {"study": _plain(new)} if new else {}
+    def _place(self, proposal: Proposal) -> int:
+        """Its place in the study, which stands for its number from now on."""
+        place = proposal.trial.number
+        self.numbers[place] = proposal.number
+        return place
 
     def restore(self, trial: Trial) -> None:
-        """Tell of a finished trial of an earlier run, in the order of the numbers."""
+        """Tell of a finished trial: of an earlier run in the order of the numbers, of another driver whenever it is heard of."""
         assert trial.record is not None  # noqa: S101 - only finished trials are restored
+        if trial.number in self.ended:
+            self.forget_running(trial.number)
+            return
+        self.ended.add(trial.number)
+        place = self.elsewhere.pop(trial.number, None)
         state, values = self._outcome(trial.record)
         if self.pareto is not None:
             self.pareto.learn(trial.record)
         reported = len(self.objectives) == 1 and (trial.reused_from is None or self.pruner == "wilcoxon")
-        domains = self.space.domains(trial.architecture)
-        self.study.add_trial(
-            optuna.trial.create_trial(
-                state=state,
-                values=values,
-                params=dict(trial.architecture.choices),
-                distributions={name: distribution(domain) for name, domain in domains.items()},
-                intermediate_values=self._steps(trial.record) if reported else {},
-                system_attrs=dict(trial.proposal.get("sampler", {})),
-            )
+        self._add(
+            trial,
+            place,
+            state=state,
+            values=values,
+            intermediate_values=self._steps(trial.record) if reported else {},
+            system_attrs=dict(trial.proposal.get("sampler", {})),
         )
-        for key, value in trial.proposal.get("study", {}).items():
-            self.storage.set_study_system_attr(self.study_id, key, value)
-            self.noted[key] = value
+        self.notes.give(trial.proposal.get("study", {}))
+
+    def _add(self, trial: Trial, place: int | None = None, **what: Any) -> int:
+        """Put a trial of the ledger in the study, at a place that it has already or at the end; returns its place."""
+        domains = self.space.domains(trial.architecture)
+        frozen = optuna.trial.create_trial(
+            params=dict(trial.architecture.choices),
+            distributions={name: distribution(domain) for name, domain in domains.items()},
+            **what,
+        )
+        if place is None:
+            place = self.storage.get_n_trials(self.study_id)
+            self.numbers[place] = trial.number
+            self.study.add_trial(frozen)
+            return place
+        trial_id = self.storage.get_trial_id_from_study_id_trial_number(self.study_id, place)
+        for key, value in frozen.system_attrs.items():
+            self.storage.set_trial_system_attr(trial_id, key, value)
+        for step, value in frozen.intermediate_values.items():
+            self.storage.set_trial_intermediate_value(trial_id, step, value)
+        self.storage.set_trial_state_values(trial_id, frozen.state, frozen.values)
+        return place
 
     def _outcome(self, record: Record) -> tuple[TrialState, list[float] | None]:
         """Optuna's words for what came of an evaluation."""
@@ -233,12 +319,6 @@ def _catch_up(trial: optuna.Trial, steps: Mapping[int, float]) -> None:
             trial.report(value, step)
 
 
-def _plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """What a sampler noted, as far as JSON can hold it."""
-    kinds = (str, int, float, bool, list, dict, tuple, type(None))
-    return {key: value for key, value in attributes.items() if isinstance(value, kinds)}
-
-
 @contextmanager
 def _passing_limits_over() -> Iterator[None]:
     """CMA-ES says each time that it learns nothing from constraints; what is outside the limits costs nothing all the same."""
@@ -248,10 +328,10 @@ def _passing_limits_over() -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet(least: int = logging.WARNING) -> Iterator[None]:
     """Optuna announces each study; the harness has an announcement of its own."""
     level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(max(level, logging.WARNING))
+    optuna.logging.set_verbosity(max(level, least))
     try:
         yield
     finally:

@@ -20,8 +20,13 @@ Decisions follow from the objectives and curves of the complete trials, in whate
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from copy import copy
+from types import MappingProxyType
 
 import numpy as np
+from optuna import Study
+from optuna.pruners import HyperbandPruner
+from optuna.trial import FrozenTrial
 
 from nas.benchmark import Objective
 from nas.records import FIGURES, Epoch, Record
@@ -41,6 +46,10 @@ SHARES = ("accuracy", "balanced_accuracy", "f1", "auroc", "r2")
 
 ERRORS = ("loss", "perplexity", "word_error_rate", "character_error_rate", "rmse", "mae")
 """Metrics that are at least 0, beside bits."""
+
+BY_ARRIVAL = frozenset({"asha", "hyperband"})
+"""Pruners that compare a candidate with all that have come to its rung by now, those that still run among them. What they stop
+hangs on who is faster; the others go by what complete trials have told."""
 
 Costs = tuple[float, ...]
 """Of each objective, less is better; NaN where it is not known."""
@@ -110,3 +119,21 @@ def _bound(objective: Objective) -> float:
     if objective.direction == "maximize":
         return -1.0 if metric in SHARES else -math.inf
     return 0.0 if metric in ERRORS or metric.startswith("bits_per_") else -math.inf
+
+
+class BracketsByNumber(HyperbandPruner):
+    """Hyperband that gives out brackets by the ledger's numbers.
+
+    Where several drivers search, places in the study in memory differ from one to the other and from run to run, and a rung that
+    was reached in one bracket would count in another, whose rungs are elsewhere.
+    """
+
+    numbers: Mapping[int, int] = MappingProxyType({})
+    """Place in the study → the ledger's number, where they are told."""
+
+    def _get_bracket_id(self, study: Study, trial: FrozenTrial) -> int:
+        number = self.numbers.get(trial.number, trial.number)
+        if number != trial.number:
+            trial = copy(trial)
+            trial.number = number
+        return super()._get_bracket_id(study, trial)

@@ -19,6 +19,7 @@ from nas.strategies.from_optunahub import PREFIX, hub_sampler
 from nas.strategies.grid import Grid
 from nas.strategies.local_search import LocalSearch
 from nas.strategies.parzen import ParzenSearch
+from nas.strategies.pruning import BracketsByNumber
 from nas.strategies.surrogate import Features, SurrogateSearch
 
 _ALIASES = {"cmaes": "CmaEsSampler", "nsga2": "NSGAIISampler", "nsga3": "NSGAIIISampler"}
@@ -152,7 +153,7 @@ def _pruners() -> Mapping[str, Callable[..., optuna.pruners.BasePruner]]:
         "none": optuna.pruners.NopPruner,
         "median": optuna.pruners.MedianPruner,
         "asha": optuna.pruners.SuccessiveHalvingPruner,
-        "hyperband": optuna.pruners.HyperbandPruner,
+        "hyperband": BracketsByNumber,
         "wilcoxon": optuna.pruners.WilcoxonPruner,
         "pareto": optuna.pruners.NopPruner,  # with several objectives Optuna prunes nothing; `pruning` does
     }

@@ -6,6 +6,7 @@ from nas.benchmark import Budget, Objective
 from nas.errors import StrategyError
 from nas.space import Architecture, Categorical, Layer, Limit, Space, encoding
 from nas.strategies import Guide, LocalSearch, ParzenSearch, SurrogateSearch, make_pruner, make_sampler, pruner_names, strategies
+from nas.strategies.pruning import BracketsByNumber
 
 BUDGET = Budget(epochs=2)
 ACCURACY = Objective("validation_accuracy", "maximize")
@@ -107,7 +108,7 @@ def test_tpe_is_ours_for_one_objective_and_optunas_for_several() -> None:
 def test_pruners_have_names() -> None:
     assert pruner_names() == ("none", "median", "asha", "hyperband", "wilcoxon", "pareto")
     kinds = [optuna.pruners.NopPruner, optuna.pruners.MedianPruner]
-    kinds += [optuna.pruners.SuccessiveHalvingPruner, optuna.pruners.HyperbandPruner]
+    kinds += [optuna.pruners.SuccessiveHalvingPruner, BracketsByNumber]
     kinds += [optuna.pruners.WilcoxonPruner, optuna.pruners.NopPruner]
     assert [type(make_pruner(name)) for name in pruner_names()] == kinds
 
