@@ -105,8 +105,8 @@ class Guide:
         """Number of a trial that another driver has under way → its place."""
         self.numbers: dict[int, int] = {}
         """Place → number."""
-        self.ended: set[int] = set()
-        """Numbers of the trials of which it is known what came of them."""
+        self.ended: set[tuple[int, str]] = set()
+        """Number and architecture's id of the trials of which it is known what came of them."""
         if isinstance(optunas_pruner, BracketsByNumber):
             optunas_pruner.numbers = self.numbers
         # Some samplers keep notes on the study, so the storage is held too: it can be asked for them.
@@ -129,16 +129,17 @@ class Guide:
         """Whether what the pruner stops hangs on who reports first of those that run at the same time."""
         return self.pruner in BY_ARRIVAL
 
-    def ask(self, number: int, *, chosen: Architecture | None = None, at_random: bool = False) -> Proposal:
+    def ask(self, number: int, *, chosen: Architecture | None = None, at_random: bool = False, again: int = 0) -> Proposal:
         """The proposal of that number: the strategy's, one `at_random`, or `chosen`, such as one that was interrupted.
 
         It counts as running until it is told or withdrawn. A trial of that number that was noted to run elsewhere no longer does.
+        `again` counts the proposals of that number that were withdrawn: a strategy that goes by its seed alone would repeat them.
         """
-        self.forget_running(number)
+        self._forget(number)
         self.notes.recall()
         place = self.storage.get_n_trials(self.study_id)
         self.numbers[place] = number
-        self.study.sampler = RandomSampler(seed=self._seed(number)) if at_random else self._sampler(number)
+        self.study.sampler = RandomSampler(seed=self._seed(number, again)) if at_random else self._sampler(number, again)
         if chosen is not None:
             self.study.enqueue_trial(dict(chosen.choices))
         with _quiet(optuna.logging.ERROR) if self.strategy == "qmc" else nullcontext():  # it says that conditions are not for it
@@ -150,20 +151,20 @@ class Guide:
         return Proposal(number, architecture, trial)
 
     def withdraw(self, proposal: Proposal) -> None:
-        """Forget `proposal`, of which nothing will be told, such as one that another driver is at.
-
-        Ask again under another number: a strategy that looks at its seed alone would propose the same.
-        """
+        """Forget `proposal`, of which nothing will be told, such as one that another driver is at."""
         if self.asked.pop(proposal.trial.number, None) is not None:
             self._drop(proposal.trial.number)
 
     def note_running(self, trial: Trial) -> None:
         """Let the strategy know that another driver has `trial` under way; `restore` tells what came of it."""
-        if trial.number not in self.elsewhere and trial.number not in self.ended:
+        if trial.number not in self.elsewhere and _named(trial) not in self.ended:
             self.elsewhere[trial.number] = self._add(trial, state=TrialState.RUNNING)
 
-    def forget_running(self, number: int) -> None:
-        """The trial of that number is no longer under way elsewhere, and has no result."""
+    def forget_running(self, trial: Trial) -> None:
+        """`trial` is no longer under way elsewhere, and has no result."""
+        self._forget(trial.number)
+
+    def _forget(self, number: int) -> None:
         place = self.elsewhere.pop(number, None)
         if place is not None:
             self._drop(place)
@@ -205,10 +206,10 @@ class Guide:
 
         Where another driver took the trial over and has told of it already, it is not told again.
         """
-        if proposal.number in self.ended:
+        if _named(proposal) in self.ended:
             self.withdraw(proposal)
             return {}
-        self.ended.add(proposal.number)
+        self.ended.add(_named(proposal))
         place = self._place(proposal)
         for limit in self.limits:
             if limit.figure in record.figures:
@@ -235,10 +236,10 @@ class Guide:
     def restore(self, trial: Trial) -> None:
         """Tell of a finished trial: of an earlier run in the order of the numbers, of another driver whenever it is heard of."""
         assert trial.record is not None  # noqa: S101 - only finished trials are restored
-        if trial.number in self.ended:
-            self.forget_running(trial.number)
+        if _named(trial) in self.ended:
+            self._forget(trial.number)
             return
-        self.ended.add(trial.number)
+        self.ended.add(_named(trial))
         place = self.elsewhere.pop(trial.number, None)
         state, values = self._outcome(trial.record)
         if self.pareto is not None:
@@ -293,22 +294,27 @@ class Guide:
             told = {point.epoch: point.figures for point in record.curve}
         return {step: figures[figure] for step, figures in told.items() if figure in figures}
 
-    def _sampler(self, number: int) -> BaseSampler:
+    def _sampler(self, number: int, again: int = 0) -> BaseSampler:
         if not isinstance(self.strategy, str):
             return self.strategy
         if isinstance(self.own, ChoosingSampler):  # it remembers what it has read of the study
-            self.own.seed(self._seed(number))
+            self.own.seed(self._seed(number, again))
             return self.own
         if self.kept is not None:
-            reseed(self.kept, self._seed(number))
+            reseed(self.kept, self._seed(number, again))
             return self.kept
-        sampler = make_sampler(self.strategy, self._seed(number))
+        sampler = make_sampler(self.strategy, self._seed(number, again))
         if can_reseed(sampler) and self.pruner != "hyperband":  # which lets a sampler see the trials of one bracket at a time
             self.kept = sampler
         return sampler
 
-    def _seed(self, number: int) -> int:
-        return int.from_bytes(hashlib.sha256(f"{self.seed}:{number}".encode()).digest()[:4], "big")
+    def _seed(self, number: int, again: int) -> int:
+        named = f"{self.seed}:{number}:{again}" if again else f"{self.seed}:{number}"
+        return int.from_bytes(hashlib.sha256(named.encode()).digest()[:4], "big")
+
+
+def _named(trial: Trial | Proposal) -> tuple[int, str]:
+    return trial.number, trial.architecture.id
 
 
 def _catch_up(trial: optuna.Trial, steps: Mapping[int, float]) -> None:

@@ -128,7 +128,7 @@ class Drivers:
         self.guides[me].withdraw(proposal)
         other = (me + 1) % len(self.guides)
         if number in self.heard[other]:
-            self.guides[other].forget_running(number)
+            self.guides[other].forget_running(self.ledger[number])
         self.at_work[other][number] = self.guides[other].ask(number, chosen=proposal.architecture)
 
     def search(self, trials: int) -> None:
@@ -324,8 +324,8 @@ def test_what_is_withdrawn_or_no_longer_runs_elsewhere_may_be_proposed(strategy:
     second = asking.ask(1)
     assert second.architecture != first.architecture
     asking.tell(second, record(second.architecture))
-    asking.forget_running(0)
-    asking.forget_running(99)
+    asking.forget_running(trial(0, first.architecture))
+    asking.forget_running(trial(99, first.architecture))
     assert asking.ask(2).architecture == first.architecture
 
 
@@ -387,3 +387,14 @@ def test_hyperband_gives_out_brackets_by_the_ledgers_numbers() -> None:
 
     assert brackets(foreign=True) == brackets(foreign=False)
     assert len({*brackets(foreign=True).values()}) == 4
+
+
+def test_what_was_withdrawn_is_not_drawn_again_under_its_number() -> None:
+    asking = guide("random")
+    found = []
+    for again in range(4):
+        found.append(asking.ask(3, again=again))
+        asking.withdraw(found[-1])
+    assert len({one.architecture.id for one in found}) == 4
+    assert guide("random").ask(3).architecture == found[0].architecture
+    assert asking.ask(3, again=2, at_random=True).architecture == found[2].architecture
