@@ -24,6 +24,7 @@ from nas.cli.spaces import space_path, spaces
 from nas.cli.stopping import INTERRUPTED, stoppable
 from nas.cli.table import table
 from nas.cli.training import tensorboard_option, train
+from nas.cli.trials import trial, trials
 from nas.errors import NasError
 
 if TYPE_CHECKING:
@@ -213,6 +214,10 @@ def finals(study: str, as_json: bool, **options: Any) -> None:
     options = {key: value for key, value in options.items() if value is not None}
     with _closing(Study(study, options["ledger"]), as_json, [f"nas report {study} --out leaderboard.html"]) as on_event:
         finals(study, on_event=on_event, **options)
+
+
+main.add_command(trials)
+main.add_command(trial)
 
 
 @main.command()

@@ -37,6 +37,17 @@ def console() -> Any:
     return Console() if sys.stdout.isatty() else Console(width=240, color_system=None)
 
 
+def show(picture: Any) -> None:
+    """Print what rich can draw; off a terminal without the spaces that fill its lines up."""
+    screen = console()
+    if sys.stdout.isatty():
+        screen.print(picture)
+        return
+    with screen.capture() as drawn:
+        screen.print(picture)
+    click.echo("\n".join(line.rstrip() for line in drawn.get().splitlines()))
+
+
 @contextmanager
 def status() -> Iterator[Callable[[str], None]]:
     """Something to hand words to that say what is under way; they are shown on a terminal, and nowhere else."""

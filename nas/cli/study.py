@@ -1,5 +1,6 @@
 """Which study is meant, for the commands that look at one: STUDY may be left out where the ledger has one alone."""
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -38,3 +39,10 @@ def the_study(ledger: "Ledger", name: str | None) -> "StudyEntry":
     names = [entry.name for entry in studies][-MOST_NAMED:]
     more = f", and {len(studies) - len(names)} older ones" if len(studies) > len(names) else ""
     raise LedgerError(f"The ledger has {len(studies)} studies; name one of them: {', '.join(names) or 'none'}{more}.")
+
+
+def with_ledger(line: str, ledger: "Ledger") -> str:
+    """`line` as it is typed for this ledger, which need not be named where it is the usual one."""
+    from nas.records import DEFAULT_URL
+
+    return line if ledger.shown == DEFAULT_URL else f"{line} --ledger {shlex.quote(ledger.shown)}"

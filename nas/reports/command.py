@@ -23,6 +23,21 @@ def commands(entry: StudyEntry, trials: Sequence[Trial]) -> tuple[str, ...]:
     return tuple(shlex.join(words) for words in lines)
 
 
+def train_command(entry: StudyEntry, trial: Trial) -> str | None:
+    """The line that trains the architecture of `trial` by itself, as it was trained there; None for a table."""
+    definition, record = entry.definition, trial.record
+    if definition["benchmark"].get("table"):
+        return None
+    named = f"{entry.name}:{trial.number}" if trial.stage == "search" else f"{entry.name}:{trial.architecture.id}"
+    words = ["nas", "train", definition["space"]["name"], named, "--on", definition["benchmark"]["name"]]
+    if record is not None:
+        words += ["--seed", str(record.seed)]
+    own = definition["benchmark"]["final_budget" if trial.stage == "final" else "budget"]
+    spent = vars(record.budget) if record is not None else own if trial.stage == "final" else definition["budget"]
+    words += _differing(spent, definition["benchmark"]["budget"])
+    return shlex.join([*words, *_recipe(definition), *_setting([trial]), *(["--test"] if trial.stage == "final" else [])])
+
+
 def finals_command(entry: StudyEntry) -> str:
     """The line that trains finalists."""
     return shlex.join(["nas", "finals", entry.name])
@@ -63,9 +78,12 @@ def _searched(definition: Mapping[str, Any]) -> list[str]:
 
 def _budget(definition: Mapping[str, Any]) -> list[str]:
     """What differs from the benchmark's own budget."""
-    own = definition["benchmark"]["budget"]
-    differing = [name for name, value in definition["budget"].items() if value != own.get(name)]
-    return [word for name in differing for word in (f"--{name}", f"{definition['budget'][name]}")]
+    return _differing(definition["budget"], definition["benchmark"]["budget"])
+
+
+def _differing(budget: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
+    differing = [name for name, value in budget.items() if value != own.get(name) and value is not None]
+    return [word for name in differing for word in (f"--{name}", f"{budget[name]}")]
 
 
 def _recipe(definition: Mapping[str, Any]) -> list[str]:
