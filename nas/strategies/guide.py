@@ -25,6 +25,7 @@ from nas.errors import StrategyError
 from nas.records import Epoch, Record, Trial
 from nas.space import Architecture, Limit, Space, size_if_counted
 from nas.strategies.choosing import ChoosingSampler
+from nas.strategies.cma_state import with_pickles, without_pickles
 from nas.strategies.distributions import distribution, suggest
 from nas.strategies.notes import DROPPED, Notes, plain
 from nas.strategies.pruning import BY_ARRIVAL, BracketsByNumber, ParetoPruner
@@ -225,7 +226,7 @@ class Guide:
         self.study.sampler = self.asked.pop(place)
         with _quiet(), _passing_limits_over() if self.strategy == "cmaes" else nullcontext():
             told = self.study.tell(proposal.trial, values, state=state, skip_if_finished=False)
-        return {"sampler": plain(told.system_attrs), **self.notes.new()}
+        return {"sampler": without_pickles(plain(told.system_attrs)), **self.notes.new()}
 
     def _place(self, proposal: Proposal) -> int:
         """Its place in the study, which stands for its number from now on."""
@@ -251,7 +252,7 @@ class Guide:
             state=state,
             values=values,
             intermediate_values=self._steps(trial.record) if reported else {},
-            system_attrs=dict(trial.proposal.get("sampler", {})),
+            system_attrs=_given(trial.proposal.get("sampler", {})),
         )
         self.notes.give(trial.proposal.get("study", {}))
 
@@ -311,6 +312,11 @@ class Guide:
     def _seed(self, number: int, again: int) -> int:
         named = f"{self.seed}:{number}:{again}" if again else f"{self.seed}:{number}"
         return int.from_bytes(hashlib.sha256(named.encode()).digest()[:4], "big")
+
+
+def _given(notes: Mapping[str, Any]) -> dict[str, Any]:
+    """What a sampler noted on a trial, as it noted it."""
+    return with_pickles(notes) if any("cma" in name for name in notes) else dict(notes)
 
 
 def _named(trial: Trial | Proposal) -> tuple[int, str]:

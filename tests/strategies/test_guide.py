@@ -461,3 +461,25 @@ def test_a_failed_candidate_is_told_as_a_broken_constraint() -> None:
     proposal = guide.ask(0)
     guide.tell(proposal, toy_record("failed", {}, (), 0, Budget(epochs=1)))
     assert guide.study.trials[0].constraints == {"failed": 1.0}
+
+
+@pytest.mark.parametrize("stop", [20, 47])
+def test_cmaes_goes_on_over_a_break_without_a_pickle(stop: int) -> None:
+    space = parse_space("""
+    name: reals
+    version: 1
+    accepts: image
+    layers: [conv: {features: {int: [8, 64], step: 8}, dropout: {real: [0, 0.5]}, rate: {real: [1e-4, 1], log: true}}]
+    """)
+
+    def score(asking: Guide, proposal: Proposal) -> Record:
+        dropout = float(proposal.architecture.choices["conv.dropout"])  # type: ignore[arg-type]
+        return toy_record("complete", {"validation_accuracy": -((dropout - 0.2) ** 2)}, (), 0, BUDGET)
+
+    def make() -> Guide:
+        return guide("cmaes", space=space)
+
+    whole = search(make, 60, evaluate=score)
+    assert sum("cma:state" in trial.proposal["sampler"] for trial in whole) > 3
+    assert not any("optimizer" in json.dumps(trial.proposal) for trial in whole)
+    assert proposals(search(make, 60, whole[:stop], evaluate=score)) == proposals(whole)
