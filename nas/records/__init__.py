@@ -1,11 +1,13 @@
 """What was tried: records of evaluations, the machine they came from, and the ledger that keeps them."""
 
 from nas.records.addresses import DEFAULT_URL, shown_url, without_password
-from nas.records.ledger import Ledger, Stage, State, StudyEntry, Trial, meaning
+from nas.records.definitions import meaning
+from nas.records.ledger import Ledger
 from nas.records.machine import Machine, commit, this_machine, usable_cores, versions
 from nas.records.record import FIGURES, SCORES, Epoch, Failure, FigureKind, Latency, Outcome, Record, Replicate, figure_kind
 from nas.records.setting import LOOKED_UP, Setting
 from nas.records.table import trials_table
+from nas.records.trials import Stage, State, StudyEntry, Trial
 
 __all__ = [
     "DEFAULT_URL",

@@ -52,12 +52,6 @@ class Database:
         """Whether it is a file."""
         return self.address.path is not None
 
-    def now(self) -> sa.ColumnElement[float]:
-        """The database's clock in seconds since 1970, by which leases count; for SQLite this host's."""
-        if self.is_sqlite:
-            return sa.literal(time.time(), sa.Double)
-        return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double)
-
     def read(self, work: Callable[[sa.Connection], T]) -> T:
         """What `work` reads, all as of one moment where it is one statement."""
         return self.run(lambda connection, _: work(connection), "BEGIN")

@@ -9,14 +9,14 @@ import secrets
 import socket
 from pathlib import Path
 from weakref import WeakValueDictionary
+from zlib import crc32
 
 
 class Holder:
     """One open ledger of one process. While it is open, what it has claimed is being worked at."""
 
     def __init__(self) -> None:
-        host = re.sub(r"\s", "_", socket.gethostname()) or "-"
-        self.name = " ".join([host, *_here(), str(os.getpid()), _started(os.getpid()) or "-", secrets.token_hex(4)])
+        self.name = " ".join([_host(), _boot(), str(os.getpid()), _started(os.getpid()) or "-", secrets.token_hex(3)])
         _open[self.name] = self
 
     def close(self) -> None:
@@ -34,24 +34,30 @@ def is_dead(name: str) -> bool:
     Of a holder elsewhere nothing is sure, and its lease counts.
     """
     words = name.split()
-    if len(words) != 6:
+    if len(words) != 5:
         return False
-    host, boot, pids, pid, start, _ = words
-    # Containers may share host name and kernel; process ids mean the same only within one name space of them.
-    if "-" in (boot, pids, start) or host != socket.gethostname() or (boot, pids) != _here() or not pid.isdecimal():
+    host, boot, pid, start, _ = words
+    if "-" in (boot, start) or (host, boot) != (_host(), _boot()) or not pid.isdecimal():
         return False
     if int(pid) == os.getpid() and start == _started(os.getpid()):
         return name not in _open
     return _started(int(pid)) != start
 
 
-def _here() -> tuple[str, str]:
-    """What tells this boot of this machine, and this name space of process ids, from others."""
+def _host() -> str:
+    return re.sub(r"\s", "_", socket.gethostname()) or "-"
+
+
+def _boot() -> str:
+    """This boot of this machine, and this name space of process ids, within which alone a process id means the same.
+
+    Containers may share kernel and host name.
+    """
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return boot, str(os.stat("/proc/self/ns/pid").st_ino)
-    except (OSError, ValueError):
-        return "-", "-"
+        boot = Path("/proc/sys/kernel/random/boot_id").read_bytes()
+        return crc32(b"%d %b" % (os.stat("/proc/self/ns/pid").st_ino, boot)).to_bytes(4).hex()
+    except OSError:
+        return "-"
 
 
 def _started(pid: int) -> str | None:

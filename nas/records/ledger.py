@@ -8,84 +8,33 @@ Several drivers may share a study. A running trial is claimed by one of them, wi
 its driver is known to be dead, another takes the trial over and raises its fence, and the first can no longer write to it.
 """
 
-import json
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from nas.errors import AtWork, LeaseLost, LedgerError, NumberTaken, did_you_mean, quote
-from nas.records import schema
+from nas.records import statements
 from nas.records.addresses import DEFAULT_URL, find_address, shown_path
 from nas.records.database import OPENING_SECONDS, Database, switch_to_wal
+from nas.records.definitions import difference, meaning, to_json
 from nas.records.holders import Holder, is_dead
-from nas.records.record import Outcome, Record
-from nas.records.schema import SCHEMA, ledgers, logs, studies, trials
-from nas.space import Architecture, Space, Value, space_from_data
+from nas.records.record import Record
+from nas.records.schema import SCHEMA, create_tables, digest, digest_of_trial, migrate, pack, study_digest, unpack
+from nas.records.trials import Stage, StudyEntry, Trial, damaged, read_record, read_study, read_trial
+from nas.space import Architecture
 
 T = TypeVar("T")
-Stage = Literal["search", "confirm", "final"]
-State = Literal["running"] | Outcome
 STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _CREATION = 4803712
 """Of the lock under which PostgreSQL makes the tables: any number that nobody else has."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudyEntry:
-    """A study as the ledger keeps it."""
-
-    id: int
-    name: str
-    definition: Mapping[str, Any]
-    """Everything that decides what its trials mean: space, benchmark, strategy, seed, limits, budget …"""
-    begun_at: str
-
-    @property
-    def space(self) -> Space:
-        """The space as it was when the study began."""
-        data = {key: value for key, value in self.definition["space"].items() if key != "digest"}
-        return space_from_data(data, self.name)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trial:
-    """One proposal and what came of it."""
-
-    id: int
-    """Of the ledger."""
-    study: str
-    stage: Stage
-    number: int
-    """Within its study and stage, counted from 0."""
-    state: State
-    architecture: Architecture
-    evaluation: str
-    """Key of what was evaluated and how; equal keys mean the same work."""
-    reused_from: int | None
-    """The trial whose Record this one took over; None where it was evaluated."""
-    begun_at: str
-    ended_at: str | None
-    proposal: Mapping[str, Any]
-    """What the strategy noted about this proposal, for going on."""
-    record: Record | None
-    holder: str | None = None
-    """The driver that works at it, or ended it; None where an older version began it."""
-    fence: int = 1
-    """Raised by each take-over; who has an older one can no longer write."""
-    attempts: int = 1
-    """How often somebody set to work at it, less those who gave it back."""
-    lease_until: float | None = None
-    """While it runs, when others may take it over, in seconds since 1970 by the database's clock; None where they may now."""
-    progress: Mapping[str, Any] = field(default_factory=dict)
-    """What its driver last told of it while it runs."""
 
 
 class Ledger:
@@ -122,7 +71,7 @@ class Ledger:
         self.read_only = self.path is not None and not create and not _is_writable(self.path)
         """Whether it lies where nothing can be written, so that it can only be looked at."""
         self.database = Database(address, read_only=self.read_only, retry_seconds=retry_seconds)
-        self._schema = SCHEMA
+        self._version = SCHEMA
         self._holder = Holder()
         try:
             self._prepare(create)
@@ -156,7 +105,7 @@ class Ledger:
             if "ledger" not in known:
                 other = "file" if self.path is not None else "database"
                 raise LedgerError(f"{self._place} is a database of something else; name another {other} with --ledger.")
-            return _known_schema(connection, self._place)
+            return _version_of(connection, self._place)
 
         found = self.database.run(look, "BEGIN", OPENING_SECONDS)
         if self.path is not None and not self.read_only:
@@ -167,7 +116,7 @@ class Ledger:
             found = self.database.write(self._create)
         if found < SCHEMA and not self.read_only and self._is_left_by_older_drivers(create):
             found = self.database.write(self._migrate)
-        self._schema = found
+        self._version = found
 
     def _is_left_by_older_drivers(self, create: bool) -> bool:
         """Whether no process of the version that locked studies is at work; it would write what this version takes for damage."""
@@ -186,15 +135,15 @@ class Ledger:
         if self.path is None:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION)))
         if not sa.inspect(connection).get_table_names():
-            schema.create(connection)
-        return _known_schema(connection, self._place)
+            create_tables(connection)
+        return _version_of(connection, self._place)
 
     def _migrate(self, connection: sa.Connection, _: bool) -> int:
         if self.path is None:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION)))
-        found = _known_schema(connection, self._place)
+        found = _version_of(connection, self._place)
         if found < SCHEMA:
-            schema.migrate(connection, found)
+            migrate(connection, found)
         return SCHEMA
 
     def close(self) -> None:
@@ -244,37 +193,29 @@ class Ledger:
         _check_name(name)
         entry = {entry.name: entry for entry in self.studies()}.get(name)
         if entry is None:
-            values = {"name": name, "definition": _json(definition), "begun_at": _now()}
+            values = {"name": name, "definition": to_json(definition), "begun_at": _now()}
 
             def work(connection: sa.Connection, _: bool) -> StudyEntry:
-                connection.execute(sa.select(ledgers.c.studies).with_for_update())  # studies are begun one after the other
-                row = connection.execute(studies.select().where(studies.c.name == name)).one_or_none()
+                connection.execute(statements.LOCK_LEDGER)
+                row = connection.execute(statements.FIND_STUDY, {"called": name}).one_or_none()
                 if row is None:
-                    connection.execute(ledgers.update().values(studies=ledgers.c.studies + 1))
-                    row = connection.execute(
-                        studies.insert().values(**values, digest=schema.study_digest(**values)).returning(studies)
-                    ).one()
-                return _study(row, SCHEMA)
+                    connection.execute(statements.COUNT_STUDY)
+                    row = connection.execute(statements.ADD_STUDY, {**values, "digest": study_digest(**values)}).one()
+                return read_study(row, SCHEMA)
 
             entry = self._write(work)
         begun, now = meaning(entry.definition), meaning(definition)
         if begun != now:
-            raise LedgerError(f"The study {name!r} was begun {_difference(begun, now)}; name another --study.")
+            raise LedgerError(f"The study {name!r} was begun {difference(begun, now)}; name another --study.")
         return entry
 
     def studies(self) -> list[StudyEntry]:
         """All studies, oldest first."""
-        number = next(column for column in schema.as_of(self._schema, ledgers) if column.name == "studies").label("known")
-        query = (
-            sa.select(number, *schema.as_of(self._schema, studies))
-            .select_from(ledgers.outerjoin(studies, sa.true()))
-            .order_by(studies.c.id)
-        )
-        rows = self.database.read(lambda connection: connection.execute(query).all())
+        rows = self._read(statements.all_studies(self._version))
         found = [row for row in rows if row.id is not None]
-        if self._schema == SCHEMA and (not rows or rows[0].known != len(found)):
-            raise _damaged("a study is missing")
-        return [_study(row, self._schema) for row in found]
+        if self._version == SCHEMA and (not rows or rows[0].known != len(found)):
+            raise damaged("a study is missing")
+        return [read_study(row, self._version) for row in found]
 
     def study(self, name: str) -> StudyEntry:
         """The study called `name`.
@@ -289,37 +230,22 @@ class Ledger:
 
     def request_stop(self, study: StudyEntry) -> None:
         """Ask all drivers of `study` to stop."""
-        query = studies.update().where(studies.c.id == study.id).values(stops=studies.c.stops + 1)
-        self._write(lambda connection, _: connection.execute(query).rowcount)
+        self._write(lambda connection, _: connection.execute(statements.ADD_STOP, {"study": study.id}).rowcount)
 
     def stops(self, study: StudyEntry) -> int:
         """How many stops of `study` were ever requested. A driver notes the number as it begins, and stops when it has grown."""
-        if self._schema < SCHEMA:
-            return 0
-        query = sa.select(studies.c.stops).where(studies.c.id == study.id)
-        return int(self.database.read(lambda connection: connection.execute(query).scalar_one()))
+        return int(self._read(statements.STOPS, study=study.id)[0].stops) if self._version == SCHEMA else 0
 
     # Trials.
 
     def trials(self, study: StudyEntry, stage: Stage | None = None) -> list[Trial]:
         """The trials of `study` (of one stage where asked), in the order of their numbers."""
-        stages = [stage] if stage is not None else list(_STAGES)
-        joined = trials.c.study_id == studies.c.id
-        if stage is not None:
-            joined &= trials.c.stage == stage
-        # One statement, which sees the sum and the trials at one moment.
-        total = sum((schema.sum_of(name) for name in stages), start=sa.literal(0)) if self._schema == SCHEMA else sa.literal(0)
-        query = (
-            sa.select(total.label("sum"), *schema.as_of(self._schema, trials))
-            .select_from(studies.outerjoin(trials, joined))
-            .where(studies.c.id == study.id)
-            .order_by(trials.c.stage, trials.c.number)
-        )
-        rows = self.database.read(lambda connection: connection.execute(query).all())
-        found = [_trial(row, study, self._schema) for row in rows if row.id is not None]
-        if self._schema == SCHEMA and (not rows or rows[0].sum != sum(row.digest for row in rows if row.id is not None)):
-            raise _damaged(f"trials of study {study.name} are missing")
-        return found
+        rows = self._read(statements.trials_of(self._version, stage), study=study.id)
+        found = [row for row in rows if row.id is not None]
+        trials = [read_trial(row, study, self._version) for row in found]
+        if self._version == SCHEMA and (not rows or rows[0].total != sum(row.digest for row in found)):
+            raise damaged(f"trials of study {study.name} are missing")
+        return trials
 
     def begin_trial(self, study: StudyEntry, stage: Stage, number: int, architecture: Architecture, evaluation: str) -> Trial:
         """Claim `architecture`, which is about to be evaluated; returns the running trial.
@@ -328,42 +254,54 @@ class Ledger:
             NumberTaken: the study has a trial of that number in that stage.
             AtWork: a driver that is alive is at the same evaluation, in this study and stage.
         """
+        trial = Trial(
+            id=0,
+            study=study.name,
+            stage=stage,
+            number=number,
+            state="running",
+            architecture=architecture,
+            evaluation=evaluation,
+            reused_from=None,
+            begun_at=_now(),
+            ended_at=None,
+            proposal={},
+            record=None,
+            holder=self.holder,
+        )
         values: dict[str, Any] = {
             "study_id": study.id,
             "stage": stage,
             "number": number,
             "state": "running",
             "architecture": architecture.id,
-            "choices": _json(architecture.choices),
+            "choices": to_json(architecture.choices),
             "evaluation": evaluation,
-            "begun_at": _now(),
-            "holder": self.holder,
+            "begun_at": trial.begun_at,
         }
-        values["digest"] = schema.trial_digest({**_NOT_ENDED, **values})
-        same = (trials.c.study_id == study.id) & (trials.c.stage == stage)
-        taken = trials.select().where(same & (trials.c.number == number))
+        values |= dict.fromkeys(("reused_from", "ended_at", "proposal", "record", "log"))
+        values |= {"digest": digest_of_trial(values), "us": self.holder, "seconds": self.lease_seconds}
 
-        def work(connection: sa.Connection, again: bool) -> Any:
-            revision = _change(connection, study, stage, values["digest"])
-            there = connection.execute(taken).one_or_none()
-            if there is not None:
-                if again and (there.holder, there.begun_at, there.digest) == (self.holder, values["begun_at"], values["digest"]):
-                    connection.rollback()
-                    return there
-                raise NumberTaken(f"The study {study.name!r} has a {stage} trial {number} already; take the next number.")
-            others = sa.select(trials.c.number, trials.c.holder, self._is_over()).where(
-                same & (trials.c.state == "running") & (trials.c.evaluation == evaluation) & (trials.c.holder != self.holder)
-            )
-            for other in connection.execute(others):
-                if not other.over and not is_dead(other.holder):
+        def work(connection: sa.Connection, again: bool) -> Trial:
+            raising = statements.RAISE_REVISION_AND_SUM[stage]
+            revision = connection.execute(raising, {"study": study.id, "difference": values["digest"]}).scalar_one()
+            for other in connection.execute(statements.AT_WORK, {"evaluation": evaluation, "us": self.holder}):
+                same = (other.study_id, other.stage) == (study.id, stage)
+                if same and other.number != number and not other.over and not is_dead(other.holder):
                     raise AtWork(
                         f"Another process is at work on the architecture {architecture.id} for the study {study.name!r}, "
                         f"as {stage} trial {other.number}."
                     )
-            insertion = trials.insert().values(**values, revision=revision, lease_until=self._lease())
-            return connection.execute(insertion.returning(trials)).one()
+            begun = connection.execute(statements.BEGIN[connection.dialect.name], {**values, "revision": revision}).one_or_none()
+            if begun is None:
+                begun = connection.execute(statements.AT_NUMBER, {"study": study.id, "stage": stage, "number": number}).one()
+                connection.rollback()
+                ours = (begun.holder, begun.digest) == (self.holder, values["digest"])
+                if not again or not ours:  # else it was begun, and the answer lost
+                    raise NumberTaken(f"The study {study.name!r} has a {stage} trial {number} already; take the next number.")
+            return replace(trial, id=begun.id, lease_until=begun.lease_until)
 
-        return _trial(self._write(work), study, SCHEMA)
+        return self._write(work)
 
     def end_trial(
         self,
@@ -393,67 +331,74 @@ class Ledger:
             "state": ended.state,
             "evaluation": ended.evaluation,
             "ended_at": ended.ended_at,
-            "record": _json(record.to_data()),
+            "record": to_json(record.to_data()),
             "reused_from": reused_from,
-            "proposal": _json(ended.proposal),
-            "log": schema.digest([log]) if log else None,
+            "proposal": to_json(ended.proposal),
+            "log": digest([log]) if log else None,
         }
 
         def work(connection: sa.Connection, again: bool) -> None:
-            before = connection.execute(
-                sa.select(trials, studies.c.id.label("of")).join(studies).where(trials.c.id == trial.id)
-            ).one_or_none()
+            before = connection.execute(statements.BEFORE_END, {"trial": trial.id}).one_or_none()
             if before is None:
                 raise _lost(trial)
-            digest = schema.trial_digest({**before._mapping, **values})
+            mark = digest_of_trial({**before._mapping, **values})
             if before.fence != trial.fence or before.state != "running":
-                if again and before.fence == trial.fence and before.digest == digest:
+                if again and before.fence == trial.fence and before.digest == mark:
                     return  # it was written, and the answer lost
                 raise _lost(trial)
-            # Under the study's lock, where nobody can take the trial over between this and the end.
-            revision = _change(connection, before.of, trial.stage, digest - before.digest)
-            query = trials.update().where(trials.c.id == trial.id, trials.c.fence == trial.fence, trials.c.state == "running")
-            query = query.values(**values, digest=digest, revision=revision, lease_until=None, progress=None)
-            if not connection.execute(query).rowcount:
+            raising = statements.RAISE_REVISION_AND_SUM[trial.stage]
+            raised = {"study": before.study_id, "difference": mark - before.digest}
+            revision = connection.execute(raising, raised).scalar_one()
+            new = {f"new_{name}": value for name, value in {**values, "digest": mark, "revision": revision}.items()}
+            # From here on nobody takes it over, but somebody may have done so up to here.
+            if not connection.execute(statements.END, {**_claim(trial), **new}).rowcount:
                 raise _lost(trial)
             if log:
-                connection.execute(logs.insert().values(trial_id=trial.id, text=schema.pack(log)))
+                connection.execute(statements.ADD_LOG, {"trial": trial.id, "packed": pack(log)})
 
         self._write(work)
         return ended
 
+    def note(self, trial: Trial, proposal: Mapping[str, Any]) -> Trial:
+        """Keep what the strategy noted about `trial`, which has ended; returns it with the note.
+
+        Raises:
+            LeaseLost: another driver took it over before it had ended.
+        """
+        told = to_json(proposal)
+
+        def work(connection: sa.Connection, _: bool) -> None:
+            before = connection.execute(statements.BEFORE_END, {"trial": trial.id}).one_or_none()
+            if before is None or before.fence != trial.fence:
+                raise _lost(trial)
+            mark = digest_of_trial({**before._mapping, "proposal": told})
+            raised = {"study": before.study_id, "difference": mark - before.digest}
+            revision = connection.execute(statements.RAISE_REVISION_AND_SUM[trial.stage], raised).scalar_one()
+            new = {"new_proposal": told, "new_digest": mark, "new_revision": revision}
+            connection.execute(statements.NOTE, {"trial": trial.id, **new})
+
+        self._write(work)
+        return replace(trial, proposal=proposal)
+
     def renew(self, running: Iterable[Trial], progress: Mapping[int, Mapping[str, Any]] | None = None) -> set[int]:
         """Claim these trials for another while, and note the progress of some, by id; returns the ids of those that are lost."""
         wanted = sorted(running, key=lambda trial: trial.id)  # in one order, so that two drivers never wait for each other
-        notes = {trial_id: _json(note) for trial_id, note in (progress or {}).items()}
+        notes = {trial_id: to_json(note) for trial_id, note in (progress or {}).items()}
 
         def work(connection: sa.Connection, _: bool) -> set[int]:
             lost = set()
             for trial in wanted:
-                ours = (trials.c.id == trial.id) & (trials.c.fence == trial.fence)
-                values: dict[str, Any] = {"lease_until": self._lease()}
+                values = {**_claim(trial), "seconds": self.lease_seconds}
                 if trial.id in notes:
-                    values["progress"] = notes[trial.id]
-                held = ours & (trials.c.state == "running") & trials.c.lease_until.is_not(None)
-                renewed = connection.execute(trials.update().where(held).values(values)).rowcount
+                    done = connection.execute(statements.RENEW_AND_TELL, {**values, "told": notes[trial.id]})
+                else:
+                    done = connection.execute(statements.RENEW, values)
                 # One that has ended since, or was given back, is not lost.
-                if not renewed and connection.execute(sa.select(trials.c.id).where(ours)).one_or_none() is None:
+                if not done.rowcount and connection.execute(statements.HOLDS, _claim(trial)).one_or_none() is None:
                     lost.add(trial.id)
             return lost
 
         return self._write(work) if wanted else set()
-
-    def give_back(self, running: Collection[Trial]) -> None:
-        """Work no longer at these trials; any driver may take them over at once."""
-        wanted = sorted(running, key=lambda trial: trial.id)
-
-        def work(connection: sa.Connection, _: bool) -> None:
-            for trial in wanted:
-                held = (trials.c.id == trial.id) & (trials.c.fence == trial.fence) & (trials.c.state == "running")
-                connection.execute(trials.update().where(held).values(lease_until=None))
-
-        if wanted:
-            self._write(work)
 
     def retry(self, trial: Trial) -> Trial:
         """Begin `trial`, whose worker died, once more under the same claim: one attempt more, and a new lease.
@@ -461,117 +406,88 @@ class Ledger:
         Raises:
             LeaseLost: another driver took it over, or it has ended.
         """
-        held = (trials.c.id == trial.id) & (trials.c.fence == trial.fence) & (trials.c.state == "running")
+        values = {**_claim(trial), "attempt": trial.attempts + 1, "seconds": self.lease_seconds}
 
         def work(connection: sa.Connection, _: bool) -> Trial:
-            values = {"attempts": trial.attempts + 1, "lease_until": self._lease(), "progress": None}
-            query = trials.update().where(held).values(values).returning(trials.c.attempts, trials.c.lease_until)
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(statements.RETRY, values).one_or_none()
             if row is None:
                 raise _lost(trial)
             return replace(trial, attempts=row.attempts, lease_until=row.lease_until, progress={})
 
         return self._write(work)
 
-    def take_over(self, study: StudyEntry) -> list[Trial]:
+    def give_back(self, running: Collection[Trial]) -> None:
+        """Work no longer at these trials; any driver may take them over at once."""
+        wanted = sorted(running, key=lambda trial: trial.id)
+
+        def work(connection: sa.Connection, _: bool) -> None:
+            for trial in wanted:
+                connection.execute(statements.GIVE_BACK, _claim(trial))
+
+        if wanted:
+            self._write(work)
+
+    def running(self, study: StudyEntry) -> list[Trial]:
+        """The trials of `study` that have not ended, with what their drivers last told of them."""
+        if self._version < SCHEMA:
+            return [trial for trial in self.trials(study) if trial.state == "running"]
+        return [read_trial(row, study, SCHEMA) for row in self._read(statements.RUNNING, study=study.id)]
+
+    def take_over(self, study: StudyEntry, stages: Collection[Stage] = ("search", "confirm", "final")) -> list[Trial]:
         """The running trials of `study` that nobody works at any more, in the order of their numbers; now this driver does.
 
         Nobody works at what was given back or left by an older version, at what a driver has that is known to be dead, and at
         what has a lease that is over.
         """
-        query = (
-            sa.select(trials, self._is_over())
-            .where(trials.c.study_id == study.id, trials.c.state == "running")
-            .order_by(trials.c.stage, trials.c.number)
-        )
-        if self._schema < SCHEMA or not any(map(self._may_take, self.database.read(lambda c: c.execute(query).all()))):
+        running = [] if self._version < SCHEMA else self._read(statements.RUNNING, study=study.id)
+        if not any(row.stage in stages and self._may_take(row) for row in running):
             return []
         taken: dict[int, int] = {}
-        """Id → fence of what an earlier turn took, whose answer may have been lost."""
+        """Id → fence of what an earlier turn took, whose answer was lost."""
 
         def work(connection: sa.Connection, again: bool) -> list[Any]:
-            revision = _change(connection, study)
+            revision = connection.execute(statements.RAISE_REVISION, {"study": study.id}).scalar_one()
             rows = []
-            for row in connection.execute(query.with_only_columns(trials, self._is_over())).all():
+            for row in connection.execute(statements.RUNNING, {"study": study.id}).all():
                 if again and row.holder == self.holder and taken.get(row.id) == row.fence:
                     rows.append(row)
-                    continue
-                if not self._may_take(row):
-                    continue
-                values = {
-                    "holder": self.holder,
-                    "fence": row.fence + 1,
-                    "attempts": row.attempts + (row.lease_until is not None),
-                    "lease_until": self._lease(),
-                    "progress": None,
-                    "revision": revision,
-                }
-                taken[row.id] = row.fence + 1
-                rows.append(
-                    connection.execute(trials.update().where(trials.c.id == row.id).values(values).returning(trials)).one()
-                )
+                elif row.stage in stages and self._may_take(row):
+                    taken[row.id] = row.fence + 1
+                    values = {"trial": row.id, "us": self.holder, "seconds": self.lease_seconds, "new_revision": revision}
+                    rows.append(connection.execute(statements.TAKE, values).one())
             return rows
 
-        return [_trial(row, study, SCHEMA) for row in self._write(work)]
+        return [read_trial(row, study, SCHEMA) for row in self._write(work)]
 
     def changes(self, study: StudyEntry, after: int) -> tuple[int, list[Trial]]:
         """The study's revision now, and the trials that other drivers began, ended or took over after revision `after`."""
-        seen = sa.select(studies.c.revision).where(studies.c.id == study.id)
-        if self._schema < SCHEMA or self.database.read(lambda c: c.execute(seen).scalar_one()) == after:
+        if self._version < SCHEMA or self._read(statements.REVISION, study=study.id)[0].revision == after:
             return after, []
-        changed = (
-            (trials.c.study_id == studies.c.id)
-            & (trials.c.revision > after)
-            & (trials.c.holder.is_(None) | (trials.c.holder != self.holder))
-        )
-        query = (
-            sa.select(studies.c.revision.label("now"), trials)
-            .select_from(studies.outerjoin(trials, changed))
-            .where(studies.c.id == study.id)
-            .order_by(trials.c.revision, trials.c.id)
-        )
-        rows = self.database.read(lambda connection: connection.execute(query).all())
-        return int(rows[0].now), [_trial(row, study, SCHEMA) for row in rows if row.id is not None]
+        rows = self._read(statements.CHANGED, study=study.id, after=after, us=self.holder)
+        return int(rows[0].latest), [read_trial(row, study, SCHEMA) for row in rows if row.id is not None]
 
     def log(self, trial: Trial) -> str:
         """What `trial` printed and what befell it, as `end_trial` was given it; empty where nothing was kept."""
-        if self._schema < SCHEMA:
+        if self._version < SCHEMA:
             return ""
-        query = sa.select(trials.c.log, logs.c.text).select_from(trials.outerjoin(logs)).where(trials.c.id == trial.id)
-        row = self.database.read(lambda connection: connection.execute(query).one())
-        if row.log is None:
-            return ""
+        (row,) = self._read(statements.FIND_LOG, trial=trial.id)
         try:
-            return schema.unpack(row.text, row.log)
+            return unpack(row.text, row.log) if row.log is not None else ""
         except ValueError:
-            raise _damaged(f"the log of {_title(trial)} is not as it was written") from None
+            raise damaged(f"the log of {trial.title} is not as it was written") from None
 
     def find(self, evaluation: str) -> tuple[int, Record] | None:
         """The first trial, of any study, that did the work called `evaluation` to its end, and its Record; None if nobody did."""
-        query = (
-            sa.select(*schema.as_of(self._schema, trials))
-            .where(trials.c.evaluation == evaluation, trials.c.state == "complete", trials.c.reused_from.is_(None))
-            .order_by(trials.c.id)
-            .limit(1)
-        )
-        row = self.database.read(lambda connection: connection.execute(query).one_or_none())
-        if row is None:
-            return None
-        _check(row, f"trial {row.id}", self._schema)
-        return row.id, Record.from_data(_read(row.record, f"trial {row.id}"))
+        rows = self._read(statements.first_complete(self._version), evaluation=evaluation)
+        return (rows[0].id, read_record(rows[0], self._version)) if rows else None
+
+    def _read(self, query: sa.Select[Any], **values: Any) -> Sequence[Any]:
+        return self.database.read(lambda connection: connection.execute(query, values).all())
 
     def _write(self, work: Callable[[sa.Connection, bool], T]) -> T:
-        if self._schema < SCHEMA:
+        if self._version < SCHEMA:
             raise LedgerError(f"{self._place} is of an older version and cannot be changed now; it can only be read.")
         return self.database.write(work)
-
-    def _lease(self) -> sa.ColumnElement[float]:
-        return self.database.now() + self.lease_seconds
-
-    def _is_over(self) -> sa.ColumnElement[bool]:
-        """Whether nobody has a trial by lease."""
-        lapsed = trials.c.lease_until.is_(None) | (trials.c.lease_until < self.database.now())
-        return sa.case((lapsed, 1), else_=0).label("over")
 
     def _may_take(self, row: Any) -> bool:
         if row.lease_until is None or row.holder is None:
@@ -579,17 +495,12 @@ class Ledger:
         return row.holder != self.holder and (bool(row.over) or is_dead(row.holder))
 
 
-_STAGES: tuple[Stage, ...] = ("search", "confirm", "final")
-_NOT_ENDED = dict.fromkeys(("reused_from", "ended_at", "proposal", "record", "log"))
+def _claim(trial: Trial) -> dict[str, int]:
+    return {"trial": trial.id, "held": trial.fence}
 
 
-def _change(connection: sa.Connection, study: StudyEntry | int, stage: Stage | None = None, difference: int = 0) -> int:
-    """The revision of a change to the trials of `study`, which nobody else changes until the transaction is over."""
-    values: dict[str, Any] = {"revision": studies.c.revision + 1}
-    if stage is not None:
-        values[schema.sum_of(stage).name] = schema.sum_of(stage) + difference
-    query = studies.update().where(studies.c.id == (study if isinstance(study, int) else study.id)).values(values)
-    return int(connection.execute(query.returning(studies.c.revision)).scalar_one())
+def _lost(trial: Trial) -> LeaseLost:
+    return LeaseLost(f"The {trial.title} was taken over or ended by another process; what came of it here is left aside.")
 
 
 def _check_path(path: Path, place: str, *, create: bool) -> None:
@@ -606,8 +517,8 @@ def _is_writable(path: Path) -> bool:
     return os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
 
 
-def _known_schema(connection: sa.Connection, place: str) -> int:
-    found = connection.execute(sa.select(ledgers.c.schema)).scalar()
+def _version_of(connection: sa.Connection, place: str) -> int:
+    found = connection.execute(statements.FIND_VERSION).scalar()
     if not isinstance(found, int) or not 1 <= found <= SCHEMA:
         raise LedgerError(f"{place} has schema {found}, this version reads {SCHEMA}; install the version that wrote it.")
     return found
@@ -620,100 +531,3 @@ def _check_name(name: str) -> None:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _json(value: Any) -> str:
-    data = dict(value) if isinstance(value, Mapping) else value
-    return json.dumps(data, separators=(",", ":"), allow_nan=False)  # ASCII: a message may hold what UTF-8 cannot
-
-
-def _read(text: str, place: str) -> Any:
-    """The JSON that a row keeps; `place` is what a message calls the row."""
-    try:
-        return json.loads(text)
-    except (TypeError, ValueError) as error:
-        raise _damaged(f"{place} holds no JSON") from error
-
-
-def _damaged(what: str) -> LedgerError:
-    return LedgerError(f"The ledger is damaged: {what}; restore it from a copy.")
-
-
-def _lost(trial: Trial) -> LeaseLost:
-    return LeaseLost(f"The {_title(trial)} was taken over or ended by another process; what came of it here is left aside.")
-
-
-def _title(trial: Trial) -> str:
-    return f"{trial.stage} trial {trial.number} of study {trial.study}"
-
-
-def _check(row: Any, place: str, schema_of_row: int) -> None:
-    if schema_of_row == SCHEMA and row.digest != schema.trial_digest(row):
-        raise _damaged(f"{place} is not as it was written")
-
-
-def _study(row: Any, schema_of_row: int) -> StudyEntry:
-    if schema_of_row == SCHEMA and row.digest != schema.study_digest(row.name, row.definition, row.begun_at):
-        raise _damaged(f"study {quote(row.name)} is not as it was written")
-    definition = _read(row.definition, f"study {row.name}")
-    return StudyEntry(id=row.id, name=row.name, definition=definition, begun_at=row.begun_at)
-
-
-def _trial(row: Any, study: StudyEntry, schema_of_row: int) -> Trial:
-    place = f"{row.stage} trial {row.number} of study {study.name}"
-    _check(row, place, schema_of_row)
-    choices: dict[str, Value] = _read(row.choices, place)
-    space: Mapping[str, Any] = study.definition["space"]
-    return Trial(
-        id=row.id,
-        study=study.name,
-        stage=row.stage,
-        number=row.number,
-        state=row.state,
-        architecture=Architecture(space["name"], space["version"], choices),
-        evaluation=row.evaluation,
-        reused_from=row.reused_from,
-        begun_at=row.begun_at,
-        ended_at=row.ended_at,
-        proposal=_read(row.proposal, place) if row.proposal else {},
-        record=Record.from_data(_read(row.record, place)) if row.record else None,
-        holder=row.holder,
-        fence=row.fence,
-        attempts=row.attempts,
-        lease_until=row.lease_until,
-        progress=_read(row.progress, place) if row.progress else {},
-    )
-
-
-_PROSE = {"summary", "source", "licence", "floor", "task"}
-"""What a space or a benchmark says of itself; mending a word of it makes no other study."""
-
-
-def meaning(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides about a study's trials, of all that its definition says, as JSON gives it back."""
-    data: dict[str, Any] = json.loads(_json(definition))
-    for part in ("space", "benchmark"):
-        if isinstance(data.get(part), dict):
-            data[part] = {key: value for key, value in data[part].items() if key not in _PROSE}
-    return data
-
-
-def _difference(begun: Mapping[str, Any], fresh: Mapping[str, Any]) -> str:
-    """What differs first between two definitions, in words."""
-    for key in [*begun, *fresh]:
-        if begun.get(key) != fresh.get(key):
-            if key in {"space", "benchmark"}:
-                then, today = (f"{side[key]['name']} version {side[key]['version']}" for side in (begun, fresh))
-                if then == today:
-                    return f"with another declaration of the {key} {then}"
-                return f"with the {key} {then}, now it is {today}"
-            return f"with {key} {_words(begun.get(key))}, now it is {_words(fresh.get(key))}"
-    return "with the same definition"
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(_words(item) for item in value) or "none"
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_words(item)}" for key, item in value.items() if item is not None) or "none"
-    return "none" if value is None else str(value)

@@ -10,7 +10,7 @@ digests, so that a row that is changed, missing or twice there is told from what
 """
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -58,19 +58,20 @@ trials = sa.Table(
     sa.Column("ended_at", sa.String(32)),
     sa.Column("proposal", sa.Text),
     sa.Column("record", sa.Text),
+    sa.Column("log", sa.BigInteger),
     sa.Column("holder", sa.Text),
     sa.Column("fence", sa.Integer, nullable=False, server_default="1"),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="1"),
     sa.Column("lease_until", sa.Double),
     sa.Column("progress", sa.Text),
-    sa.Column("log", sa.BigInteger),
     sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("digest", sa.BigInteger, nullable=False, server_default="0"),
     sa.UniqueConstraint("study_id", "stage", "number"),
 )
 sa.Index("trials_by_revision", trials.c.study_id, trials.c.revision)
-_running = trials.c.state == "running"
-sa.Index("trials_running", trials.c.study_id, sqlite_where=_running, postgresql_where=_running)
+running = trials.c.state == sa.literal_column("'running'")
+"""Written out, since SQLite takes the index of few rows below only where it need not look into a parameter."""
+sa.Index("trials_running", trials.c.study_id, sqlite_where=running, postgresql_where=running)
 logs = sa.Table(
     "logs",
     metadata,
@@ -78,14 +79,12 @@ logs = sa.Table(
     sa.Column("text", sa.LargeBinary, nullable=False),
 )
 
-_WHAT_A_TRIAL_SAYS = (
-    *("study_id", "stage", "number", "state", "architecture", "choices", "evaluation", "reused_from", "begun_at", "ended_at"),
-    *("proposal", "record", "log"),
-)
+_SAYS = [column.name for column in trials.c][1:14]
+"""The columns that say what a trial was and what came of it, in the table's order after its id."""
 _COLUMNS_OF_SCHEMA_1 = {
     "ledger": {"schema"},
     "studies": {"id", "name", "definition", "begun_at"},
-    "trials": {"id", *_WHAT_A_TRIAL_SAYS} - {"log"},
+    "trials": {"id", *_SAYS} - {"log"},
 }
 
 
@@ -96,14 +95,18 @@ def sum_of(stage: str) -> Any:
 
 def digest(values: Iterable[Any]) -> int:
     """A number of 40 bits that tells these values from others; a sum of millions of them fits a database's integer."""
-    text = "\x1f".join("" if value is None else str(value) for value in values)
+    text = "\x1f".join(map(str, values))
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=5).digest())
 
 
 def trial_digest(row: Any) -> int:
-    """Of a trial's row, or of a mapping with the same names."""
-    values = row if isinstance(row, dict) else row._mapping
-    return digest([values[name] for name in _WHAT_A_TRIAL_SAYS])
+    """Of a row whose first columns are those of the table of trials, in their order."""
+    return digest(row[1:14])
+
+
+def digest_of_trial(values: Mapping[str, Any]) -> int:
+    """Of a trial whose row says these values by name, and nothing else."""
+    return digest(values.get(name) for name in _SAYS)
 
 
 def study_digest(name: str, definition: str, begun_at: str) -> int:
@@ -135,16 +138,15 @@ def as_of(schema: int, table: sa.Table) -> list[sa.ColumnElement[Any]]:
     """The columns of `table`, to be read from tables of an older version too: what that lacks is 1 or nothing."""
     if schema == SCHEMA:
         return list(table.c)
-    ones = {"fence", "attempts"}
     known = _COLUMNS_OF_SCHEMA_1[table.name]
-    return [column if column.name in known else _lacking(column, ones) for column in table.c]
+    return [column if column.name in known else _lacking(column) for column in table.c]
 
 
-def _lacking(column: sa.Column[Any], ones: set[str]) -> sa.ColumnElement[Any]:
-    return (sa.literal(1) if column.name in ones else sa.null()).label(column.name)
+def _lacking(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    return (sa.literal(1) if column.name in {"fence", "attempts"} else sa.null()).label(column.name)
 
 
-def create(connection: sa.Connection) -> None:
+def create_tables(connection: sa.Connection) -> None:
     """Make the tables, in the transaction under way."""
     metadata.create_all(connection, checkfirst=False)
     connection.execute(ledgers.insert().values(schema=SCHEMA, studies=0))

@@ -6,7 +6,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from nas.records.ledger import Trial
+from nas.records.trials import Trial
 
 if TYPE_CHECKING:
     import pandas as pd

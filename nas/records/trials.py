@@ -1,0 +1,145 @@
+"""A study and a trial as the ledger keeps them, read from its rows; a row that is not as it was written is refused."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from nas.errors import LedgerError, quote
+from nas.records import schema
+from nas.records.record import Outcome, Record
+from nas.records.schema import SCHEMA
+from nas.space import Architecture, Space, Value, space_from_data
+
+Stage = Literal["search", "confirm", "final"]
+State = Literal["running"] | Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyEntry:
+    """A study as the ledger keeps it."""
+
+    id: int
+    name: str
+    definition: Mapping[str, Any]
+    """Everything that decides what its trials mean: space, benchmark, strategy, seed, limits, budget …"""
+    begun_at: str
+
+    @property
+    def space(self) -> Space:
+        """The space as it was when the study began."""
+        data = {key: value for key, value in self.definition["space"].items() if key != "digest"}
+        return space_from_data(data, self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One proposal and what came of it."""
+
+    id: int
+    """Of the ledger."""
+    study: str
+    stage: Stage
+    number: int
+    """Within its study and stage, counted from 0."""
+    state: State
+    architecture: Architecture
+    evaluation: str
+    """Key of what was evaluated and how; equal keys mean the same work."""
+    reused_from: int | None
+    """The trial whose Record this one took over; None where it was evaluated."""
+    begun_at: str
+    ended_at: str | None
+    proposal: Mapping[str, Any]
+    """What the strategy noted about this proposal, for going on."""
+    record: Record | None
+    holder: str | None = None
+    """The driver that works at it, or ended it; None where an older version began it."""
+    fence: int = 1
+    """Raised by each take-over; who has an older one can no longer write."""
+    attempts: int = 1
+    """How often somebody set to work at it, less those who gave it back."""
+    lease_until: float | None = None
+    """While it runs, when others may take it over, in seconds since 1970 by the database's clock; None where they may now."""
+    progress: Mapping[str, Any] = field(default_factory=dict)
+    """What its driver last told of it while it runs."""
+
+    @property
+    def title(self) -> str:
+        """What a message calls it."""
+        return f"{self.stage} trial {self.number} of study {self.study}"
+
+
+def read_study(row: Any, version: int) -> StudyEntry:
+    """The study of a row that was read from tables of that version.
+
+    Raises:
+        LedgerError: it is not as it was written.
+    """
+    if version == SCHEMA and row.digest != schema.study_digest(row.name, row.definition, row.begun_at):
+        raise damaged(f"study {quote(row.name)} is not as it was written")
+    definition = _json(row.definition, f"study {row.name}")
+    return StudyEntry(id=row.id, name=row.name, definition=definition, begun_at=row.begun_at)
+
+
+def read_trial(row: Any, study: StudyEntry, version: int) -> Trial:
+    """The trial of a row that was read from tables of that version, its columns first and in the table's order.
+
+    Raises:
+        LedgerError: it is not as it was written.
+    """
+    place = f"{row.stage} trial {row.number} of study {study.name}"
+    if version == SCHEMA and row.digest != schema.trial_digest(row):
+        raise damaged(f"{place} is not as it was written")
+    choices: dict[str, Value] = _json(row.choices, place)
+    space: Mapping[str, Any] = study.definition["space"]
+    return Trial(
+        id=row.id,
+        study=study.name,
+        stage=row.stage,
+        number=row.number,
+        state=row.state,
+        architecture=Architecture(space["name"], space["version"], choices),
+        evaluation=row.evaluation,
+        reused_from=row.reused_from,
+        begun_at=row.begun_at,
+        ended_at=row.ended_at,
+        proposal=_json(row.proposal, place) if row.proposal else {},
+        record=_record(row.record, place) if row.record else None,
+        holder=row.holder,
+        fence=row.fence,
+        attempts=row.attempts,
+        lease_until=row.lease_until,
+        progress=_json(row.progress, place) if row.progress else {},
+    )
+
+
+def read_record(row: Any, version: int) -> Record:
+    """The Record alone of a finished trial's row.
+
+    Raises:
+        LedgerError: it is not as it was written.
+    """
+    if version == SCHEMA and row.digest != schema.trial_digest(row):
+        raise damaged(f"trial {row.id} is not as it was written")
+    return _record(row.record, f"trial {row.id}")
+
+
+def damaged(what: str) -> LedgerError:
+    """The error that says so."""
+    return LedgerError(f"The ledger is damaged: {what}; restore it from a copy.")
+
+
+def _record(text: str, place: str) -> Record:
+    try:
+        return Record.from_data(_json(text, place))
+    except (KeyError, TypeError) as error:
+        raise LedgerError(f"The record of {place} cannot be read; install the version that wrote it.") from error
+
+
+def _json(text: str, place: str) -> Any:
+    """The JSON that a row keeps; `place` is what a message calls the row."""
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError) as error:
+        raise damaged(f"{place} holds no JSON") from error
