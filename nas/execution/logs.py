@@ -12,18 +12,22 @@ from pathlib import Path
 ENTRY = 48
 """Bytes that an entry counts for beside its text."""
 
+LONGEST = 2048
+"""Bytes of an entry's text in the part that is thrown away from its beginning, so that little goes at once."""
+
+SOON = 1.0
+"""Seconds within which what is printed joins the entry before."""
+
 
 class Log:
     """Keeps the first quarter of `most` bytes, and the last three."""
 
     def __init__(self, most: int = 64 * 1024) -> None:
         self.begun = time.monotonic()
-        self._room = most // 4
-        """Left at the head."""
-        self._most_tail = most - self._room
-        self._head: list[tuple[float, str, str]] = []
-        self._tail: deque[tuple[float, str, str, int]] = deque()
-        self._tail_bytes = 0
+        self._head = _Part(most // 4)
+        self._tail = _Part(most - most // 4)
+        self._full = False
+        """Whether the head is."""
         self._dropped = 0
         self._decoders = {stream: codecs.getincrementaldecoder("utf-8")("replace") for stream in ("stdout", "stderr")}
         self._home = str(Path.home())
@@ -41,37 +45,62 @@ class Log:
         if len(self._home) > 1:  # logs are shared, and a path names a person
             text = text.replace(self._home, "~")
         seconds = round(time.monotonic() - self.begun, 3)
-        size = len(text.encode()) + ENTRY
-        if self._room and not self._tail:
-            if size <= self._room:
-                self._head.append((seconds, stream, text))
-                self._room -= size
-                return
-            fits = max(0, self._room - ENTRY)
-            self._room = 0
-            if fits:
-                self._head.append((seconds, stream, text[:fits]))
-                text = text[fits:]
-                size = len(text.encode()) + ENTRY
-        if size > self._most_tail:
-            kept = text[-(self._most_tail - ENTRY) // 4 :] if len(text) * 4 > self._most_tail else text
-            self._dropped += size - len(kept.encode()) - ENTRY
-            text, size = kept, len(kept.encode()) + ENTRY
-        self._tail.append((seconds, stream, text, size))
-        self._tail_bytes += size
-        while self._tail_bytes > self._most_tail:
-            *_, old, gone = self._tail.popleft()
-            self._tail_bytes -= gone
-            self._dropped += len(old.encode())
+        data = text.encode()
+        if not self._full:
+            fits = len(data) if len(data) <= self._head.room else max(0, self._head.room)
+            self._full = fits < len(data)
+            self._head.add(seconds, stream, data[:fits])
+            data = data[fits:]
+        if len(data) > self._tail.most:
+            self._dropped += len(data) - self._tail.most
+            data = data[-self._tail.most :]
+        for begin in range(0, len(data), LONGEST):
+            self._tail.add(seconds, stream, data[begin : begin + LONGEST], LONGEST)
+        while self._tail.room < 0:
+            self._dropped += self._tail.drop()
 
     def text(self) -> str:
         """The log so far."""
-        entries = list(self._head)
+        lines = self._head.lines()
         if self._dropped:
-            seconds = self._tail[0][0] if self._tail else 0.0
-            entries.append((seconds, "event", f"{self._dropped:,} bytes of output are left out here."))
-        entries += [(seconds, stream, text) for seconds, stream, text, _ in self._tail]
-        return "".join(entry(*one) for one in entries)
+            lines.append(entry(self._tail.begun, "event", f"{self._dropped:,} bytes of output are left out here."))
+        return "".join(lines + self._tail.lines())
+
+
+class _Part:
+    """Entries of at most so many bytes."""
+
+    def __init__(self, most: int) -> None:
+        self.most = self.room = most
+        self.entries: deque[tuple[float, str, bytearray]] = deque()
+
+    @property
+    def begun(self) -> float:
+        """When its first entry was."""
+        return self.entries[0][0] if self.entries else 0.0
+
+    def add(self, seconds: float, stream: str, data: bytes, longest: int = 2**30) -> None:
+        """One more entry, or more of the last."""
+        if not data:
+            return
+        if self.entries and stream != "event":
+            then, last, kept = self.entries[-1]
+            if last == stream and seconds - then < SOON and len(kept) + len(data) <= longest:
+                kept += data
+                self.room -= len(data)
+                return
+        self.entries.append((seconds, stream, bytearray(data)))
+        self.room -= len(data) + ENTRY
+
+    def drop(self) -> int:
+        """Throw the first entry away; returns the bytes of its text."""
+        *_, data = self.entries.popleft()
+        self.room += len(data) + ENTRY
+        return len(data)
+
+    def lines(self) -> list[str]:
+        """As they are written; a letter that was cut in two is left out."""
+        return [entry(seconds, stream, data.decode(errors="ignore")) for seconds, stream, data in self.entries]
 
 
 def entry(seconds: float, stream: str, text: str) -> str:

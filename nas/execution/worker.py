@@ -307,6 +307,7 @@ class _Attempt:
 
     def end(self) -> dict[str, Any]:
         """End it and all that it started; returns what the driver is told."""
+        left = len(descendants(os.getpid())) - 1
         for _ in range(2):  # what it told and printed last: as far as it came, then, of the dead, all that is left
             for listen in list(self.listened.values()):
                 listen()
@@ -316,7 +317,8 @@ class _Attempt:
                     os.kill(self.pid, signal.SIGKILL)
                 self.status = os.waitpid(self.pid, 0)[1]
         seconds = time.monotonic() - self.begun
-        if left := end_descendants():
+        end_descendants()
+        if left > 0:
             self.log.event(f"{left} process{'es' * (left != 1)} that it left {'were' if left != 1 else 'was'} ended.")
         told = self._told(seconds)
         for number in list(self.listened):
