@@ -1,8 +1,13 @@
 """Nothing a test does reaches the user's own ledger, and torch has one thread: figures do not depend on who else is at work."""
 
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from postgres import Server
 
 os.environ["OMP_NUM_THREADS"] = "1"  # read as torch is loaded, here and in the processes that tests start
 
@@ -10,3 +15,23 @@ os.environ["OMP_NUM_THREADS"] = "1"  # read as torch is loaded, here and in the 
 @pytest.fixture(autouse=True)
 def _own_ledger(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     monkeypatch.setenv("NAS_LEDGER", f"sqlite:///{tmp_path_factory.mktemp('ledger')}/nas.sqlite")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> "Iterator[Server]":
+    """A PostgreSQL server that tests may stop and start; see `postgres`."""
+    pytest.importorskip("psycopg")
+    from postgres import NoServer, a_server
+
+    try:
+        with a_server() as server:
+            yield server
+    except NoServer as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+def postgres_url(postgres_server: "Server") -> Iterator[str]:
+    """A fresh PostgreSQL database, as a ledger is given it."""
+    with postgres_server.database() as url:
+        yield url

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,11 +15,6 @@ from nas.records import Ledger, Record, StudyEntry, Trial
 DEFINITION = {"space": {"name": "toy", "version": 1}}
 SHALLOW = TOY.architecture({"width": 8, "stem.kernel": 3, "block.times": 0})
 DEEP = TOY.architecture({"width": 16, "stem.kernel": 5, "block.times": 1, "block.0.kind": "conv"})
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/nas.sqlite"
 
 
 @pytest.fixture
