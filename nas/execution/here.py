@@ -28,6 +28,10 @@ class Here:
         """How many jobs could start now."""
         return int(self.job is None)
 
+    def ready(self) -> None:
+        """Make what evaluates."""
+        self._evaluate = self._evaluate or self.make()
+
     def start(self, job: Job) -> None:
         """Keep `job` for the next `wait`."""
         assert self.job is None, "there is a free slot"  # noqa: S101 - the caller's part
@@ -40,7 +44,8 @@ class Here:
             return []
         job = self.job
         try:
-            self._evaluate = self._evaluate or self.make()
+            self.ready()
+            assert self._evaluate is not None  # noqa: S101 - ready
             self.listener.on_begun(job, "this process")
             record = do(self._evaluate, job, self.listener, lambda: self._interrupted.rung)
         except Interrupted:

@@ -116,6 +116,13 @@ class Executor(Protocol):
     def free(self) -> int:
         """How many jobs could start now."""
 
+    def ready(self) -> None:
+        """Make what evaluates now, so that what is wrong shows before anything is begun.
+
+        Raises:
+            NasError: it cannot be made.
+        """
+
     def start(self, job: Job) -> None:
         """Begin `job`; there must be a free slot. Returns at once."""
 

@@ -11,9 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from optuna.samplers import BaseSampler
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     InstanceOf,
     TypeAdapter,
@@ -29,9 +27,11 @@ from nas.errors import RegistryError, SearchError, did_you_mean, quote
 from nas.records import DEFAULT_URL, FIGURES, SCORES, meaning
 from nas.searching.confirming import usual_confirmations
 from nas.searching.on_table import check_on_table, from_table
+from nas.searching.places import Places
 from nas.searching.resuming import EVERY_SECONDS
 from nas.searching.together import WAIT_MINUTES
 from nas.space import Limit, Space, digest, resolve_space, space_to_data
+from nas.strategies.pruning import BY_ARRIVAL
 from nas.strategies.samplers import AUTO
 from nas.tables import TableBenchmark, is_table_file
 
@@ -176,10 +176,8 @@ def _check_proxies(names: Iterable[str]) -> None:
             raise SearchError(f"No zero-cost score is called {quote(name)}. {did_you_mean(name, SCORES)}")
 
 
-class SearchConfig(BaseModel):
+class SearchConfig(Places):
     """One search. Its `definition` is what decides what its trials mean; the rest says where, by what means and how long."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True)
 
     space_path: Annotated[tuple[Path, ...] | None, BeforeValidator(_folders)] = None
     """Folders that `space` is looked for in by its name, beside those that are installed; None for those of NAS_SPACE_PATH."""
@@ -215,7 +213,7 @@ class SearchConfig(BaseModel):
     study: str = ""
     """The study's name; without one, it is made of what the study is."""
     ledger: str = Field(default_factory=default_ledger)
-    """Where the study is kept: sqlite:///FILE."""
+    """Where the study is kept: sqlite:///FILE, or postgresql://USER@HOST/DATABASE."""
     epochs: Annotated[int, Field(ge=1)] | None = None
     """Epochs of one evaluation, if not the benchmark's own."""
     fraction: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -230,12 +228,13 @@ class SearchConfig(BaseModel):
     """Options of training, if not the benchmark's own: such as "mixup=0.2" or "optimizer=lamb"."""
     device: str | None = None
     """cpu, cuda, cuda:N or mps; chosen by itself if not given."""
-    threads: Annotated[int, Field(ge=1, le=1_024)] = 1
-    """Threads of one evaluation on the CPU."""
     precision: Precision = "float32"
     """The number format of convolutions and matrix products in training."""
     compile: Compile = "never"
     """Whether training goes through torch.compile: never, always, or auto, where the steps ahead pay for it."""
+    synchronous: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Proposals of a round: the strategy hears what came of one when all of it has ended, so that equal seeds give equal studies,
+    however many workers there are. Without it a free worker never waits for a slow one."""
     wait_minutes: Annotated[float, Field(gt=0, le=10_000)] = WAIT_MINUTES
     """Minutes that one process waits for another, where torchrun starts several to train each candidate together."""
     loading: Loading = "auto"
@@ -261,7 +260,7 @@ class SearchConfig(BaseModel):
         try:
             config = cls(**options)
         except ValidationError as error:
-            raise SearchError(_complaint(error, cls.model_fields)) from None
+            raise SearchError(complaint(error, cls.model_fields)) from None
         config = config.model_copy(update={"on": changed(config.on, config.recipe)})
         config._check()
         return config
@@ -297,6 +296,8 @@ class SearchConfig(BaseModel):
             _check_figures(self.objectives, self.on)
         _check_proxies(self.proxies)
         self._check_replicates()
+        self.check_places()
+        self._check_rounds()
         if self.confirm:
             self._check_confirm(self.confirm)
 
@@ -326,6 +327,13 @@ class SearchConfig(BaseModel):
             raise SearchError(
                 f"The pruner 'wilcoxon' stops between replicates, which then train one after another, got together "
                 f"{quote(self.together)}; leave one of them out."
+            )
+
+    def _check_rounds(self) -> None:
+        if self.synchronous not in {None, 1} and self.pruner in BY_ARRIVAL:
+            raise SearchError(
+                f"The pruner {self.pruner!r} decides by what others of a round have reported by then, whichever is first, got "
+                f"synchronous {self.synchronous}; name median, or leave one of them out."
             )
 
     @property
@@ -391,6 +399,7 @@ class SearchConfig(BaseModel):
             "seed": self.seed,
             **({"proxies": sorted(self.proxies)} if self.proxies else {}),  # so that older studies keep their names
             **({"replicates": self.replicates} if self.replicates > 1 else {}),
+            **({"synchronous": self.synchronous} if self.synchronous is not None else {}),
             **({"together": self.together} if self.replicates > 1 and self.together != "never" else {}),
         }
 
@@ -407,7 +416,8 @@ class SearchConfig(BaseModel):
         return f"{words[:73]}-{mark}"
 
 
-def _complaint(error: ValidationError, known: Mapping[str, Any]) -> str:
+def complaint(error: ValidationError, known: Mapping[str, Any]) -> str:
+    """What pydantic found wrong first, in one line."""
     first = error.errors(include_url=False)[0]
     option = str(first["loc"][0])
     if first["type"] == "extra_forbidden":

@@ -44,15 +44,27 @@ class Confirmation:
     """Trainings that there are of an architecture, the search's included; None for any number."""
     tried: defaultdict[str, list[Trial]] = field(default_factory=lambda: defaultdict(list))
     """Architecture's id → its confirmations that have ended, in their order."""
+    begun: defaultdict[str, dict[int, None]] = field(default_factory=lambda: defaultdict(dict))
+    """Architecture's id → the numbers of all its confirmations, in their order: each has the next seed."""
 
     @property
     def holds(self) -> float:
         """The most that can be made."""
         return math.inf if self.most is None else TOP * (self.most - 1)
 
+    def begin(self, trial: Trial) -> None:
+        """Note one that is claimed, in the order of the numbers."""
+        self.begun[trial.architecture.id][trial.number] = None
+
     def add(self, trial: Trial) -> None:
         """Note one that has ended."""
+        self.begin(trial)
         self.tried[trial.architecture.id].append(trial)
+
+    @property
+    def number(self) -> int:
+        """Of the next."""
+        return 1 + max((number for numbers in self.begun.values() for number in numbers), default=-1)
 
     @property
     def made(self) -> int:
@@ -71,15 +83,17 @@ class Confirmation:
         """
         complete = [trial for trial in found if self._costs([trial])]
         best = sorted(complete, key=lambda trial: (self._costs([trial]), trial.number))[:TOP]
-        best = [trial for trial in best if self.most is None or len(self.tried[trial.architecture.id]) < self.most - 1]
+        best = [trial for trial in best if self.most is None or len(self.begun[trial.architecture.id]) < self.most - 1]
         if not best:
             return None
-        chosen = min(best, key=lambda trial: (len(self.tried[trial.architecture.id]), self._mean(trial), trial.number))
+        chosen = min(best, key=lambda trial: (len(self.begun[trial.architecture.id]), self._mean(trial), trial.number))
         return chosen.architecture, self.seed_of(chosen.architecture)
 
-    def seed_of(self, architecture: Architecture) -> int:
-        """The seed of its next training."""
-        return (self.seed + SEEDS_FROM + len(self.tried[architecture.id]) * self.replicates) % 2**31
+    def seed_of(self, architecture: Architecture, number: int | None = None) -> int:
+        """The seed of its confirmation of that `number`, or without one of its next."""
+        numbers = list(self.begun[architecture.id])
+        place = len(numbers) if number is None else numbers.index(number)
+        return (self.seed + SEEDS_FROM + place * self.replicates) % 2**31
 
     def _mean(self, trial: Trial) -> float:
         return fmean(self._costs([trial, *self.tried[trial.architecture.id]]))

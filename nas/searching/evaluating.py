@@ -4,18 +4,20 @@ import hashlib
 import inspect
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.benchmark import Benchmark, Budget
 from nas.errors import SearchError
 from nas.execution import Evaluate
-from nas.records import Stage
+from nas.records import Setting, Stage
 from nas.space import Architecture, Limit, Space, digest
 
 if TYPE_CHECKING:
     from nas.evaluation import Evaluator
+    from nas.training import Ranks
 
 
 def make_evaluator(
@@ -38,6 +40,52 @@ def make_evaluator(
     warm_process(space, evaluator.device)
     return evaluator
 
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What all evaluations of a run have in common, as plain data that can travel to other processes: called, it is made.
+
+    It has what names their work (see `EvaluationKey`) before anything is loaded.
+    """
+
+    space: Space
+    benchmark: Benchmark
+    limits: tuple[Limit, ...] = ()
+    data: Path | None = None
+    means: Mapping[str, Any] = field(default_factory=dict)
+    """Device, threads, and so on, as `nas.evaluation.Evaluator` takes them."""
+    replicates: int = 1
+    together: str = "never"
+    proxies: tuple[str, ...] = ()
+    processes: int = 1
+    """That train one candidate together."""
+
+    trains = True
+
+    def __call__(self, ranks: "Ranks | None" = None) -> "Evaluator":
+        """What evaluates; see `make_evaluator`."""
+        given = {"replicates": self.replicates, "together": self.together, "proxies": self.proxies, "ranks": ranks}
+        return make_evaluator(self.space, self.benchmark, self.limits, data=self.data, **given, **self.means)
+
+    @cached_property
+    def setting(self) -> Setting:
+        """Where and how figures are measured.
+
+        Raises:
+            SearchError: the device is not there.
+        """
+        from nas.evaluation import setting_of
+
+        return setting_of(processes=self.processes, **{name: self.means[name] for name in SETTING if name in self.means})
+
+    @property
+    def key(self) -> str:
+        """What names the work beside architecture, benchmark, budget and seed."""
+        return str(self.setting)
+
+
+SETTING = ("device", "threads", "precision", "compile")
+"""The means that figures of time and memory depend on."""
 
 NEEDS: Mapping[str, str] = {"pareto": "on_known", "wilcoxon": "on_replicate"}
 """Pruner → what it must be told by beside epochs."""
@@ -80,7 +128,7 @@ class EvaluationKey:
     since nothing tells two functions apart.
     """
 
-    def __init__(self, space: Space, benchmark: Benchmark, stage: Stage, evaluate: Evaluate, study: str) -> None:
+    def __init__(self, space: Space, benchmark: Benchmark, stage: Stage, evaluate: Evaluate | Plan, study: str) -> None:
         """Gather what all evaluations of one run have in common."""
         own = getattr(evaluate, "key", None)
         named = ["key", own] if isinstance(own, str) else ["study", study]

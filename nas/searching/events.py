@@ -100,6 +100,8 @@ class Tally:
 
     target: int
     objective: Objective
+    at_once: int = 1
+    """Candidates that run beside one another."""
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("complete", "pruned", "infeasible", "failed"), 0))
     reused: int = 0
     best: Trial | None = None
@@ -129,7 +131,8 @@ class Tally:
         """How far the run is."""
         left = None
         if self._seconds:
-            left = sum(self._seconds) / len(self._seconds) * max(0, self.target - self.evaluated)
+            rounds = max(0, self.target - self.evaluated) / self.at_once
+            left = sum(self._seconds) / len(self._seconds) * rounds
         return Progress(evaluated=self.evaluated, target=self.target, reused=self.reused, seconds_left=left, **self.counts)
 
     def _cost(self, trial: Trial) -> float:

@@ -1,24 +1,31 @@
-"""The search: ask → seen before? → evaluate → tell → keep, until enough architectures have a result; then the best again."""
+"""The search: ask → seen before? → outside limits by formula? → evaluate → tell → keep, until enough architectures have a result;
+then the best again.
+
+Where candidates run beside one another, a free place never waits for a slow candidate: the strategy is asked again, and told what
+still runs. In rounds (`synchronous`) it hears nothing before a round has ended, and then all in the order of the proposals, so
+that the study is the same whatever ran at once.
+"""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from nas.errors import ModelError, SearchError
-from nas.execution import Evaluate
-from nas.records import FIGURES, Epoch, Ledger, Record, StudyEntry, Trial
-from nas.searching.again import train_again
+from nas.errors import AtWork, ModelError, NumberTaken, SearchError
+from nas.execution import Evaluate, Question
+from nas.records import FIGURES, Epoch, Ledger, Record, Setting, Stage, StudyEntry, Trial, this_machine
 from nas.searching.config import SearchConfig
 from nas.searching.confirming import Confirmation
-from nas.searching.evaluating import EvaluationKey, check_proxies, check_pruning, make_evaluator
+from nas.searching.driving import Driver, Source, Work
+from nas.searching.evaluating import EvaluationKey, Plan, check_proxies, check_pruning
 from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
-from nas.searching.resuming import Unfinished
+from nas.searching.rounds import Round
 from nas.searching.study import Study
 from nas.searching.together import follow, together
+from nas.searching.working import given, make_executor
 from nas.space import Architecture, broken_limits, size_if_counted, size_text
-from nas.strategies import IDLE_BEFORE_CHANCE, Guide, Proposal
+from nas.strategies import IDLE_BEFORE_CHANCE, Guide
 from nas.tables import TableBenchmark, TableEvaluator
 
 if TYPE_CHECKING:
@@ -28,20 +35,35 @@ if TYPE_CHECKING:
 FAILURES_BEFORE_GIVING_UP = 10
 """A search whose first candidates all fail is stopped; something is wrong with the space or the machine."""
 
+DRIVERS_LOST = 10
+"""Times that a candidate is begun which runs in the driver's own process, where that process died of whatever cause."""
+
+ASKED_IN_VAIN = 100
+"""Proposals in a row of what runs already, after which the strategy is asked again only when something has ended."""
+
+QUESTIONS: Mapping[str, frozenset[Question]] = {
+    "none": frozenset(),
+    "pareto": frozenset({"known", "epoch"}),
+    "wilcoxon": frozenset({"replicate"}),
+}
+"""Pruner → what it decides by; the others decide by epochs."""
+
 
 def search(space: Any = None, *, on: Any, on_event: OnEvent = ignore, evaluate: Evaluate | None = None, **options: Any) -> Study:
     """Search `space` (a name, a YAML file's path, or a Space) for the best network on a benchmark.
 
     Where `on` is the file of a table of trained architectures, `space` may be left out: it is the table's.
-    A study of the same name and definition goes on where it ended. `options` are those of `SearchConfig`. What was found
-    is kept when Ctrl-C ends it. `evaluate` replaces training, for benchmarks that answer otherwise.
+    A study of the same name and definition goes on where it ended, and several processes that run it at once share it.
+    `options` are those of `SearchConfig`. What was found is kept when Ctrl-C ends it. `evaluate` replaces training, for
+    benchmarks that answer otherwise; with workers it is a function of a module.
 
     Raises:
-        NasError: an option is wrong, the data or the device are missing, or another process runs this study.
+        NasError: an option is wrong, or the data or the device are missing.
+        Parked: the ledger could not be reached for a minute, or its disk is full; the same call goes on.
         KeyboardInterrupt: after Ctrl-C, so that a script does not go on as if the search were done.
     """
-    given = options if space is None else {**options, "space": space}
-    return run(SearchConfig.make(on=on, **given), on_event=on_event, evaluate=evaluate)
+    options = options if space is None else {**options, "space": space}
+    return run(SearchConfig.make(on=on, **options), on_event=on_event, evaluate=evaluate)
 
 
 def run(config: SearchConfig, *, on_event: OnEvent = ignore, evaluate: Evaluate | None = None) -> Study:
@@ -55,32 +77,47 @@ def run(config: SearchConfig, *, on_event: OnEvent = ignore, evaluate: Evaluate 
         if ranks is None or ranks.leads:
             _lead(config, on_event, evaluate, ranks)
         else:
-            given = {**config.means, "data": config.data, "replicates": config.replicates, "together": config.together}
-            follow(ranks, lambda: make_evaluator(config.space, config.on, (), ranks=ranks, **given))
+            follow(ranks, lambda: replace(plan_of(config), limits=(), proxies=())(ranks))
     return Study(config.study_name, config.ledger)
+
+
+def plan_of(config: SearchConfig, processes: int = 1) -> Plan:
+    """How `config` has candidates evaluated."""
+    return Plan(
+        space=config.space,
+        benchmark=config.on,
+        limits=config.all_limits,
+        data=config.data,
+        means=config.means,
+        replicates=config.replicates,
+        together=config.together,
+        proxies=config.scores,
+        processes=processes,
+    )
 
 
 def _lead(config: SearchConfig, on_event: OnEvent, evaluate: Evaluate | None, ranks: "Ranks | None") -> None:
     name = config.study_name
-    with Ledger(config.ledger) as ledger, ledger.driving(name):
-        search_run = _Run(config, ledger, on_event, evaluate, ranks)  # refuses an unknown strategy or pruner
-        if name not in {entry.name for entry in ledger.studies()}:
-            search_run.prepare()  # refuses wrong layers, missing data or devices, before the name is taken
-            search_run.check_limits()
-        search_run.entry = ledger.begin_study(name, config.definition())
+    with Ledger(config.ledger) as ledger:
+        searching = _Search(config, ledger, on_event, evaluate, ranks)  # refuses an unknown strategy or pruner
         try:
-            reason = search_run.go()
+            if name not in {entry.name for entry in ledger.studies()}:
+                searching.check()  # refuses wrong layers, missing data or devices, before the name is taken
+            reason = searching.go(ledger.begin_study(name, config.definition()))
         except KeyboardInterrupt:
-            on_event(RunEnded(name, INTERRUPTED, True, search_run.tally.progress()))
+            on_event(RunEnded(name, INTERRUPTED, True, searching.tally.progress()))
             raise
-        on_event(RunEnded(name, reason, False, search_run.tally.progress()))
+        finally:
+            searching.driver.close()
+        on_event(RunEnded(name, reason, False, searching.tally.progress()))
 
 
-class _Run:
-    """One run of one study: what is known, and what is to be done next."""
+class _Search(Source):
+    """One run of one study, as the driver's source of work: what is known, and what is to be done next."""
 
     entry: StudyEntry
     """The study in the ledger, once it is begun."""
+    stages: tuple[Stage, ...] = ("search", "confirm")
 
     def __init__(
         self,
@@ -94,10 +131,19 @@ class _Run:
         self.ledger = ledger
         self.on_event = on_event
         self.evaluate = evaluate
-        self.ranks = ranks
+        """What answers, where nothing is trained."""
+        self.plan = plan_of(config, ranks.size if ranks else 1) if evaluate is None else None
         self.trains: bool = evaluate is None or getattr(evaluate, "trains", False)
         """Whether candidates are networks that are built and trained."""
-        self.tally = Tally(config.trials, config.steered_by[0])
+        make: Callable[[], Evaluate]
+        if self.plan is None:
+            assert evaluate is not None  # noqa: S101 - one of the two
+            make = partial(given, evaluate)
+        else:
+            make = partial(self.plan, ranks) if ranks else self.plan
+        self.driver = Driver(ledger, partial(make_executor, config, make), self.setting, config.attempts)
+        self.asks = QUESTIONS.get(config.pruner, frozenset({"epoch"}))
+        self.tally = Tally(config.trials, config.steered_by[0], at_once=config.slots)
         self.guide = Guide(
             config.space,
             config.steered_by,
@@ -113,61 +159,391 @@ class _Run:
         if evaluate is not None:
             check_pruning(evaluate, config.pruner)
             check_proxies(evaluate, config.proxies)
+        self.count = size_if_counted(config.space)
         self.known: dict[str, Trial] = {}
         """Architecture's id → the trial of this study that has the result."""
         self.sources: set[int] = set()
         """The trials whose results this study has, its own and those of other studies."""
+        self.results = 0
+        """Different architectures with a result that the strategy knows of."""
         self.idle = 0
         """Proposals in a row, up to now, that brought nothing new."""
+        self.number = 0
+        """Of the next proposal."""
+        self.vain = 0
+        """How often that proposal was drawn, and was of what runs already."""
+        self.exploring: dict[int, Work] = {}
+        """Trial's id → a candidate that is claimed and has no result yet."""
+        self.confirming: dict[int, Work] = {}
+        self.elsewhere: dict[int, Trial] = {}
+        """Trial's id → what other drivers are at."""
+        self.ready: list[Work] = []
+        """Candidates that were asked for ahead, of which the longest goes first."""
+        self.left: dict[int, Trial] = {}
+        """Number → a trial of the search that somebody left behind."""
+        self.left_confirming: list[Trial] = []
+        self.round = Round(config.synchronous)
+        self.confirming_round = Round(config.synchronous)
 
-    def go(self) -> str:
+    def setting(self) -> Setting:
+        """Where and how candidates are measured; for a function of one's own, this process."""
+        own = getattr(self.evaluate, "setting", None)
+        if self.plan is not None:
+            return self.plan.setting
+        return own if isinstance(own, Setting) else Setting(machine=this_machine(), device="cpu", threads=self.config.threads)
+
+    # Beginning and end.
+
+    def check(self) -> None:
+        """Refuse what cannot be searched.
+
+        Raises:
+            NasError: a layer, the data or the device is wrong, or no architecture keeps to the limits.
+        """
+        if self.plan is not None:
+            from nas.models import check_layers
+
+            check_layers(self.config.space)
+            _ = self.plan.setting
+        self.check_limits()
+        self.driver.prepare().ready()
+
+    def go(self, entry: StudyEntry) -> str:
         """Search until something ends it; returns what, as a sentence."""
-        config = self.config
-        trials = self.ledger.trials(self.entry, "search")
-        finished = [trial for trial in trials if trial.state != "running"]
-        interrupted = {trial.number: trial for trial in trials if trial.state == "running"}
-        for trial in finished:
-            self.guide.restore(trial)
-            self.count(trial, fresh=False)
-        confirmed = self.ledger.trials(self.entry, "confirm")
-        for trial in confirmed:
-            if trial.state != "running":
-                self.confirmation.add(trial)
-                self.tally.add(trial, repeated=False, fresh=False)
-        count = size_if_counted(config.space)
-        # Only where there is something left to do: it takes the layers, which load torch.
-        note = self.within.note if self.tally.evaluated < config.trials and self.within else ""
-        found = len(finished) + self.confirmation.made
-        self.on_event(RunBegun(config.study_name, config.trials, found, headline(config, count, self.confirmations), note))
-        reason = self.explore(len(finished), interrupted, count)
-        for trial in [trial for trial in confirmed if trial.state == "running"]:
-            self.confirm(trial)
-        while self.confirmation.made < self.confirmations and self.tally.evaluated < config.trials and self.confirm():
-            pass
+        self.entry = entry
+        self.driver.open(entry, self.config.checkpoint)
+        self.restore()
+        self.driver.go(self)
+        reason = self.searched() or ""
         if not self.confirmation.made:
             return reason
-        return f"{reason} {self.confirmation.made} of the {config.trials} trainings went to the best again, from new seeds."
+        again = f"{self.confirmation.made} of the {self.config.trials} trainings went to the best again, from new seeds."
+        return f"{reason} {again}"
 
-    def explore(self, number: int, interrupted: Mapping[int, Trial], count: int | float | None) -> str:
-        """Propose and evaluate from that number on until something ends it; returns what, as a sentence."""
+    def restore(self) -> None:
+        """Know what the ledger knows, and take over what nobody works at any more."""
         config = self.config
-        wanted = config.trials - self.confirmations
-        while self.explored < wanted and self.tally.evaluated < config.trials:
-            if count is not None and len(self.known) >= count:
-                which = "The one architecture" if count == 1 else f"Every one of the {count:,} architectures"
-                return f"{which} of {config.space.name} has been tried.{self.from_others}"
-            if isinstance(self.evaluate, TableEvaluator) and self.explored >= self.evaluate.holds:
-                holds = self.evaluate.holds
-                which = "The one architecture" if holds == 1 else f"Every one of the {holds:,} architectures"
-                return f"{which} that the table has within limits has been tried.{self.from_others}"
-            if number >= config.most_proposals:
-                return self.out_of_proposals(number)
-            if self.explored == self.tally.counts["failed"] >= FAILURES_BEFORE_GIVING_UP:
-                raise SearchError(f"The first {self.tally.evaluated} candidates all failed; the last: {self.last_error()}")
-            self.try_one(number, interrupted.get(number))
-            number += 1
-        failed = f", of which {self.tally.counts['failed']} failed" if self.tally.counts["failed"] else ""
-        return f"{self.explored} of {wanted} architectures have a result{failed}.{self.from_others}"
+        trials = self.ledger.trials(self.entry)
+        mine = {trial.id: self.driver.claimed(trial) for trial in self.ledger.take_over(self.entry, self.stages)}
+        found = 0
+        for trial in trials:
+            if trial.stage != "final" and trial.id not in mine:
+                found += trial.state != "running"
+                self.hear(trial, fresh=False)
+        self.resume(mine.values())
+        self.number = 1 + max((trial.number for trial in trials if trial.stage == "search"), default=-1)
+        self.round.begin(min([self.number, *self.left, *self.round.heard]))
+        # Only where there is something left to do: it takes the layers, which load torch.
+        note = self.within.note if self.tally.evaluated < config.trials and self.within else ""
+        self.on_event(RunBegun(config.study_name, config.trials, found, self.headline(), note))
+
+    def hear(self, trial: Trial, *, fresh: bool) -> None:
+        """Know of a trial that this driver did not begin, or in an earlier run."""
+        if trial.stage == "search":
+            self.number = max(self.number, trial.number + 1)
+        if trial.state == "running":
+            self.elsewhere[trial.id] = trial
+            if trial.stage == "search":
+                self.guide.note_running(trial)
+            else:
+                self.confirmation.begin(trial)
+            return
+        self.elsewhere.pop(trial.id, None)
+        assert trial.record is not None  # noqa: S101 - it has ended
+        if trial.stage == "confirm":
+            self.confirmation.add(trial)
+            self.tally.add(trial, repeated=False, fresh=fresh)
+        elif self.round.size is not None and not trial.proposal:  # the round was not over
+            self.left[trial.number] = trial
+        else:
+            self.guide.restore(trial)
+            self.tally.add(trial, repeated=self.repeats(trial), fresh=fresh)
+            self.learn_of(trial)
+
+    def learn_of(self, trial: Trial) -> None:
+        """Let what comes next follow from `trial`, which has ended."""
+        repeats = self.repeats(trial)
+        idle = repeats or trial.state == "infeasible"
+        self.idle = self.idle + 1 if idle else 0
+        self.results += not idle
+        self.known.setdefault(trial.architecture.id, trial)
+        self.sources.add(trial.reused_from or trial.id)
+        if "networks" in vars(self):
+            self.networks.setdefault(self.network(trial.architecture), trial)
+
+    def repeats(self, trial: Trial) -> bool:
+        """Whether the study had the result of `trial` before."""
+        return trial.architecture.id in self.known or trial.reused_from in self.sources
+
+    # What to do next, as the driver's `Source`.
+
+    def next(self) -> Work | None:
+        """The next candidate: what was left behind, a proposal, or one of the best again."""
+        self.tell_round()
+        wanted = 1 + self.ahead()
+        while len(self.ready) < wanted and not self.driver.asked_to_stop and self.may_explore():
+            work = self.propose()
+            if work is not None:
+                self.ready.append(work)
+            elif self.vain >= ASKED_IN_VAIN:
+                break
+            self.driver.attend()
+            self.tell_round()
+        if self.ready:
+            longest = max(self.ready, key=lambda work: work.size)
+            self.ready.remove(longest)
+            return longest
+        return None if self.driver.asked_to_stop else self.next_confirmation()
+
+    def ahead(self) -> int:
+        """How many proposals are made ahead, so that the longest of the last ones goes first and no place is idle at the end."""
+        slots = self.config.slots
+        left = self.wanted - self.results - self.in_flight
+        return max(0, left) if slots > 1 and self.round.size is None and left <= slots else 0
+
+    def over(self) -> bool:
+        """Whether nothing is left to do and nobody else is at what is needed."""
+        if self.ready or self.left or self.left_confirming or self.round.holds or self.confirming_round.holds:
+            return False
+        done = self.results >= self.wanted and self.confirmation.evaluated >= self.confirmations
+        return done or not self.elsewhere
+
+    def on_begun(self, work: Work) -> None:
+        """Tell who watches."""
+        trial = work.trial
+        self.on_event(TrialBegun(trial.number, trial.architecture.id, self.tally.progress(), work.label, trial.stage))
+
+    def on_known(self, work: Work, figures: Mapping[str, float]) -> bool:
+        """Figures that are known before training; True to leave it untrained."""
+        return work.proposal is not None and self.guide.foresee(work.proposal, figures)
+
+    def on_epoch(self, work: Work, epoch: Epoch) -> bool:
+        """A point of the learning curve; True to stop."""
+        self.on_event(EpochEnded(work.trial.number, epoch, self.config.budget.epochs, work.trial.stage))
+        return work.proposal is not None and self.guide.report(work.proposal, epoch)
+
+    def on_replicate(self, work: Work, number: int, figures: Mapping[str, float]) -> bool:
+        """What a replicate came to; True to stop."""
+        return work.proposal is not None and self.guide.report_replicate(work.proposal, number, figures)
+
+    def ended(self, work: Work, record: Record) -> None:
+        """Keep what came of it."""
+        self.keep(work, record)
+
+    def dropped(self, work: Work) -> None:
+        """It is no longer this driver's."""
+        self.confirming.pop(work.trial.id, None)
+        self.confirming_round.open.discard(work.trial.number)
+        if self.exploring.pop(work.trial.id, None) is not None and work.proposal is not None:
+            self.round.open.discard(work.trial.number)
+            self.guide.withdraw(work.proposal)
+
+    def learn(self, trials: Iterable[Trial]) -> None:
+        """What other drivers began or ended."""
+        for trial in trials:
+            if trial.stage == "final" or trial.id in self.exploring or trial.id in self.confirming:
+                continue  # of ours that others took over the driver tells
+            if self.round.size is not None:
+                raise SearchError(
+                    f"The study {self.entry.name!r} is run by another process too, and in rounds one alone can run it; "
+                    "wait for it, or leave synchronous out."
+                )
+            self.hear(trial, fresh=False)
+
+    def resume(self, trials: Iterable[Trial]) -> None:
+        """Go on with what was left behind."""
+        for trial in trials:
+            self.elsewhere.pop(trial.id, None)
+            if trial.stage == "search":
+                self.guide.forget_running(trial)
+                self.left[trial.number] = trial
+            elif trial.stage == "confirm":
+                self.left_confirming.append(trial)
+                self.confirmation.begin(trial)
+        self.left_confirming.sort(key=lambda trial: trial.number)
+
+    # Exploring.
+
+    @property
+    def wanted(self) -> int:
+        """Different architectures that the search is to find out about."""
+        return self.config.trials - self.confirmations
+
+    @property
+    def in_flight(self) -> int:
+        """Candidates of the search that are claimed, here or elsewhere, and may bring a result."""
+        elsewhere = sum(trial.stage == "search" for trial in self.elsewhere.values())
+        return max(self.round.fresh, len(self.exploring)) + elsewhere + len(self.left)
+
+    def may_explore(self) -> bool:
+        """Whether a proposal is wanted now."""
+        if self.left:
+            return self.round.takes(min(self.left))
+        if not self.round.takes(self.number) or self.searched(self.in_flight) is not None:
+            return False
+        return self.tally.evaluated + len(self.exploring) + len(self.confirming) < self.config.trials
+
+    def searched(self, in_flight: int = 0) -> str | None:
+        """Why no further architecture is wanted, as a sentence, if so many that are under way bring what they may."""
+        config = self.config
+        failed = self.tally.counts["failed"]
+        if self.results == failed >= FAILURES_BEFORE_GIVING_UP and not self.confirmation.made:
+            raise SearchError(f"The first {self.tally.evaluated} candidates all failed; the last: {self.last_error()}")
+        if self.results + in_flight >= self.wanted or self.tally.evaluated >= config.trials:
+            which = f", of which {failed} failed" if failed else ""
+            return f"{self.results} of {self.wanted} architectures have a result{which}.{self.from_others}"
+        if self.count is not None and len(self.known) + in_flight >= self.count:
+            which = "The one architecture" if self.count == 1 else f"Every one of the {self.count:,} architectures"
+            return f"{which} of {config.space.name} has been tried.{self.from_others}"
+        if isinstance(self.evaluate, TableEvaluator) and self.results + in_flight >= self.evaluate.holds:
+            holds = self.evaluate.holds
+            which = "The one architecture" if holds == 1 else f"Every one of the {holds:,} architectures"
+            return f"{which} that the table has within limits has been tried.{self.from_others}"
+        return self.out_of_proposals() if self.number >= config.most_proposals else None
+
+    def propose(self) -> Work | None:
+        """One proposal, from asking to claiming; None where its result is known, or it is under way already."""
+        config = self.config
+        left = self.left.pop(min(self.left)) if self.left else None
+        number = left.number if left else self.number
+        by_chance = self.idle >= IDLE_BEFORE_CHANCE
+        chosen = left.architecture if left else self.drawn(number, self.vain) if by_chance else None
+        proposal = self.guide.ask(number, chosen=chosen, at_random=by_chance, again=0 if left else self.vain)
+        key = self.key(proposal.architecture, config.budget, config.seed)
+        if left is not None:
+            trial = replace(left, evaluation=key)  # it may go on under other conditions than it was begun under
+        elif (
+            self.is_running(proposal.architecture)
+            or (claimed := self.claim("search", number, proposal.architecture, key)) is None
+        ):
+            self.guide.withdraw(proposal)
+            self.vain += 1
+            self.idle += 1
+            return None
+        else:
+            trial = claimed
+            self.number, self.vain = max(self.number, trial.number + 1), 0
+            proposal = replace(proposal, number=trial.number)
+        label = "again, after an interruption" if left else ""
+        work = Work(trial=trial, budget=config.budget, seed=config.seed, label=label, proposal=proposal)
+        return self.begin(work)
+
+    def begin(self, work: Work) -> Work | None:
+        """`work`, to be evaluated; None where its result is known by now."""
+        trial = work.trial
+        self.round.begin(trial.number)
+        self.round.open.add(trial.number)
+        if trial.record is not None:  # in a round that was interrupted
+            self.keep(work, trial.record)
+            return None
+        record, source = self.remembered(trial.architecture, trial.evaluation)
+        if record is None and self.driver.is_here and trial.attempts > DRIVERS_LOST:
+            record = self.driver.poisoned(work)
+        if record is None and self.plan is not None:
+            work, record = self.foreseen(work, self.plan)
+        if record is not None:
+            self.keep(work, record, source)
+            return None
+        if self.round.size is not None:
+            self.round.fresh += 1
+        self.exploring[trial.id] = work
+        return work
+
+    def foreseen(self, work: Work, plan: Plan) -> tuple[Work, Record | None]:
+        """`work` with its size, and its Record where formulas tell that it is outside a limit."""
+        from nas.evaluation import infeasible_record, reckoned_figures
+
+        space, signature = plan.space, plan.benchmark.signature
+        try:
+            record = infeasible_record(
+                work.trial.architecture,
+                space=space,
+                signature=signature,
+                limits=plan.limits,
+                setting=plan.setting,
+                budget=work.budget,
+                seed=work.seed,
+            )
+            if record is None and self.config.slots > 1:
+                work = replace(work, size=reckoned_figures(space, work.trial.architecture, signature)["flops"])
+        except ModelError:  # whoever evaluates it says so in a Record
+            return work, None
+        return work, record
+
+    def claim(self, stage: Stage, number: int, architecture: Architecture, key: str) -> Trial | None:
+        """The trial, which is this driver's from now on; None where somebody else has the architecture."""
+        while True:
+            try:
+                return self.driver.claimed(self.ledger.begin_trial(self.entry, stage, number, architecture, key))
+            except AtWork:
+                self.driver.attend(now=True)
+                return None
+            except NumberTaken:
+                self.driver.attend(now=True)
+            if stage == "search":
+                if self.is_running(architecture) or architecture.id in self.known:
+                    return None
+                number = max(self.number, number + 1)
+            else:
+                return None  # who is next is another by now
+
+    def is_running(self, architecture: Architecture) -> bool:
+        """Whether the architecture, or an equal network, is under way, here or elsewhere."""
+        under_way = [work.trial for work in self.exploring.values()]
+        under_way += [trial for _, trial, _ in self.round.heard.values()]
+        under_way += [trial for trial in self.elsewhere.values() if trial.stage == "search"]
+        if not under_way:
+            return False
+        if any(trial.architecture.id == architecture.id for trial in under_way):
+            return True
+        network = self.network(architecture) if self.trains else None
+        return self.trains and any(self.network(trial.architecture) == network for trial in under_way)
+
+    def keep(self, work: Work, record: Record, source: int | None = None) -> None:
+        """End the trial, and let the strategy know, at once or with its round."""
+        if work.trial.stage == "confirm":
+            self.keep_confirmation(work, record, source)
+            return
+        held_back = self.round.size is not None
+        noted = {} if held_back or work.proposal is None else self.guide.tell(work.proposal, record)
+        trial = work.trial
+        fresh = source is None and trial.record is None
+        at_once = self.exploring.pop(trial.id, None) is None
+        if trial.record is None:
+            trial = self.ledger.end_trial(trial, record, proposal=noted, reused_from=source, log=work.log)
+        self.driver.freed(trial)
+        self.driver.unfinished.done(trial.evaluation)
+        self.tally.add(trial, repeated=self.repeats(trial), fresh=fresh)
+        self.round.open.discard(trial.number)
+        if held_back:
+            self.round.fresh += at_once and trial.state != "infeasible" and not self.repeats(trial)
+            self.round.heard[trial.number] = (work, trial, record)
+        else:
+            self.learn_of(trial)
+        self.on_event(TrialEnded(trial, self.tally.progress(), self.tally.best))
+
+    def tell_round(self) -> None:
+        """Tell the strategy what came of a round, once all of it has ended and no more of it is to be asked."""
+        if self.round.heard and not self.round.open and not self.may_explore():
+            for work, trial, record in self.round.told():
+                assert work.proposal is not None  # noqa: S101 - of a search
+                self.learn_of(self.ledger.note(trial, self.guide.tell(work.proposal, record)))
+            self.round.begin(self.number)
+
+    def out_of_proposals(self) -> str:
+        """Why the search ends there."""
+        limits = ", ".join(str(limit) for limit in self.config.all_limits) or "no limits"
+        found = self.tally.evaluated
+        return (
+            f"{self.number:,} proposals were made and only {found} of {self.config.trials} brought a new architecture within "
+            f"the limits ({limits}); loosen them, or allow more with --proposals."
+        )
+
+    def last_error(self) -> str:
+        """Of the candidate that failed last."""
+        last = [trial for trial in self.known.values() if trial.state == "failed"][-1]
+        assert last.record is not None and last.record.error is not None  # noqa: S101, PT018 - failed
+        return f"{last.record.error.kind}: {last.record.error.message}"
 
     @property
     def from_others(self) -> str:
@@ -179,77 +555,82 @@ class _Run:
             return ""
         return f" {number:,} of the results {'was' if number == 1 else 'were'} known from other studies in this ledger."
 
-    @property
-    def explored(self) -> int:
-        """Different architectures with a result."""
-        return self.tally.evaluated - self.confirmation.evaluated
+    # Confirming.
 
     @property
     def confirmations(self) -> int:
         """How many trainings confirm the best, and no more than there are."""
         return int(min(self.config.confirmations, self.confirmation.holds))
 
-    def confirm(self, interrupted: Trial | None = None) -> bool:
-        """Train one of the best from a seed that it was not trained from; False where there is none."""
-        if interrupted is not None:
-            architecture, seed = interrupted.architecture, self.confirmation.seed_of(interrupted.architecture)
-        else:
-            first = {trial.reused_from or trial.id: trial for trial in reversed(self.known.values())}
-            chosen = self.confirmation.next(first.values())
-            if chosen is None:
-                return False
-            architecture, seed = chosen
-        key = self.key(architecture, self.config.budget, seed)
-        if interrupted is None:
-            trial = self.ledger.begin_trial(self.entry, "confirm", self.confirmation.made, architecture, key)
-        else:
-            trial = replace(interrupted, evaluation=key)  # it may go on under other conditions than it was begun under
-        ended = train_again(
-            trial,
-            self.prepare(),
-            budget=self.config.budget,
-            seed=seed,
-            label="again",
-            ledger=self.ledger,
-            unfinished=self.unfinished,
-            tally=self.tally,
-            on_event=self.on_event,
-        )
-        self.confirmation.add(ended)
-        return True
+    def next_confirmation(self) -> Work | None:
+        """One of the best to train again, from a seed that it was not trained from."""
+        self.hear_confirmations()
+        while work := self.confirm():
+            source = self.ledger.find(work.trial.evaluation)
+            if source is None:
+                return work
+            self.keep(work, source[1], source[0])
+        return None
 
-    def out_of_proposals(self, number: int) -> str:
-        limits = ", ".join(str(limit) for limit in self.config.all_limits) or "no limits"
-        return (
-            f"{number:,} proposals were made and only {self.tally.evaluated} of {self.config.trials} brought a new architecture "
-            f"within the limits ({limits}); loosen them, or allow more with --proposals."
-        )
+    def confirm(self) -> Work | None:
+        config, confirmation = self.config, self.confirmation
+        if self.left_confirming:
+            trial = self.left_confirming.pop(0)
+            seed = confirmation.seed_of(trial.architecture, trial.number)
+            trial = replace(trial, evaluation=self.key(trial.architecture, config.budget, seed))
+            return self.confirm_by(trial, seed)
+        if self.round.size is not None and (
+            self.exploring or self.round.holds or not self.confirming_round.takes(confirmation.number)
+        ):
+            return None
+        elsewhere = sum(trial.stage == "confirm" for trial in self.elsewhere.values())
+        waiting = len(self.confirming_round.heard)
+        under_way = len(self.confirming) + elsewhere
+        if confirmation.made + waiting + under_way >= self.confirmations:
+            return None
+        if self.tally.evaluated + under_way + len(self.exploring) >= config.trials:
+            return None
+        first = {trial.reused_from or trial.id: trial for trial in reversed(self.known.values())}
+        chosen = confirmation.next(first.values())
+        if chosen is None:
+            return None
+        architecture, seed = chosen
+        claimed = self.claim("confirm", confirmation.number, architecture, self.key(architecture, config.budget, seed))
+        return self.confirm_by(claimed, seed) if claimed is not None else None
 
-    def last_error(self) -> str:
-        last = [trial for trial in self.known.values() if trial.state == "failed"][-1]
-        assert last.record is not None and last.record.error is not None  # noqa: S101, PT018 - failed
-        return f"{last.record.error.kind}: {last.record.error.message}"
+    def confirm_by(self, trial: Trial, seed: int) -> Work:
+        self.confirmation.begin(trial)
+        self.confirming_round.begin(trial.number)
+        self.confirming_round.open.add(trial.number)
+        work = Work(trial=trial, budget=self.config.budget, seed=seed, label=f"again, seed {seed}")
+        self.confirming[trial.id] = work
+        return work
 
-    def try_one(self, number: int, interrupted: Trial | None) -> None:
-        """One proposal, from asking to keeping."""
-        by_chance = self.idle >= IDLE_BEFORE_CHANCE
-        chosen = interrupted.architecture if interrupted else self.drawn(number) if by_chance else None
-        proposal = self.guide.ask(number, chosen=chosen, at_random=by_chance)
-        key = self.key(proposal.architecture, self.config.budget, self.config.seed)
-        if interrupted is None:
-            trial = self.ledger.begin_trial(self.entry, "search", number, proposal.architecture, key)
+    def keep_confirmation(self, work: Work, record: Record, source: int | None) -> None:
+        self.confirming.pop(work.trial.id, None)
+        trial = self.ledger.end_trial(work.trial, record, reused_from=source, log=work.log)
+        self.driver.freed(trial)
+        self.driver.unfinished.done(trial.evaluation)
+        self.tally.add(trial, repeated=False, fresh=source is None)
+        self.confirming_round.open.discard(trial.number)
+        if self.round.size is None:
+            self.confirmation.add(trial)
         else:
-            trial = replace(interrupted, evaluation=key)  # it may go on under other conditions than it was begun under
-        record, source = self.remembered(proposal.architecture, key)
-        if record is None:
-            label = "again, after an interruption" if interrupted else ""
-            self.on_event(TrialBegun(number, proposal.architecture.id, self.tally.progress(), label))
-            record = self.evaluated(proposal, key)
-        noted = self.guide.tell(proposal, record)
-        trial = self.ledger.end_trial(trial, record, proposal=noted, reused_from=source)
-        self.unfinished.done(key)
-        self.count(trial, fresh=source is None)
+            self.confirming_round.heard[trial.number] = (work, trial, record)
+            self.hear_confirmations()
         self.on_event(TrialEnded(trial, self.tally.progress(), self.tally.best))
+
+    def hear_confirmations(self) -> None:
+        """Choose the next by what a round came to, once all of it has ended."""
+        heard = self.confirming_round.heard
+        if heard and not self.confirming_round.open:
+            full = not self.confirming_round.takes(self.confirmation.number)
+            if full or self.confirmation.made + len(heard) >= self.confirmations:
+                for _, trial, _ in self.confirming_round.told():
+                    self.confirmation.add(trial)
+                self.confirming_round.begin(self.confirmation.number)
+
+    # What is known of a candidate before it is evaluated.
 
     def reckoned(self, architecture: Architecture) -> Mapping[str, float]:
         """What a strategy may learn from beside the answers: what is known of a network by formulas."""
@@ -261,9 +642,9 @@ class _Run:
             return {}
         return {"params": found.params, "flops": found.flops}
 
-    def drawn(self, number: int) -> Architecture | None:
+    def drawn(self, number: int, again: int = 0) -> Architecture | None:
         """An architecture within the limits, by chance; None where no limit is known before building."""
-        rng = random.Random(f"{self.config.seed}:{number}")  # noqa: S311 - no secret
+        rng = random.Random(f"{self.config.seed}:{number}:{again}" if again else f"{self.config.seed}:{number}")  # noqa: S311 - no secret
         if isinstance(self.evaluate, TableEvaluator):
             return self.evaluate.draw(rng)
         return self.within.draw(rng) if self.within else None
@@ -332,51 +713,14 @@ class _Run:
         except ModelError:
             return architecture.id
 
-    def evaluated(self, proposal: Proposal, key: str) -> Record:
-        epochs = self.config.budget.epochs
-
-        def report(epoch: Epoch) -> bool:
-            self.on_event(EpochEnded(proposal.number, epoch, epochs))
-            return self.guide.report(proposal, epoch)
-
-        listeners: dict[str, Any] = {
-            "pareto": {"on_known": partial(self.guide.foresee, proposal)},
-            "wilcoxon": {"on_replicate": partial(self.guide.report_replicate, proposal)},
-        }.get(self.config.pruner, {})
-        evaluate = self.unfinished.going_on(self.prepare(), key)
-        return evaluate(proposal.architecture, budget=self.config.budget, seed=self.config.seed, report=report, **listeners)
-
-    @cached_property
-    def unfinished(self) -> Unfinished:
-        """The checkpoints of the training under way."""
-        return Unfinished(self.ledger, self.entry, self.config.checkpoint)
-
     @cached_property
     def key(self) -> EvaluationKey:
         """Names the work of each evaluation."""
-        return EvaluationKey(self.config.space, self.config.on, "search", self.prepare(), self.entry.name)
-
-    def prepare(self) -> Evaluate:
-        """What evaluates; made when first needed, since that loads torch and the data.
-
-        Raises:
-            NasError: a layer, the data or the device is wrong, or the study was measured in another setting.
-        """
-        if self.evaluate is None:
-            config = self.config
-            self.evaluate = make_evaluator(
-                config.space,
-                config.on,
-                config.all_limits,
-                data=config.data,
-                replicates=config.replicates,
-                together=config.together,
-                proxies=config.scores,
-                ranks=self.ranks,
-                **config.means,
-            )
-            self.check_setting(getattr(self.evaluate, "key", ""))
-        return self.evaluate
+        how = self.plan or self.evaluate
+        assert how is not None  # noqa: S101 - one of the two
+        if self.plan is not None:
+            self.check_setting(self.plan.key)
+        return EvaluationKey(self.config.space, self.config.on, "search", how, self.entry.name)
 
     def check_setting(self, now: str) -> None:
         """Refuse to mix figures that do not compare in one study."""
@@ -388,24 +732,15 @@ class _Run:
                 "give the same --device, --threads, --precision and --compile, or name another --study."
             )
 
-    def count(self, trial: Trial, *, fresh: bool) -> None:
-        repeated = trial.architecture.id in self.known or trial.reused_from in self.sources
-        self.tally.add(trial, repeated=repeated, fresh=fresh)
-        idle = repeated or trial.state == "infeasible"
-        self.idle = self.idle + 1 if idle else 0
-        self.known.setdefault(trial.architecture.id, trial)
-        self.sources.add(trial.reused_from or trial.id)
-        if "networks" in vars(self):
-            self.networks.setdefault(self.network(trial.architecture), trial)
-
-
-def headline(config: SearchConfig, count: int | float | None, confirmations: int = 0) -> str:
-    """What is searched, in one line."""
-    holds = f"{size_text(count)} architectures"
-    limits = "".join(f" · {limit}" for limit in config.all_limits)
-    objectives = ", ".join(objective.figure for objective in config.steered_by)
-    last = f" · the last {confirmations} of {config.trials} trainings confirm the best" if confirmations else ""
-    return (
-        f"{config.space.name} v{config.space.version} ({holds}) on {config.on.name} v{config.on.version} · {objectives} · "
-        f"{config.strategy_name} · seed {config.seed} · {config.on.words(config.budget)}{limits}{last}"
-    )
+    def headline(self) -> str:
+        """What is searched, in one line."""
+        config = self.config
+        holds = f"{size_text(self.count)} architectures"
+        limits = "".join(f" · {limit}" for limit in config.all_limits)
+        objectives = ", ".join(objective.figure for objective in config.steered_by)
+        confirm = self.confirmations
+        last = f" · the last {confirm} of {config.trials} trainings confirm the best" if confirm else ""
+        return (
+            f"{config.space.name} v{config.space.version} ({holds}) on {config.on.name} v{config.on.version} · {objectives} · "
+            f"{config.strategy_name} · seed {config.seed} · {config.on.words(config.budget)}{limits}{last}"
+        )

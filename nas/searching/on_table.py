@@ -29,6 +29,12 @@ TRAINING = (
     "checkpoint",
     "wait_minutes",
     "data",
+    "workers",
+    "gpus",
+    "per_gpu",
+    "time_limit",
+    "memory_limit",
+    "on_cluster",
 )
 """Options of a search that are about training, and mean nothing where figures are looked up."""
 

@@ -4,23 +4,28 @@ Test figures stand beside the rows and order nothing: finalists are ranked by th
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from nas.benchmark import Benchmark, Objective
-from nas.errors import SearchError, quote
-from nas.execution import Evaluate
+from nas.errors import AtWork, NumberTaken, SearchError, quote
+from nas.execution import Evaluate, Question
 from nas.ranking import leaderboard
-from nas.records import SCORES, Ledger, StudyEntry
-from nas.searching.again import train_again
-from nas.searching.config import changed, default_ledger, resolve_benchmark
-from nas.searching.evaluating import EvaluationKey, make_evaluator
-from nas.searching.events import INTERRUPTED, OnEvent, RunBegun, RunEnded, Tally, ignore
+from nas.records import SCORES, Epoch, Ledger, Record, Stage, StudyEntry, Trial
+from nas.searching.config import changed, complaint, default_ledger, resolve_benchmark
+from nas.searching.driving import Driver, Source, Work
+from nas.searching.evaluating import EvaluationKey, Plan, make_evaluator
+from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
 from nas.searching.on_table import finals_evaluator, table_of
-from nas.searching.resuming import EVERY_SECONDS, Unfinished
+from nas.searching.places import PLACES, Places
+from nas.searching.resuming import EVERY_SECONDS
 from nas.searching.study import Study
 from nas.searching.together import WAIT_MINUTES, follow, together
+from nas.searching.working import given, make_executor
 from nas.space import Architecture
 from nas.tables import TableBenchmark
 
@@ -36,53 +41,80 @@ def finals(
     on_event: OnEvent = ignore,
     evaluate: Evaluate | None = None,
     wait_minutes: float = WAIT_MINUTES,
-    **means: Any,
+    **options: Any,
 ) -> Study:
     """Train the `top` architectures of `study` again, each with `seeds` seeds that the search did not use.
 
-    `means` are those of a search: device, threads, precision, compile, loading. Of several processes that torchrun started, each
-    waits `wait_minutes` for another at most.
+    `options` are those of a search: device, threads, precision, compile, loading, and where trainings run (workers, gpus,
+    time_limit, and so on). Of several processes that torchrun started, each waits `wait_minutes` for another at most.
 
     What is trained already is not trained again: after Ctrl-C or a kill the same call goes on, within a training from its last
-    checkpoint; one is written every `checkpoint` seconds, none for 0.
+    checkpoint; one is written every `checkpoint` seconds, none for 0. Several processes that do this at once share the work.
 
     Raises:
         NasError: there is no such study, it has no complete trial, or its benchmark is another than it was.
         KeyboardInterrupt: after Ctrl-C.
     """
-    for name, number in (("top", top), ("seeds", seeds), ("threads", means.get("threads", 1))):
+    for name, number in (("top", top), ("seeds", seeds), ("threads", options.get("threads", 1))):
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise SearchError(f"Finals need {name} of at least 1, got {quote(number)}.")
+    places = places_of(options)
+    means = {name: value for name, value in options.items() if name not in PLACES}
     url = ledger or default_ledger()
     with together(wait_minutes) as ranks, Ledger(url, create=False) as book:
         if ranks is not None and not ranks.leads:
             known = book.study(study)
             follow(ranks, lambda: make_evaluator(known.space, benchmark_of(known), (), data=data, ranks=ranks, **means))
             return Study(study, url)
-        with book.driving(study):
-            entry = book.study(study)
-            benchmark = benchmark_of(entry, data)
-            chosen = finalists(book, study, top)
-            again = confirmed(book, entry, chosen) if isinstance(benchmark, TableBenchmark) else 0
-            if evaluate is None and isinstance(benchmark, TableBenchmark):
-                evaluate = finals_evaluator(benchmark, seeds, means, read=1 + again, proxies=scores_of(entry))
-            unfinished = Unfinished(book, entry, checkpoint)
-            if evaluate is None:  # without limits: the search has kept to them, and another measurement shall drop no finalist
-                proxies = scores_of(entry)
-                evaluate = make_evaluator(entry.space, benchmark, (), data=data, ranks=ranks, proxies=proxies, **means)
-            run = _Finals(book, entry, benchmark, on_event, evaluate, unfinished)
-            try:
-                # On a table there are few trainings, and those that confirmed come right after the search's.
-                unused = entry.definition["seed"] + entry.definition.get("replicates", 1) + again
-                for architecture in chosen:
-                    for n in range(seeds):
-                        run.expect(architecture, unused + n)
-                run.go()
-            except KeyboardInterrupt:
-                on_event(RunEnded(study, INTERRUPTED, True, run.tally.progress()))
-                raise
-            on_event(RunEnded(study, run.outcome(), False, run.tally.progress()))
+        entry = book.study(study)
+        benchmark = benchmark_of(entry, data)
+        chosen = finalists(book, study, top)
+        again = confirmed(book, entry, chosen) if isinstance(benchmark, TableBenchmark) else 0
+        if evaluate is None and isinstance(benchmark, TableBenchmark):
+            if places.workers:
+                raise SearchError(f"On a table nothing is trained, got workers {places.workers}; leave them out.")
+            evaluate = finals_evaluator(benchmark, seeds, means, read=1 + again, proxies=scores_of(entry))
+        plan = Plan(  # without limits: the search has kept to them, and another measurement shall drop no finalist
+            space=entry.space,
+            benchmark=benchmark,
+            data=data,
+            means=means,
+            proxies=scores_of(entry),
+            processes=ranks.size if ranks else 1,
+        )
+        make = partial(given, evaluate) if evaluate else partial(plan, ranks) if ranks else plan
+        driver = Driver(book, partial(make_executor, places, make), lambda: plan.setting, places.attempts)
+        run = _Finals(book, entry, benchmark, on_event, evaluate or plan)
+        try:
+            # On a table there are few trainings, and those that confirmed come right after the search's.
+            unused = entry.definition["seed"] + entry.definition.get("replicates", 1) + again
+            for architecture in chosen:
+                for n in range(seeds):
+                    run.expect(architecture, unused + n)
+            driver.open(entry, checkpoint)
+            run.go(driver, places.slots)
+        except KeyboardInterrupt:
+            on_event(RunEnded(study, INTERRUPTED, True, run.tally.progress()))
+            raise
+        finally:
+            driver.close()
+        on_event(RunEnded(study, run.outcome(), False, run.tally.progress()))
     return Study(study, url)
+
+
+def places_of(options: Mapping[str, Any]) -> Places:
+    """Where candidates run, of all these options.
+
+    Raises:
+        SearchError: one is of the wrong kind, or two do not go together.
+    """
+    named = {name: value for name, value in options.items() if name in Places.model_fields}
+    try:
+        places = Places(**named)
+    except ValidationError as error:
+        raise SearchError(complaint(error, Places.model_fields)) from None
+    places.check_places()
+    return places
 
 
 def finalists(ledger: Ledger, study: str, top: int) -> list[Architecture]:
@@ -133,70 +165,142 @@ def scores_of(entry: StudyEntry) -> tuple[str, ...]:
     return tuple(name for name in SCORES if name in {*entry.definition.get("proxies", ()), *objectives})
 
 
-class _Finals:
-    """One run of finals: which trainings are wanted, and which are done."""
+class _Finals(Source):
+    """One run of finals, as the driver's source of work: which trainings are wanted, and which are done."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        entry: StudyEntry,
-        benchmark: Benchmark,
-        on_event: OnEvent,
-        evaluate: Evaluate,
-        unfinished: Unfinished,
-    ) -> None:
+    asks: frozenset[Question] = frozenset()
+    stages: tuple[Stage, ...] = ("final",)
+    driver: Driver
+
+    def __init__(self, ledger: Ledger, entry: StudyEntry, benchmark: Benchmark, on_event: OnEvent, how: Evaluate | Plan) -> None:
         self.ledger = ledger
         self.entry = entry
         self.on_event = on_event
-        self.evaluate = evaluate
-        self.unfinished = unfinished
         self.benchmark = benchmark
         self.budget = benchmark.final_budget
-        self.key = EvaluationKey(entry.space, benchmark, "final", evaluate, entry.name)
+        self.key = EvaluationKey(entry.space, benchmark, "final", how, entry.name)
         self.tally = Tally(0, Objective(**entry.definition["objectives"][0]))
-        trials = ledger.trials(entry, "final")
-        self.done = {trial.evaluation: trial for trial in trials if trial.state != "running"}
-        self.interrupted = {trial.evaluation: trial for trial in trials if trial.state == "running"}
-        self.next_number = len(trials)
-        self.wanted: list[tuple[Architecture, int, str]] = []
+        self.expected: dict[str, tuple[Architecture, int]] = {}
+        """Key of each training that is wanted → its architecture and seed."""
+        self.wanted: list[str] = []
+        """Keys of the trainings that nobody has begun."""
+        self.left: list[Trial] = []
+        """Trials that somebody left behind."""
+        self.elsewhere: dict[str, Trial] = {}
+        """Key → what other drivers are at."""
+        self.number = 0
 
     def expect(self, architecture: Architecture, seed: int) -> None:
-        """Want one training, unless it is done."""
-        self.tally.target += 1
+        """Want one training."""
         key = self.key(architecture, self.budget, seed)
-        if key in self.done:
-            self.tally.add(self.done[key], repeated=False, fresh=False)
-        else:
-            self.wanted.append((architecture, seed, key))
+        self.expected[key] = (architecture, seed)
+        self.wanted.append(key)
+        self.tally.target = len(self.expected)
 
     def outcome(self) -> str:
         """What came of it, as a sentence."""
         done = f"{self.tally.counts['complete']} of {self.tally.target} trainings of finalists are complete"
         return f"{done}, {self.tally.counts['failed']} failed." if self.tally.counts["failed"] else f"{done}."
 
-    def go(self) -> None:
+    def go(self, driver: Driver, slots: int) -> None:
         """Do what is wanted and not done."""
-        found = self.tally.target - len(self.wanted)
+        self.driver = driver
+        self.tally.at_once = slots
+        mine = {trial.id: driver.claimed(trial) for trial in self.ledger.take_over(self.entry, self.stages)}
+        self.learn(trial for trial in self.ledger.trials(self.entry, "final") if trial.id not in mine)
+        self.resume(mine.values())
         told = "further trainings" if isinstance(self.benchmark, TableBenchmark) else "test data"
         headline = f"finals of {self.entry.name} · {self.benchmark.words(self.budget)} · {told}"
-        self.on_event(RunBegun(self.entry.name, self.tally.target, found, headline))
-        for architecture, seed, key in self.wanted:
-            self.train(architecture, seed, key)
+        self.on_event(RunBegun(self.entry.name, self.tally.target, self.tally.evaluated, headline))
+        driver.go(self)
 
-    def train(self, architecture: Architecture, seed: int, key: str) -> None:
-        trial = self.interrupted.get(key)
-        if trial is None:
-            trial = self.ledger.begin_trial(self.entry, "final", self.next_number, architecture, key)
-            self.next_number += 1
-        train_again(
-            trial,
-            self.evaluate,
-            budget=self.budget,
-            seed=seed,
-            label="final",
-            ledger=self.ledger,
-            unfinished=self.unfinished,
-            tally=self.tally,
-            on_event=self.on_event,
-            final=True,
-        )
+    def next(self) -> Work | None:
+        """What was left behind, or the next training that is wanted."""
+        while (self.left or self.wanted) and not self.driver.asked_to_stop:
+            work = self.work_of(self.left.pop(0)) if self.left else self.claim(self.wanted.pop(0))
+            found = self.ledger.find(work.trial.evaluation) if work is not None else None
+            if work is not None and found is None:
+                return work
+            if work is not None and found is not None:
+                self.keep(work, found[1], found[0])
+            self.driver.attend()
+        return None
+
+    def claim(self, key: str) -> Work | None:
+        architecture, _ = self.expected[key]
+        while True:
+            try:
+                claimed = self.ledger.begin_trial(self.entry, "final", self.number, architecture, key)
+            except AtWork:
+                self.driver.attend(now=True)
+                return None
+            except NumberTaken:
+                self.number += 1
+                self.driver.attend(now=True)
+                if key in self.elsewhere or key not in self.expected:
+                    return None
+            else:
+                self.number = claimed.number + 1
+                return self.work_of(self.driver.claimed(claimed))
+
+    def work_of(self, trial: Trial) -> Work:
+        _, seed = self.expected[trial.evaluation]
+        return Work(trial=trial, budget=self.budget, seed=seed, final=True, label=f"final, seed {seed}")
+
+    def over(self) -> bool:
+        """Whether nobody is at anything that is wanted."""
+        return not (self.left or self.wanted or self.elsewhere)
+
+    def on_begun(self, work: Work) -> None:
+        """Tell who watches."""
+        trial = work.trial
+        self.on_event(TrialBegun(trial.number, trial.architecture.id, self.tally.progress(), work.label, trial.stage))
+
+    def on_epoch(self, work: Work, epoch: Epoch) -> bool:
+        """A point of the learning curve, for whoever watches."""
+        self.on_event(EpochEnded(work.trial.number, epoch, self.budget.epochs, work.trial.stage))
+        return False
+
+    def ended(self, work: Work, record: Record) -> None:
+        """Keep what came of it."""
+        self.keep(work, record)
+
+    def keep(self, work: Work, record: Record, source: int | None = None) -> None:
+        """End the trial."""
+        trial = self.ledger.end_trial(work.trial, record, reused_from=source, log=work.log)
+        self.driver.freed(trial)
+        self.driver.unfinished.done(trial.evaluation)
+        self.tally.add(trial, repeated=False, fresh=source is None)
+        self.on_event(TrialEnded(trial, self.tally.progress(), self.tally.best))
+
+    def dropped(self, work: Work) -> None:
+        """Another driver has it, or the run is stopped."""
+
+    def learn(self, trials: Iterable[Trial]) -> None:
+        """What others, or earlier runs, began or ended."""
+        for trial in trials:
+            if trial.stage != "final":
+                continue
+            self.number = max(self.number, trial.number + 1)
+            key = trial.evaluation
+            if key in self.wanted:
+                self.wanted.remove(key)
+            self.elsewhere.pop(key, None)
+            if key not in self.expected:
+                continue
+            if trial.state == "running":
+                self.elsewhere[key] = trial
+            else:
+                self.tally.add(trial, repeated=False, fresh=False)
+
+    def resume(self, trials: Iterable[Trial]) -> None:
+        """Go on with what was left behind, as far as it is wanted still."""
+        for trial in trials:
+            self.elsewhere.pop(trial.evaluation, None)
+            if trial.stage == "final" and trial.evaluation in self.expected:
+                self.left.append(trial)
+                if trial.evaluation in self.wanted:
+                    self.wanted.remove(trial.evaluation)
+            else:
+                self.ledger.give_back([trial])
+                self.driver.freed(trial)

@@ -133,7 +133,7 @@ def test_a_finalist_is_not_dropped_by_a_limit_that_the_search_checked(study: Stu
         seen.append(limits)
         return toy_evaluate
 
-    monkeypatch.setattr("nas.searching.retraining.make_evaluator", make)
+    monkeypatch.setattr("nas.searching.evaluating.make_evaluator", make)
     assert run_finals(study, evaluate=None).tables[0].stage == "final"
     assert seen == [()]
 

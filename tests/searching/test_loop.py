@@ -265,7 +265,7 @@ def test_an_evaluation_that_raises_ends_the_run_and_loses_nothing(ledger: str) -
         ({"study": "a/b"}, "A study's name is letters, digits, '.', '_' and '-', at most 80, got 'a/b'."),
         (
             {"ledger": "postgresql://u:secret@h/d"},
-            "A ledger is a SQLite file, as in sqlite:///nas.sqlite; got a postgresql URL.",
+            "A ledger's URL holds no password, since others can read the command; set NAS_LEDGER_PASSWORD, or use a pgpass file.",
         ),
         ({"objectives": ["params", "flops"], "pruner": "median"}, "The pruner 'median' stops by one objective, this study has 2"),
         ({"pruner": "pareto"}, "The pruner 'pareto' stops by several objectives, this study has one; name median, asha"),
@@ -331,14 +331,14 @@ class Measuring(Counting):
 
 def measuring(monkeypatch: pytest.MonkeyPatch, threads: int) -> Measuring:
     evaluate = Measuring(threads)
-    monkeypatch.setattr("nas.searching.loop.make_evaluator", lambda *_, **__: evaluate)
+    monkeypatch.setattr("nas.searching.evaluating.make_evaluator", lambda *_, **__: evaluate)
     return evaluate
 
 
 def test_other_threads_are_other_work(ledger: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for threads in (1, 2):
         evaluate = measuring(monkeypatch, threads)
-        study = search(ledger, trials=5, study=f"t{threads}", evaluate=None)
+        study = search(ledger, trials=5, study=f"t{threads}", evaluate=None, threads=threads)
         assert len(evaluate.asked) == 5
         assert {table.setting.threads for table in study.tables} == {threads}
 
@@ -348,7 +348,7 @@ def test_a_study_measured_under_other_conditions_does_not_go_on(ledger: str, mon
     search(ledger, trials=3, study="a", evaluate=None)
     measuring(monkeypatch, 2)
     with pytest.raises(SearchError, match=r"was measured on cpu, 1 thread on .*, now it would be cpu, 2 threads on"):
-        search(ledger, trials=5, study="a", evaluate=None)
+        search(ledger, trials=5, study="a", evaluate=None, threads=2)
 
 
 def test_an_interrupted_trial_is_kept_under_the_conditions_it_was_measured_under(
@@ -362,9 +362,9 @@ def test_an_interrupted_trial_is_kept_under_the_conditions_it_was_measured_under
     with pytest.raises(KeyboardInterrupt):
         search(ledger, trials=1, study="a", evaluate=None, on_event=interrupt)
     measuring(monkeypatch, 2)
-    search(ledger, trials=1, study="a", evaluate=None)
+    search(ledger, trials=1, study="a", evaluate=None, threads=2)
     again = measuring(monkeypatch, 2)
-    search(ledger, trials=1, study="b", evaluate=None)
+    search(ledger, trials=1, study="b", evaluate=None, threads=2)
     assert not again.asked, "work that was done under these conditions was not found"
     alone = measuring(monkeypatch, 1)
     search(ledger, trials=1, study="c", evaluate=None)
@@ -435,7 +435,7 @@ def test_a_search_that_its_limits_leave_little_says_so_and_draws_within_them(
     ledger: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """TOY's largest networks, of which there are few, with an evaluation that costs nothing."""
-    monkeypatch.setattr("nas.searching.loop.make_evaluator", lambda *_, **__: toy_evaluate_counted)
+    monkeypatch.setattr("nas.searching.evaluating.make_evaluator", lambda *_, **__: toy_evaluate_counted)
     events: list[Event] = []
     study = search(ledger, limits=["params >= 5000"], evaluate=None, trials=2, strategy="random", on_event=events.append)
     (begun,) = (event for event in events if isinstance(event, RunBegun))

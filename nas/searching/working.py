@@ -1,0 +1,54 @@
+"""Where a run's candidates are evaluated, by what its options say."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from nas.execution import Bounds, Evaluate, Executor, Here, Listener, Processes
+from nas.searching.places import Places
+
+FEWEST_BYTES = 4 * 2**30
+"""Of memory that a candidate may hold where nothing else is said and so much is free."""
+
+FREE_SHARE = 0.9
+"""Of the free memory, that candidates may hold where nothing else is said."""
+
+
+def given(evaluate: Evaluate) -> Evaluate:
+    """`evaluate`, as what makes it; a function of a module, so that it can travel."""
+    return evaluate
+
+
+def make_executor(places: Places, make: Callable[[], Evaluate], listener: Listener) -> Executor:
+    """What runs candidates there.
+
+    Raises:
+        NasError: nothing can run there.
+    """
+    if not places.workers:
+        return Here(make, listener)
+    bounds = Bounds(seconds=places.time_limit, memory_bytes=places.memory_limit or usual_memory(places.workers))
+    if places.on_cluster == "ray":
+        from nas.execution.on_ray import OnRay
+
+        bounds = Bounds(seconds=places.time_limit, memory_bytes=places.memory_limit)
+        return OnRay(make, listener, address=places.cluster_address, workers=places.workers, bounds=bounds, cpus=places.threads)
+    return Processes(
+        make,
+        listener,
+        workers=places.workers,
+        bounds=bounds,
+        gpus=places.gpus,
+        per_gpu=places.per_gpu,
+        threads=places.threads,
+    )
+
+
+def usual_memory(workers: int) -> int | None:
+    """Bytes that each of so many candidates may hold; None where the system does not tell what is free."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        free = next(int(line.split()[1]) * 1_024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        return None
+    allowed = FREE_SHARE * free
+    return round(max(allowed / workers, min(FEWEST_BYTES, allowed)))
