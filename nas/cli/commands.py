@@ -16,7 +16,7 @@ import click
 from nas.cli.compare import compare
 from nas.cli.doctor import doctor
 from nas.cli.layers import layers
-from nas.cli.means import amount, means
+from nas.cli.means import amount, means, places
 from nas.cli.printing import FOLDER, Ordered, as_json, complain, console, print_list
 from nas.cli.profile import profile
 from nas.cli.score import score
@@ -25,13 +25,17 @@ from nas.cli.stopping import INTERRUPTED, stoppable
 from nas.cli.table import table
 from nas.cli.training import tensorboard_option, train
 from nas.cli.trials import trial, trials
-from nas.errors import NasError
+from nas.cli.watch import stop, watch
+from nas.errors import NasError, Parked
 
 if TYPE_CHECKING:
     from nas.searching import Event, OnEvent, SearchConfig, Study
 
 TEXT_ROWS = 50
 """Rows of a table that are printed for people who did not say how many."""
+
+PARKED = 75
+"""Exit status of a run that its ledger stopped, and that goes on by the same command: EX_TEMPFAIL of sysexits.h."""
 
 NOTHING = 1
 """Exit status of a run without one complete training, so that a script does not take it for a success."""
@@ -43,6 +47,10 @@ class _Group(Ordered):
     def main(self, *args: Any, **options: Any) -> Any:
         try:
             status = super().main(*args, **{**options, "standalone_mode": False})
+        except Parked as error:
+            complain(str(error))
+            _say_how_to_go_on()
+            status = PARKED
         except NasError as error:
             status = complain(str(error))
         except click.UsageError as error:
@@ -155,6 +163,13 @@ main.add_command(train)
 @click.option("--study", metavar="NAME", help="The study's name; the same name goes on with it.")
 @amount
 @means
+@places
+@click.option(
+    "--synchronous",
+    type=int,
+    metavar="K",
+    help="Propose in rounds of K, so that equal seeds give equal studies however many workers there are.",
+)
 @_checkpoint
 @click.option("--data", type=FOLDER, metavar="DIR", help="The folder that the benchmark's data lie in.")
 @click.option("--ledger", metavar="URL", help="Where studies are kept; NAS_LEDGER, or sqlite:///nas.sqlite.")
@@ -203,6 +218,7 @@ def _finals_step(asked: "SearchConfig") -> list[str]:
 @click.option("--top", type=int, default=3, show_default=True, metavar="N", help="How many architectures.")
 @click.option("--seeds", type=int, default=2, show_default=True, metavar="N", help="Trainings of each.")
 @means
+@places
 @_checkpoint
 @click.option("--data", type=FOLDER, metavar="DIR", help="The folder that the benchmark's data lie in.")
 @_ledger
@@ -216,6 +232,8 @@ def finals(study: str, as_json: bool, **options: Any) -> None:
         finals(study, on_event=on_event, **options)
 
 
+main.add_command(watch)
+main.add_command(stop)
 main.add_command(trials)
 main.add_command(trial)
 
@@ -316,6 +334,8 @@ def _board(folder: Path | None) -> Iterator["OnEvent"]:
 @contextmanager
 def _closing(study: "Study", as_json: bool, next_steps: list[str]) -> Iterator["OnEvent"]:
     """Where a run's events go; after it, interrupted or not, the leaderboard and what to do next are printed."""
+    from nas.searching import following
+
     interrupted = False
     ended: Event | None = None
 
@@ -333,9 +353,16 @@ def _closing(study: "Study", as_json: bool, next_steps: list[str]) -> Iterator["
     if ended and not as_json:
         _print_close(study, next_steps)
     if interrupted:
+        if not following():
+            _say_how_to_go_on()
         raise click.exceptions.Exit(INTERRUPTED)
     if ended and not ended.progress.complete:  # type: ignore[union-attr]  # a run that has ended
         raise click.exceptions.Exit(NOTHING)
+
+
+def _say_how_to_go_on() -> None:
+    """Print the command that this process was given; no password is in it."""
+    click.echo(f"Go on with:\n  {shlex.join(['nas', *sys.argv[1:]])}", err=True)
 
 
 def _print_close(study: "Study", next_steps: list[str]) -> None:

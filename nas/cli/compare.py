@@ -136,7 +136,7 @@ class _Speaker:
 
 def _line(progress: "Progress") -> str:
     """How far, what has ended last, how long still."""
-    from nas.cli.progress import duration
+    from nas.reports.trials import duration
 
     parts = [f"{progress.done:,}/{progress.total:,} runs"]
     parts += [f"{progress.found:,} found"] if progress.found else []

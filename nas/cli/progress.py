@@ -2,44 +2,76 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
-from nas.records import SCORES, Record, Trial, figure_kind
+from nas.errors import printable
+from nas.records import SCORES, Record, Stage, Trial, figure_kind
 from nas.reports.tables import HUGE
+from nas.reports.trials import duration
 from nas.searching import EpochEnded, Event, OnEvent, Progress, RunBegun, RunEnded, TrialBegun, TrialEnded
 
 QUIET_SECONDS = 30
 """Off a terminal, how long a training may say nothing."""
 
 
+MOST_SHOWN = 8
+"""Candidates under way that are shown."""
+
+
 @contextmanager
 def display() -> Iterator[OnEvent]:
-    """Something to hand events to; a live line where standard output is a terminal."""
+    """Something to hand events to; live lines where standard output is a terminal."""
     if sys.stdout.isatty():
         console = Console()
         with Live(Text(""), console=console, refresh_per_second=8, transient=True) as live:
-            yield _Watcher(console, live)
+            yield Watcher(console, live)
     else:
-        yield _Watcher(Console(width=240, color_system=None), None)
+        yield Watcher(Console(width=240, color_system=None))
 
 
-class _Watcher:
-    """Prints a line for each evaluated trial, and keeps the live line fresh."""
+@dataclass
+class UnderWay:
+    """A candidate that is evaluated now."""
 
-    def __init__(self, console: Console, live: Live | None) -> None:
+    number: int
+    stage: Stage
+    architecture: str = ""
+    label: str = ""
+    epoch: int = 0
+    epochs: int = 0
+    seconds: float | None = None
+    """Since it began; None where that is not to be shown."""
+
+    @property
+    def words(self) -> str:
+        """What it is, and how far."""
+        name = f"{'trial' if self.stage == 'search' else self.stage} {self.number}"
+        if self.epoch:
+            return f"{name}, epoch {self.epoch} of {self.epochs}"
+        label = f" ({self.label})" if self.label else ""
+        return f"{name} {self.architecture}{label}".rstrip()
+
+
+class Watcher:
+    """Prints a line for each evaluated trial, and keeps the live lines fresh."""
+
+    def __init__(self, console: Console, live: Live | None = None) -> None:
         self.console = console
         self.live = live
         self.progress = Progress()
         self.best = ""
-        self.current = ""
+        self.under_way: dict[tuple[Stage, int], UnderWay] = {}
         self.spoke_at = time.monotonic()
 
     def __call__(self, event: Event) -> None:
+        """Show `event`."""
         match event:
             case RunBegun():
                 self.say(f"Study {event.study}", "bold")
@@ -50,31 +82,40 @@ class _Watcher:
                     self.say(f"Going on after {event.found:,} trials.", "dim")
             case TrialBegun():
                 self.progress = event.progress
-                label = f" ({event.label})" if event.label else ""
-                self.current = f"trial {event.number} {event.architecture}{label}"
+                one = UnderWay(event.number, event.stage, event.architecture, event.label)
+                self.under_way[event.stage, event.number] = one
             case EpochEnded():
-                self.current = f"trial {event.number}, epoch {event.epoch.epoch} of {event.epochs}"
+                one = self.under_way.setdefault((event.stage, event.number), UnderWay(event.number, event.stage))
+                one.epoch, one.epochs = event.epoch.epoch, event.epochs
                 if self.live is None and time.monotonic() - self.spoke_at > QUIET_SECONDS:
                     self.say(self.status())
             case TrialEnded():
+                self.under_way.pop((event.trial.stage, event.trial.number), None)
                 self.trial_ended(event)
             case RunEnded():
+                self.under_way.clear()
                 self.say(event.reason, "bold")
         if self.live is not None:
-            self.live.update(Text(self.status()))
+            self.live.update(self.picture())
+
+    def picture(self) -> RenderableType:
+        """The live lines: one where one candidate is under way, else a line for each too."""
+        if len(self.under_way) < 2:
+            return Text(self.status())
+        return Group(Text(self.status()), under_way_grid(list(self.under_way.values())))
 
     def trial_ended(self, event: TrialEnded) -> None:
+        """Print what came of a trial, unless it cost nothing."""
         self.progress = event.progress
-        if event.best is not None and event.best.record is not None:
-            figure = next(iter(_scores(event.best)), "")
-            self.best = f"best {figure}" if figure else ""
+        self.best = best_words(event.best)
         record = event.trial.record
         if record is None or record.outcome == "infeasible" or event.trial.reused_from is not None:
             return  # counted in the live line; a line each would hide what was trained
-        style = {"complete": "", "pruned": "dim", "failed": "red"}[record.outcome]
+        style = _STYLES[record.outcome]
         left = f"  {duration(self.progress.seconds_left)} left" if self.progress.seconds_left else ""
-        done = f"{self.progress.evaluated:>4}/{self.progress.target}"
-        again = "again: " if event.trial.stage == "confirm" else ""
+        target = f"/{self.progress.target}" if self.progress.target else ""
+        done = f"{self.progress.evaluated:>4}{target}"
+        again = {"search": "", "confirm": "again: ", "final": "final: "}[event.trial.stage]
         self.say(f"{done}  {event.trial.architecture.id}  {again}{_result(event.trial)}{left}", style)
 
     def say(self, line: str, style: str = "") -> None:
@@ -83,15 +124,58 @@ class _Watcher:
         self.spoke_at = time.monotonic()
 
     def status(self) -> str:
-        """The live line: how far, what is under way, what is best, how long still."""
-        counts = self.progress
-        parts = [f"{counts.evaluated}/{counts.target} evaluated"]
-        others = ("pruned", "infeasible", "failed", "reused")
-        parts += [f"{getattr(counts, name):,} {name}" for name in others if getattr(counts, name)]
-        parts += [part for part in (self.current, self.best) if part]
-        if counts.seconds_left:
-            parts.append(f"{duration(counts.seconds_left)} left")
-        return " · ".join(parts)
+        """How far, what is under way, what is best, how long still."""
+        if self.live is None or len(self.under_way) < 2:
+            current = [one.words for one in list(self.under_way.values())[:MOST_SHOWN]]
+        else:
+            current = [f"{len(self.under_way)} under way"]
+        return status_words(self.progress, [*current, self.best])
+
+
+def status_words(counts: Progress, others: Iterable[str]) -> str:
+    """How far a run is, and what else is to be said of it, in one line."""
+    done = f"{counts.evaluated}/{counts.target}" if counts.target else f"{counts.evaluated:,}"
+    parts = [f"{done} evaluated"]
+    names = ("pruned", "infeasible", "failed", "reused")
+    parts += [f"{getattr(counts, name):,} {name}" for name in names if getattr(counts, name)]
+    parts += [part for part in others if part]
+    if counts.seconds_left:
+        parts.append(f"{duration(counts.seconds_left)} left")
+    return " · ".join(parts)
+
+
+def under_way_grid(some: Sequence[UnderWay]) -> RenderableType:
+    """A line a candidate, for the first few."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for justify in ("left", "right", "left", "right", "right"):
+        grid.add_column(no_wrap=True, justify=justify)
+    grid.add_column(no_wrap=True, overflow="ellipsis")
+    for one in some[:MOST_SHOWN]:
+        epoch = f"epoch {one.epoch}/{one.epochs}" if one.epoch else ""
+        seconds = duration(one.seconds) if one.seconds is not None else ""
+        cells = [f"  {one.stage}", str(one.number), one.architecture, epoch, seconds, one.label]
+        grid.add_row(*(Text(cell, style="cyan") for cell in cells))
+    if len(some) <= MOST_SHOWN:
+        return grid
+    return Group(grid, Text(f"  and {len(some) - MOST_SHOWN:,} more", style="dim"))
+
+
+def best_words(best: Trial | None) -> str:
+    """The first figure of the best so far; empty where there is none."""
+    figure = next(iter(_scores(best)), "") if best is not None and best.record is not None else ""
+    return f"best {figure}" if figure else ""
+
+
+_STYLES = {"complete": "", "pruned": "dim", "infeasible": "dim", "failed": "red"}
+
+
+def result_line(trial: Trial) -> tuple[str, str]:
+    """What came of a trial that has ended, in a line, and how that looks."""
+    assert trial.record is not None  # noqa: S101 - it has ended
+    outside = [printable(f"outside {', '.join(trial.record.broken_limits)}")] if trial.record.broken_limits else []
+    known = ["known before"] if trial.reused_from is not None else []
+    words = "  ".join([*known, *(outside or [_result(trial)])])
+    return f"{trial.stage} {trial.number}  {trial.architecture.id}  {words}", _STYLES[trial.record.outcome]
 
 
 def _result(trial: Trial) -> str:
@@ -99,7 +183,7 @@ def _result(trial: Trial) -> str:
     record = trial.record
     assert record is not None  # noqa: S101 - it has ended
     if record.error is not None:
-        return f"failed: {record.error.kind}: {record.error.message}"
+        return printable(f"failed: {record.error.kind}: {record.error.message}")
     return "  ".join([*_stopped(record), *_scores(trial), *_costs(trial)])
 
 
@@ -127,10 +211,3 @@ def _costs(trial: Trial) -> list[str]:
         "train_seconds": "{:.1f} s",
     }
     return [text.format(figures[name]) for name, text in shown.items() if name in figures]
-
-
-def duration(seconds: float) -> str:
-    """In hours, minutes and seconds."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"

@@ -104,7 +104,7 @@ class _Watcher:
 
     def step(self, loop: "Loop") -> None:
         """Tell how far it is, and by the time of the steps so far how much is left."""
-        from nas.cli.progress import duration
+        from nas.reports.trials import duration
 
         if not self.first:
             self.first, self.begun = loop.at.step, time.monotonic()

@@ -31,6 +31,9 @@ STYLES: Mapping[str, str] = {"running": "cyan", "interrupted": "yellow", "failed
 _TOLD = ("params", "flops", "latency_ms", "train_seconds")
 """Figures beside the objectives that people read first."""
 
+HERE = "this process"
+"""What a driver calls the place where it evaluates by itself."""
+
 _SHORTEST = 12
 """Columns that are left for what befell a trial; where there are fewer, figures make room."""
 
@@ -152,14 +155,21 @@ def _several(count: int, word: str) -> str:
 
 def under_way(trial: Trial, now: float | None = None) -> str:
     """How far a running trial is, since when, and who is at it; of an interrupted one how far it was."""
-    epoch, where = _number(trial.progress.get("epoch")), trial.progress.get("where")
+    epoch = _number(trial.progress.get("epoch"))
     parts = [f"epoch {epoch}" + (f"/{epochs}" if (epochs := _number(trial.progress.get("epochs"))) else "")] if epoch else []
     if standing(trial, now) == "running":
         parts.append(duration(age(trial.begun_at, now)))
-        parts.append(" of ".join([*([printable(where)[:40]] if where else []), holder_words(trial.holder)]))
+        parts.append(place(trial))
     if trial.attempts > 1:
         parts.append(f"attempt {trial.attempts}")
     return ", ".join(parts)
+
+
+def place(trial: Trial) -> str:
+    """Where a trial is under way: a driver, and its worker where it has several."""
+    where = trial.progress.get("where")
+    worker = [printable(where)[:30]] if where and where != HERE else []
+    return " of ".join([*worker, holder_words(trial.holder)])
 
 
 def _number(value: object) -> int:
@@ -169,8 +179,8 @@ def _number(value: object) -> int:
 
 def holder_words(holder: str | None) -> str:
     """A driver as people know it: its machine, and its process there."""
-    words = (holder or "").split()
-    return printable(f"{words[0]}:{words[3]}" if len(words) == 6 else (holder or "nobody"))[:60]
+    words = (holder or "").split()  # machine, boot, process, when that began, chance
+    return printable(f"{words[0]}:{words[-3]}" if len(words) > 4 else (holder or "nobody"))[:60]
 
 
 def age(stamp: str, now: float | None = None) -> float:
