@@ -48,6 +48,35 @@ _AMOUNT = (
 )
 
 
+_PLACES = (
+    click.option(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="Candidates at once, each in a process of its own, which may crash or hang without harm; one after another in this "
+        "process if not given.",
+    ),
+    click.option("--gpus", metavar="N,N", help="The GPUs that workers share out among themselves; all if not given."),
+    click.option("--per-gpu", type=int, metavar="N", help="Workers on each GPU; 1 if not given."),
+    click.option("--time-limit", type=float, metavar="S", help="Seconds after which a candidate is killed; needs --workers."),
+    click.option(
+        "--memory-limit", metavar="BYTES", help='Memory of a candidate, as in "4 GiB", above which it is killed; needs --workers.'
+    ),
+    click.option("--attempts", type=int, metavar="N", help="Times that a candidate is begun whose worker dies; 3 if not given."),
+    click.option("--on-cluster", type=click.Choice(["ray"]), help="Run the workers on a Ray cluster."),
+    click.option(
+        "--cluster-address", metavar="ADDRESS", help="The cluster to join; one on this machine if not given."
+    ),
+)
+
+
+def places(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of where candidates run to `command`; what is not given is None."""
+    for option in reversed(_PLACES):
+        command = option(command)
+    return command
+
+
 def means(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options to `command`; what is not given is None."""
     for option in reversed(_MEANS):
