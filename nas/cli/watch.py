@@ -131,7 +131,8 @@ def _picture(seen: "Watch", *, whole: bool = False) -> "RenderableType":
     if whole:
         lines += [Text(f"Study {seen.entry.name}", style="bold"), Text(seen.headline)]
         lines += [Text(f"  {line}", style=style) for line, style in map(result_line, seen.last)]
-    finals = [f"{seen.finals} finals"] if seen.finals else []
+    of = f"/{seen.finals_target}" if seen.finals_target else ""
+    finals = [f"{seen.finals}{of} finals"] if seen.finals or of else []
     left = [f"{len(seen.interrupted)} interrupted"] if seen.interrupted else []
     lines.append(Text(status_words(seen.progress, [*finals, *left, best_words(seen.tally.best)])))
     if seen.running:

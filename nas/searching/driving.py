@@ -16,6 +16,7 @@ from nas.benchmark import Budget
 from nas.errors import LeaseLost, LedgerError, NasError
 from nas.execution import Ended, Executor, Here, Job, Question
 from nas.records import Epoch, Failure, Ledger, Record, Setting, Stage, StudyEntry, Trial, commit, versions
+from nas.searching.events import Tally
 from nas.searching.resuming import Unfinished
 from nas.searching.stopping import Stopping
 from nas.strategies import Proposal
@@ -63,6 +64,8 @@ class Source(Protocol):
     """The questions of a candidate whose answer matters."""
     stages: tuple[Stage, ...]
     """What it works at."""
+    tally: Tally
+    """What came of it so far, and how much is wanted."""
 
     def next(self) -> Work | None:
         """What to begin now; None where there is nothing, at the moment or at all."""
@@ -341,7 +344,7 @@ class Driver:
     def on_begun(self, job: Job, where: str) -> None:
         """It is under way."""
         if work := self.under_way.get(job.id):
-            self.news[job.id] = {"where": where} if where else {}
+            self.news[job.id] = {**({"where": where} if where else {}), "target": self.source.tally.target}
             self.source.on_begun(work)
 
     def on_known(self, job: Job, figures: Mapping[str, float]) -> bool:

@@ -61,8 +61,8 @@ class Watch:
         """Begun, and nobody works at them."""
         self.last: deque[Trial] = deque(maxlen=LAST)
         """Those that ended last, the latest at the end."""
-        self.finals = 0
-        """Finalists' trainings that have ended."""
+        self.finals = self.finals_target = 0
+        """Finalists' trainings that have ended, and how many there are to be; 0 where no driver told it."""
         self.seconds: deque[float] = deque(maxlen=RECENT)
         self.revision = -1
         self.begun = False
@@ -152,8 +152,12 @@ class Watch:
         live = {trial.id for trial in found if standing(trial) == "running"}
         self.running = tuple(trial for trial in found if trial.id in live)
         self.interrupted = tuple(trial for trial in found if trial.id not in live)
-        targets = [target for trial in found if isinstance(target := trial.progress.get("target"), int)]
-        self.tally.target = max([self.tally.target, *targets])
+        for trial in found:
+            target = trial.progress.get("target")
+            if isinstance(target, int) and trial.stage == "final":
+                self.finals_target = target
+            elif isinstance(target, int):
+                self.tally.target = target
         if self.running:
             self.quiet_since = time.monotonic()
 

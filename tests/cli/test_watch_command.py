@@ -201,6 +201,14 @@ def driver(url: str) -> Iterator["subprocess.Popen[str]"]:
         process.communicate()
 
 
+def test_a_driver_tells_how_much_it_wants(driver: "subprocess.Popen[str]", url: str) -> None:
+    until = time.monotonic() + 30
+    while "/50 evaluated" not in run("watch", "--once", "--ledger", url).output:
+        assert time.monotonic() < until
+        assert driver.poll() is None
+        time.sleep(0.2)
+
+
 def test_stop_asks_a_driver_waits_until_it_has_and_its_work_is_kept(driver: "subprocess.Popen[str]", url: str) -> None:
     done = run("stop", "toy", "--ledger", url)
     assert done.exit_code == 0, done.output
