@@ -77,6 +77,8 @@ class Database:
                     done = work(connection, again)
                     connection.commit()
                     return done
+            except UnicodeDecodeError:
+                trouble, reason = "lasting", "it is damaged, and holds what is no text"
             except sa.exc.SQLAlchemyError as error:
                 trouble, reason = self._diagnose(error)
             if trouble == "lasting":
