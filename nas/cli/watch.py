@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -68,8 +69,8 @@ def _told(seen: "Watch", *, as_json: bool) -> Iterator[Callable[[list["Event"]],
         from rich.console import Console
         from rich.live import Live
 
-        from nas.cli.progress import Watcher
-        from nas.searching import EpochEnded
+        from nas.cli.progress import Watcher, result_line
+        from nas.searching import EpochEnded, RunBegun
 
         console = Console()
         with Live(console=console, auto_refresh=False, transient=True) as live:
@@ -77,7 +78,11 @@ def _told(seen: "Watch", *, as_json: bool) -> Iterator[Callable[[list["Event"]],
 
             def draw(events: list["Event"]) -> None:
                 for event in events:
-                    if not isinstance(event, EpochEnded):  # the picture has them
+                    if isinstance(event, RunBegun):
+                        watcher(replace(event, found=0))
+                        for line, style in map(result_line, seen.last):
+                            watcher.say(line, style)
+                    elif not isinstance(event, EpochEnded):  # the picture has them
                         watcher(event)
                 live.update(_picture(seen), refresh=True)
 

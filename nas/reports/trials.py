@@ -34,8 +34,11 @@ _TOLD = ("params", "flops", "latency_ms", "train_seconds")
 HERE = "this process"
 """What a driver calls the place where it evaluates by itself."""
 
-_SHORTEST = 12
-"""Columns that are left for what befell a trial; where there are fewer, figures make room."""
+_SHORTEST = 20
+"""Letters that are left for what befell a trial; where there is no such room, figures make it."""
+
+_BETWEEN = 3
+"""Spaces between two columns."""
 
 
 def standing(trial: Trial, now: float | None = None) -> Standing:
@@ -83,36 +86,41 @@ def trials_grid(trials: Sequence[Trial], entry: StudyEntry, console: Console) ->
     aims = [objective.figure for objective in objectives_of(entry)]
     known = {name for trial in trials if trial.record for name in trial.record.figures}
     names = [name for name in dict.fromkeys((*aims, *_TOLD)) if name in known]
-    grid = _grid(trials, names)
-    while len(names) > len(known & {*aims}) and _width(grid, console) > console.width:
+    befallen = _befallen(trials)
+    needed = min(_SHORTEST, max(map(len, befallen), default=0))
+    left = console.width - _width(_grid(trials, names), console)
+    while len(names) > len(known & {*aims}) and left < needed:
         names.pop()
-        grid = _grid(trials, names)
-    return grid
+        left = console.width - _width(_grid(trials, names), console)
+    return _grid(trials, names, [_cut(words, left) for words in befallen] if any(befallen) else None)
 
 
 def _width(grid: RichTable, console: Console) -> int:
-    """The least that shows every column but the last whole."""
-    return Measurement.get(console, console.options.update(width=10_000), grid).minimum
+    """What shows every column whole, and the space before one more."""
+    return Measurement.get(console, console.options.update(width=10_000), grid).maximum + _BETWEEN
 
 
-def _grid(trials: Sequence[Trial], names: Sequence[str]) -> RichTable:
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"
+
+
+def _grid(trials: Sequence[Trial], names: Sequence[str], befallen: Sequence[str] | None = None) -> RichTable:
     several = len({trial.stage for trial in trials}) > 1
-    befallen = [_befallen(trial, trials) for trial in trials]
-    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     if several:
         grid.add_column("stage", no_wrap=True)
-    grid.add_column("#", justify="right", no_wrap=True, vertical="bottom")
+    grid.add_column("#", justify="right", no_wrap=True)
     grid.add_column("state", no_wrap=True)
     grid.add_column("architecture", no_wrap=True)
     for name in names:
         grid.add_column(Text(title(name).replace(" ", "\n", 1)), justify="right", no_wrap=True)
-    if any(befallen):
-        grid.add_column("", no_wrap=True, overflow="ellipsis", min_width=min(_SHORTEST, max(map(len, befallen))))
-    for trial, words in zip(trials, befallen, strict=True):
+    if befallen is not None:
+        grid.add_column("", no_wrap=True)
+    for n, trial in enumerate(trials):
         state = standing(trial)
         cells: list[str] = [trial.stage] if several else []
         cells += [f"{trial.number}", state, trial.architecture.id, *(_figure(trial, name) for name in names)]
-        cells += [words] if any(befallen) else []
+        cells += [befallen[n]] if befallen is not None else []
         grid.add_row(*(Text(cell, style=STYLES.get(state, "")) for cell in cells))
     return grid
 
@@ -122,14 +130,18 @@ def _figure(trial: Trial, name: str) -> str:
     return show(name, Summary(mean=figures[name], deviation=None, count=1)) if name in figures else NOT_MEASURED
 
 
-def _befallen(trial: Trial, trials: Sequence[Trial]) -> str:
-    """What befell it, where its state and figures do not say it."""
+def _befallen(trials: Sequence[Trial]) -> list[str]:
+    """What befell each, where its state and figures do not say it."""
+    names = {trial.id: f"{trial.stage} {trial.number}" for trial in trials}
+    return [_what_befell(trial, names) for trial in trials]
+
+
+def _what_befell(trial: Trial, names: Mapping[int, str]) -> str:
     record = trial.record
     if record is None:
         return under_way(trial)
     if trial.reused_from is not None:
-        source = next((other for other in trials if other.id == trial.reused_from), None)
-        return f"as {source.stage} {source.number}" if source else "known before"
+        return f"as {names[trial.reused_from]}" if trial.reused_from in names else "known before"
     if record.error is not None:
         return printable(f"{record.error.kind}: {record.error.message}")
     if record.broken_limits:

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from lookers import LOG, begin_study, fill, url_of
+from rich.console import Console
 
 from nas.cli import main
 from nas.records import Ledger, Trial
+from nas.reports.trials import in_order, trials_grid
 
 Nas = Callable[..., Result]
 
@@ -107,6 +109,21 @@ def test_the_study_may_be_left_out_where_there_is_one(run: Nas, url: str, kept: 
     assert done.stderr == "nas: The ledger has 2 studies; name one of them: toy, other.\n"
     assert run("trials", "other").output == "Nothing of other has been tried yet.\n"
     assert run("trials", "../toy").stderr.startswith("nas: No study in ")
+
+
+@pytest.mark.parametrize("width", [70, 80, 120])
+def test_figures_make_room_so_that_no_other_column_is_cut(width: int, url: str, kept: Mapping[str, Trial]) -> None:
+    screen = Console(width=width, color_system=None, file=io.StringIO())
+    with Ledger(url, create=False) as ledger, screen.capture() as drawn:
+        entry = ledger.study("toy")
+        screen.print(trials_grid(in_order(ledger.trials(entry)), entry, screen))
+    lines = [line.rstrip() for line in drawn.get().split("─\n")[-1].splitlines()]
+    assert len(lines) == len(kept)
+    assert all(len(line) <= width for line in lines)
+    assert lines[2].split()[:3] == ["search", "2", "failed"]
+    assert kept["failed"].architecture.id in lines[2]
+    assert lines[3].endswith("outside params <= 50e3" if width > 90 else "…")
+    assert "0.9500" in lines[-1]
 
 
 @pytest.mark.parametrize("words", ["trials", "trials toy --json", "trial toy 0"])
