@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ParamSpec
 
@@ -20,6 +20,7 @@ from nas.profiling.flops import check_macs
 from nas.profiling.latency import measure_latency
 from nas.profiling.layers import Counts, count_layers
 from nas.profiling.memory import peak_memory_bytes
+from nas.profiling.warmth import warm_process
 from nas.proxies import first_batch, score_network
 from nas.records import Epoch, Failure, Outcome, Record, Replicate, Setting, commit, this_machine, versions
 from nas.space import Architecture, Limit, Space, broken_limits
@@ -47,6 +48,8 @@ from nas.training import (
 )
 
 Told = ParamSpec("Told")
+
+TRAINED_WITH: tuple[Split, ...] = ("train", "validation")
 
 Keep = Callable[[nn.Module], None]
 """Handed a trained network."""
@@ -81,7 +84,9 @@ class Evaluator:
         proxies: Iterable[str] = (),
         ranks: Ranks | None = None,
     ) -> None:
-        """Load the data and take them to the device, or make ready to stream them; of several `ranks` each trains its share.
+        """Load the data; of several `ranks` each trains its share.
+
+        Nothing is done on a device other than the CPU before the first candidate, so that the process may be forked till then.
 
         Each candidate is trained from so many seeds as there are `replicates`, at once where `together` says so, and its figures
         are the means. The zero-cost scores called `proxies` are among them, of the first.
@@ -100,29 +105,58 @@ class Evaluator:
         self.proxies = tuple(proxies)
         self.ranks = ranks or Ranks()
         self.device = pick(self.ranks.device(device))
-        self.setting = Setting(
-            machine=this_machine(accelerator(self.device)),
-            device=str(self.device),
-            threads=threads,
-            precision=precision,
-            compile=compile,
-            processes=self.ranks.size,
-        )
-        self.key = str(self.setting)
-        """What names its work beside architecture, benchmark, budget and seed; see `EvaluationKey`."""
+        self.threads = threads
         self.precision: Precision = precision
         self.loading: Loading = loading
         self.compiler = Compiler(compile)
         self.task = load_task(benchmark, data)
-        self.training = self.feed("train")
-        self.validation = self.feed("validation")
+        self._read = {split: self.task.examples(split) for split in TRAINED_WITH}
+        """Examples that are not on the device yet."""
+        if self.device.type == "cpu":
+            _ = self.training, self.validation
         validated = (objective for objective in benchmark.objectives if objective.figure.startswith("validation_"))
         self.objective = next(validated, None)
         """What patience waits for."""
 
+    @cached_property
+    def setting(self) -> Setting:
+        """Where and how it measures."""
+        return Setting(
+            machine=this_machine(accelerator(self.device)),
+            device=str(self.device),
+            threads=self.threads,
+            precision=self.precision,
+            compile=self.compiler.policy,
+            processes=self.ranks.size,
+        )
+
+    @property
+    def key(self) -> str:
+        """What names its work beside architecture, benchmark, budget and seed; see `EvaluationKey`."""
+        return str(self.setting)
+
+    @cached_property
+    def training(self) -> Feed:
+        """What candidates are trained on."""
+        return self.feed("train")
+
+    @cached_property
+    def validation(self) -> Feed:
+        """What they are validated on."""
+        return self.feed("validation")
+
     def feed(self, split: Split) -> Feed:
         """The examples of `split`, on the device or streamed to it."""
-        return feed(self.task.examples(split), self.device, self.loading)
+        read = self._read.pop(split) if split in self._read else self.task.examples(split)
+        return feed(read, self.device, self.loading)
+
+    def settle(self) -> None:
+        """Take the data to the device, and warm the process so that the first candidate is no slower than the tenth.
+
+        On a CPU this may be done before the process is forked. On other devices each candidate sees to it that it is done.
+        """
+        _ = self.training, self.validation
+        warm_process(self.space, self.device)
 
     def __call__(
         self,
@@ -155,6 +189,8 @@ class Evaluator:
             Interrupted: `stopping`, which is asked after every step and between measurements, answered true; what was trained by
                 then is in `checkpoints`.
         """
+        if self.device.type != "cpu":
+            self.settle()
         run = _Run(self, architecture, budget, seed, on_step, checkpoints, stopping)
         run.on_known, run.on_replicate = run.listening(on_known), run.listening(on_replicate)
         threads = torch.get_num_threads()

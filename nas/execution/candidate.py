@@ -23,7 +23,16 @@ from nas.records import Epoch, Setting
 
 
 def become_candidate(
-    evaluate: Evaluate, job: Job, end: socket.socket, out: int, err: int, folder: Path, file_bytes: int, worker: int
+    evaluate: Evaluate,
+    job: Job,
+    end: socket.socket,
+    *,
+    out: int,
+    err: int,
+    folder: Path,
+    file_bytes: int,
+    threads: int,
+    worker: int,
 ) -> NoReturn:
     """The whole life of a process that was forked from `worker` for `job`: it tells by `end`, and prints to `out` and `err`."""
     status = 1
@@ -34,6 +43,8 @@ def become_candidate(
             os._exit(1)
         _settle_in(out, err, folder, file_bytes)
         end.setblocking(True)
+        if threads > 1:
+            keep_to_threads(threads)
         _Candidate(evaluate, job, end).run()
         status = 0
     finally:
@@ -63,6 +74,14 @@ def _settle_in(out: int, err: int, folder: Path, file_bytes: int) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
+def keep_to_threads(threads: int) -> None:
+    """Have torch, where it is installed, compute on so many."""
+    with suppress(ImportError):
+        import torch
+
+        torch.set_num_threads(threads)
+
+
 class _Candidate:
     """A `Listener` that asks the worker."""
 
@@ -89,8 +108,6 @@ class _Candidate:
         if isinstance(self.evaluate, Resumable):  # another has nothing to write, and ends at once
             signal.signal(signal.SIGTERM, self._note)
         try:
-            if callable(settle := getattr(self.evaluate, "settle", None)):
-                settle()
             if isinstance(setting := getattr(self.evaluate, "setting", None), Setting):
                 self.tell({"what": "setting", "setting": asdict(setting)})
             record = do(self.evaluate, self.job, self, lambda: self.interrupted, telling=QUESTIONS)

@@ -73,9 +73,9 @@ class Processes:
         """Begin to make what evaluates, elsewhere, and return at once; what `make` raises, `wait` raises.
 
         `make` must be picklable: a function of a module, or a `functools.partial` of one. Each of `gpus`, named as
-        CUDA_VISIBLE_DEVICES does, serves `per_gpu` workers, as the only one they see; without `gpus` they see none. What `make`
-        gives may have a method `settle`, which takes data to a device and warms the process: it is called once before any
-        candidate where that can be, else in the process of each. Programs see `threads` as the number of threads to use.
+        CUDA_VISIBLE_DEVICES does, serves `per_gpu` workers, as the only one they see; without `gpus` they see none. `make` must
+        not use CUDA, since nothing that was forked afterwards could; an evaluation does. Programs see `threads` as the number
+        of threads to use.
 
         Raises:
             SearchError: `make` cannot be sent to another process, there are more workers than GPUs serve, or the system cannot
@@ -183,7 +183,7 @@ class Processes:
         for seat in self._workers:
             seat.channel.close()
         if self._template is not None:
-            self._template.close()
+            self._template.close(at_once=not self._ready)
         for seat in self._workers:
             seat.kill()
         shutil.rmtree(self._terms.folder, ignore_errors=True)
@@ -418,9 +418,11 @@ class _Template:
         """
         socket.send_fds(self.channel.socket, [ORDER.pack(seat.number, seat.gpu)], [end.fileno()])
 
-    def close(self) -> int | None:
-        """End it and all its workers; returns its exit status."""
+    def close(self, *, at_once: bool = False) -> int | None:
+        """End it and all its workers, `at_once` where it has none; returns its exit status."""
         self.channel.close()
+        if at_once:
+            self.process.kill()
         self.process.join(CLOSING_SECONDS)
         if self.process.is_alive():
             self.process.kill()

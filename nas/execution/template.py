@@ -24,6 +24,7 @@ from typing import Any, cast
 
 from nas.errors import NasError
 from nas.execution.bounds import Bounds
+from nas.execution.candidate import keep_to_threads
 from nas.execution.frames import Channel
 from nas.execution.jobs import Evaluate
 from nas.execution.lineage import adopt_orphans, die_with_parent, end_descendants
@@ -44,6 +45,7 @@ class Terms:
     bounds: Bounds
     gpus: Sequence[str]
     threads: int
+    """Of each candidate."""
     folder: Path
     """In which workers have theirs."""
 
@@ -74,14 +76,12 @@ def begin_template(made: bytes, control: socket.socket, driver: int, terms: Term
 
 def _make(made: bytes, terms: Terms) -> Evaluate:
     make = cast("Callable[[], Evaluate]", pickle.loads(made))  # noqa: S301 - from the process that began this one
-    if (torch := sys.modules.get("torch")) is not None:
-        torch.set_num_threads(1)  # a fork has none of the threads that were begun before
+    if terms.threads > 1 or "torch" in sys.modules:
+        keep_to_threads(1)  # a fork has none of the threads that were begun before it, and would wait for them
     evaluate = make()
-    if not terms.gpus and terms.threads == 1 and callable(settle := getattr(evaluate, "settle", None)):
-        settle()
     torch = sys.modules.get("torch")
-    if terms.gpus and torch is not None and torch.cuda.is_initialized():
-        raise RuntimeError("it used CUDA, which no process forked later can use; take data to the device in `settle`")
+    if torch is not None and torch.cuda.is_initialized():
+        raise RuntimeError("it used CUDA, which no process forked later can use; leave that to the first candidate")
     return evaluate
 
 
@@ -170,7 +170,8 @@ class _Template:
             os.close(number)
         if self.terms.gpus:
             os.environ["CUDA_VISIBLE_DEVICES"] = self.terms.gpus[gpu]
-        given: dict[str, Any] = {"evaluate": self.evaluate, "origin": self.origin, "bounds": self.terms.bounds}
+        given: dict[str, Any] = {"evaluate": self.evaluate, "origin": self.origin}
+        given |= {"bounds": self.terms.bounds, "threads": self.terms.threads}
         Worker(**given, driver=Channel(end), lifeline=self.lifeline, folder=folder).run()
 
     def _reap(self) -> None:

@@ -58,12 +58,21 @@ class Worker:
     """The process's whole life: `run` ends it."""
 
     def __init__(
-        self, *, evaluate: Evaluate, origin: Origin, bounds: Bounds, driver: Channel, lifeline: int, folder: Path
+        self,
+        *,
+        evaluate: Evaluate,
+        origin: Origin,
+        bounds: Bounds,
+        threads: int,
+        driver: Channel,
+        lifeline: int,
+        folder: Path,
     ) -> None:
         """Serve `driver` until it, or who holds the other end of `lifeline`, is gone; `folder` is the worker's own."""
         self.evaluate = evaluate
         self.origin = origin
         self.bounds = bounds
+        self.threads = threads
         self.driver = driver
         self.lifeline = lifeline
         self.folder = folder
@@ -76,7 +85,7 @@ class Worker:
         status = 1
         try:
             adopt_orphans()
-            self.folder.mkdir(mode=0o700)
+            self.folder.mkdir(mode=0o700, parents=True)  # the last to go took their common folder along
             self.selector.register(self.driver, EVENT_READ, self._hear_driver)
             self.selector.register(self.lifeline, EVENT_READ, self._leave)
             self.driver.send({"what": "up", "pid": os.getpid(), "born": born(os.getpid())})
@@ -191,7 +200,15 @@ class _Attempt:
                 for number in (worker.driver.fileno(), ours.fileno(), worker.lifeline, out, err):
                     os.close(number)
                 become_candidate(
-                    worker.evaluate, self.job, theirs, out_end, err_end, self.folder, int(self.bounds.file_bytes), parent
+                    worker.evaluate,
+                    self.job,
+                    theirs,
+                    out=out_end,
+                    err=err_end,
+                    folder=self.folder,
+                    file_bytes=int(self.bounds.file_bytes),
+                    threads=worker.threads,
+                    worker=parent,
                 )
             finally:
                 os._exit(1)
@@ -307,7 +324,7 @@ class _Attempt:
 
     def end(self) -> dict[str, Any]:
         """End it and all that it started; returns what the driver is told."""
-        left = len(descendants(os.getpid())) - 1
+        left = len([pid for pid in descendants(os.getpid()) if pid != self.pid])
         for _ in range(2):  # what it told and printed last: as far as it came, then, of the dead, all that is left
             for listen in list(self.listened.values()):
                 listen()
@@ -318,7 +335,7 @@ class _Attempt:
                 self.status = os.waitpid(self.pid, 0)[1]
         seconds = time.monotonic() - self.begun
         end_descendants()
-        if left > 0:
+        if left:
             self.log.event(f"{left} process{'es' * (left != 1)} that it left {'were' if left != 1 else 'was'} ended.")
         told = self._told(seconds)
         for number in list(self.listened):

@@ -33,11 +33,11 @@ def make_evaluator(
     """
     from nas.evaluation import Evaluator
     from nas.models import check_layers
-    from nas.profiling import warm_process
 
     check_layers(space)
     evaluator = Evaluator(space, benchmark, limits=limits, data=data, **means)
-    warm_process(space, evaluator.device)
+    if evaluator.device.type == "cpu":  # elsewhere it does so itself, in the process that evaluates
+        evaluator.settle()
     return evaluator
 
 
