@@ -97,8 +97,6 @@ def without_password(url: str) -> str:
 
 def shown_url(url: str) -> str:
     """`url` for people: without a password, and with ~ for the home directory. It works as a URL too."""
-    if ":" not in url:
-        return shown_path(Path(url))
     try:
         return find_address(without_password(url), {}).shown
     except LedgerError:
