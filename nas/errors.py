@@ -71,10 +71,6 @@ class LedgerError(NasError):
     """The ledger cannot be opened, is in use, or holds another study of that name."""
 
 
-class ClusterError(NasError):
-    """Machines that candidates shall run on cannot be had as they are asked for."""
-
-
 class NumberTaken(LedgerError):
     """Another driver of the study began a trial of that number."""
 
@@ -89,6 +85,10 @@ class LeaseLost(LedgerError):
 
 class Parked(LedgerError):
     """The ledger is away or its disk is full; what is finished is kept, and the same command goes on later."""
+
+
+class ClusterError(NasError):
+    """Machines that candidates shall run on cannot be had as they are asked for."""
 
 
 class SearchError(NasError):

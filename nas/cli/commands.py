@@ -366,10 +366,11 @@ def _say_how_to_go_on() -> None:
 
 
 def _print_close(study: "Study", next_steps: list[str]) -> None:
+    from nas.records import DEFAULT_URL, shown_url
     from nas.reports.tables import print_tables
 
     tables = study.tables
     print_tables(tables, console(), top=10, more=f"`nas rank {study.name}` shows them.")
-    where = "" if study.ledger == "sqlite:///nas.sqlite" else f" --ledger {shlex.quote(study.ledger)}"
+    where = "" if study.ledger == DEFAULT_URL else f" --ledger {shlex.quote(shown_url(study.ledger))}"
     if tables:
         click.echo("Next:" + "".join(f"\n  {step}{where}" for step in next_steps))

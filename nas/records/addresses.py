@@ -22,6 +22,7 @@ ENVIRONMENT = "NAS_LEDGER"
 PASSWORD = "NAS_LEDGER_PASSWORD"  # noqa: S105 - the variable's name
 _POSTGRESQL = {"postgresql", "postgresql+psycopg", "postgres"}
 _SECRET = re.compile(r"password|passwd|secret|token|key$", re.IGNORECASE)
+_NO_URL = "unknown:"
 _PLACES = {"host", "hostaddr", "port", "sslmode"}
 """What of a URL's query may be shown."""
 
@@ -88,11 +89,16 @@ def find_address(url: str, environment: Mapping[str, str] = os.environ) -> Addre
 
 
 def without_password(url: str) -> str:
-    """`url` as it was given, less a password in it; what cannot be read as a URL comes back only where it is a plain path."""
-    parsed = _parse(url) if ":" in url else None
+    """`url` as it was given, less a password in it. In what is no URL nobody knows what is one: that becomes another that is none."""
+    if ":" not in url:
+        return url
+    parsed = _parse(url)
     if parsed is None:
-        return url if ":" not in url else "the ledger"
-    return url if _password_in(parsed) is None and parsed.password is None else _bare(parsed).render_as_string()
+        return _NO_URL
+    if _password_in(parsed) is None and parsed.password is None:
+        return url
+    bare = _bare(parsed)
+    return bare.set(drivername=bare.get_backend_name()).render_as_string()
 
 
 def shown_url(url: str) -> str:

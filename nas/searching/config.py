@@ -24,7 +24,7 @@ from nas import registry
 from nas.benchmark import Benchmark, Budget, Objective, Recipe
 from nas.documents import read_file
 from nas.errors import RegistryError, SearchError, did_you_mean, quote
-from nas.records import DEFAULT_URL, FIGURES, SCORES, meaning
+from nas.records import DEFAULT_URL, FIGURES, SCORES, meaning, without_password
 from nas.searching.confirming import usual_confirmations
 from nas.searching.on_table import check_on_table, from_table
 from nas.searching.places import Places
@@ -124,8 +124,8 @@ def _several(values: Any, kind: type) -> Any:
 
 
 def default_ledger() -> str:
-    """`NAS_LEDGER`, or a file in the folder where the command is given."""
-    return os.environ.get("NAS_LEDGER") or DEFAULT_URL
+    """`NAS_LEDGER`, without a password in it, or a file in the folder where the command is given."""
+    return without_password(os.environ.get("NAS_LEDGER") or DEFAULT_URL)
 
 
 def check_input(space: Space, benchmark: Benchmark) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nas.errors import SearchError
 from nas.ranking import Hypervolume, Row, Table, hypervolume, leaderboard
-from nas.records import Ledger, StudyEntry, Trial, trials_table
+from nas.records import Ledger, StudyEntry, Trial, shown_url, trials_table, without_password
 from nas.searching.config import resolve_benchmark
 from nas.space import Space
 
@@ -21,7 +21,7 @@ class Study:
 
     def __init__(self, name: str, ledger: str) -> None:
         self.name = name
-        self.ledger = ledger
+        self.ledger = without_password(ledger)
 
     @cached_property
     def entry(self) -> StudyEntry:
@@ -95,4 +95,4 @@ class Study:
             return write_report(ledger, self.name, Path(out))
 
     def __repr__(self) -> str:
-        return f"Study({self.name!r}, ledger={self.ledger!r})"
+        return f"Study({self.name!r}, ledger={shown_url(self.ledger)!r})"

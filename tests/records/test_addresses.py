@@ -12,6 +12,7 @@ from nas.benchmark import Budget
 from nas.errors import LedgerError
 from nas.records import Ledger, shown_url, without_password
 from nas.records.addresses import find_address
+from nas.searching import Study, default_ledger
 
 if TYPE_CHECKING:
     from postgres import Server
@@ -103,18 +104,31 @@ def test_a_url_with_a_password_is_refused_without_repeating_it(url: str) -> None
 @pytest.mark.parametrize(
     ("url", "bare"),
     [
-        (WITH_PASSWORD, "postgresql+psycopg://me@db.example:5433/nas"),
+        (WITH_PASSWORD, BARE),
         (BARE, BARE),
         ("sqlite:///nas.sqlite", "sqlite:///nas.sqlite"),
         ("nas.sqlite", "nas.sqlite"),
         (f"mysql://me:{CANARY}@db/nas", "mysql://me@db/nas"),
-        (f"postgresql://me@db:{CANARY}/nas", "the ledger"),
-        (f"me:{CANARY}@db", "the ledger"),
+        (f"postgresql://me@db:{CANARY}/nas", "unknown:"),
+        (f"me:{CANARY}@db", "unknown:"),
     ],
 )
 def test_a_url_without_its_password_is_as_it_was_otherwise(url: str, bare: str) -> None:
     assert without_password(url) == bare
     assert CANARY not in shown_url(url)
+
+
+def test_what_is_no_url_is_none_without_its_password_either() -> None:
+    with pytest.raises(LedgerError, match=r"got something else\.$"):
+        Ledger(without_password(f"me:{CANARY}@db"))
+    assert shown_url(f"me:{CANARY}@db") == "the ledger"
+
+
+def test_a_script_that_holds_a_study_holds_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_LEDGER", WITH_PASSWORD)
+    assert default_ledger() == BARE
+    study = Study("a", WITH_PASSWORD)
+    assert (study.ledger, repr(study)) == (BARE, f"Study('a', ledger='{BARE}')")
 
 
 def test_the_environment_may_hold_a_password() -> None:
