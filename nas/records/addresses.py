@@ -89,7 +89,7 @@ def find_address(url: str, environment: Mapping[str, str] = os.environ) -> Addre
 
 
 def without_password(url: str) -> str:
-    """`url` as it was given, less a password in it. In what is no URL nobody knows what is one: that becomes another that is none."""
+    """`url` as it was given, less a password in it. What is no URL may have one anywhere, and another comes back that is none."""
     if ":" not in url:
         return url
     parsed = _parse(url)
