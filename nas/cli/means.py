@@ -64,9 +64,7 @@ _PLACES = (
     ),
     click.option("--attempts", type=int, metavar="N", help="Times that a candidate is begun whose worker dies; 3 if not given."),
     click.option("--on-cluster", type=click.Choice(["ray"]), help="Run the workers on a Ray cluster."),
-    click.option(
-        "--cluster-address", metavar="ADDRESS", help="The cluster to join; one on this machine if not given."
-    ),
+    click.option("--cluster-address", metavar="ADDRESS", help="The cluster to join; one on this machine if not given."),
 )
 
 

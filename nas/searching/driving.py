@@ -204,6 +204,9 @@ class Driver:
         for lost in self.warden.lost_leases():
             self._drop(lost)
         self.revision, changed = self.ledger.changes(self.entry, self.revision)
+        for trial in changed:
+            if trial.id in self.held:
+                self._drop(trial.id)
         self.source.learn(changed)
         if now or self.looked_at - self.took_at > min(5.0, self.ledger.lease_seconds / 10):
             self.took_at = self.looked_at
@@ -274,6 +277,7 @@ class Driver:
             self.source.ended(work, record)
         except LeaseLost:
             self.source.dropped(work)
+            self.looked_at = 0.0  # what the other made of it is to be known before anything is begun
         finally:
             self.freed(work.trial)
 

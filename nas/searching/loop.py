@@ -38,6 +38,9 @@ FAILURES_BEFORE_GIVING_UP = 10
 DRIVERS_LOST = 10
 """Times that a candidate is begun which runs in the driver's own process, where that process died of whatever cause."""
 
+AHEAD = 3
+"""Proposals a place that are made ahead towards the end, up to half of all."""
+
 ASKED_IN_VAIN = 100
 """Proposals in a row of what runs already, after which the strategy is asked again only when something has ended."""
 
@@ -177,6 +180,8 @@ class _Search(Source):
         self.confirming: dict[int, Work] = {}
         self.elsewhere: dict[int, Trial] = {}
         """Trial's id → what other drivers are at."""
+        self.shared = False
+        """Whether another driver has been seen at the study."""
         self.ready: list[Work] = []
         """Candidates that were asked for ahead, of which the longest goes first."""
         self.left: dict[int, Trial] = {}
@@ -232,7 +237,8 @@ class _Search(Source):
                 self.hear(trial, fresh=False)
         self.resume(mine.values())
         self.number = 1 + max((trial.number for trial in trials if trial.stage == "search"), default=-1)
-        self.round.begin(min([self.number, *self.left, *self.round.heard]))
+        self.round.begin(min([self.number, *self.left]))
+        self.confirming_round.begin(self.confirmation.number)
         # Only where there is something left to do: it takes the layers, which load torch.
         note = self.within.note if self.tally.evaluated < config.trials and self.within else ""
         self.on_event(RunBegun(config.study_name, config.trials, found, self.headline(), note))
@@ -281,14 +287,17 @@ class _Search(Source):
         """The next candidate: what was left behind, a proposal, or one of the best again."""
         self.tell_round()
         wanted = 1 + self.ahead()
-        while len(self.ready) < wanted and not self.driver.asked_to_stop and self.may_explore():
+        while len(self.ready) < wanted and not self.driver.asked_to_stop:
+            # So that of several drivers that are at the last candidates none begins one too many, but for a blink.
+            self.driver.attend(now=self.shared and self.wanted - self.results - self.in_flight <= self.config.slots)
+            self.tell_round()
+            if not self.may_explore():
+                break
             work = self.propose()
             if work is not None:
                 self.ready.append(work)
             elif self.vain >= ASKED_IN_VAIN:
                 break
-            self.driver.attend()
-            self.tell_round()
         if self.ready:
             longest = max(self.ready, key=lambda work: work.size)
             self.ready.remove(longest)
@@ -296,10 +305,15 @@ class _Search(Source):
         return None if self.driver.asked_to_stop else self.next_confirmation()
 
     def ahead(self) -> int:
-        """How many proposals are made ahead, so that the longest of the last ones goes first and no place is idle at the end."""
+        """How many proposals are made ahead: towards the end all that are left, so that the longest go first and none hangs over.
+
+        AHEAD a place keep 8 workers 98.6 % busy over 200 trials and 32 workers 93.0 %, with the durations and FLOPs of
+        results/tables; one a place 97.5 % and 85.2 %, none 96.5 % and 80.7 %. It costs `auto` no regret at 200 on three tables.
+        """
         slots = self.config.slots
         left = self.wanted - self.results - self.in_flight
-        return max(0, left) if slots > 1 and self.round.size is None and left <= slots else 0
+        asked_ahead = slots > 1 and self.round.size is None and left <= min(AHEAD * slots, self.wanted // 2)
+        return left if asked_ahead else 0
 
     def over(self) -> bool:
         """Whether nothing is left to do and nobody else is at what is needed."""
@@ -333,16 +347,19 @@ class _Search(Source):
     def dropped(self, work: Work) -> None:
         """It is no longer this driver's."""
         self.confirming.pop(work.trial.id, None)
-        self.confirming_round.open.discard(work.trial.number)
-        if self.exploring.pop(work.trial.id, None) is not None and work.proposal is not None:
+        self.exploring.pop(work.trial.id, None)
+        if work.proposal is None:
+            self.confirming_round.open.discard(work.trial.number)
+        else:
             self.round.open.discard(work.trial.number)
             self.guide.withdraw(work.proposal)
 
     def learn(self, trials: Iterable[Trial]) -> None:
         """What other drivers began or ended."""
         for trial in trials:
-            if trial.stage == "final" or trial.id in self.exploring or trial.id in self.confirming:
-                continue  # of ours that others took over the driver tells
+            if trial.stage == "final":
+                continue
+            self.shared = True
             if self.round.size is not None:
                 raise SearchError(
                     f"The study {self.entry.name!r} is run by another process too, and in rounds one alone can run it; "
@@ -441,6 +458,8 @@ class _Search(Source):
             record = self.driver.poisoned(work)
         if record is None and self.plan is not None:
             work, record = self.foreseen(work, self.plan)
+        elif record is None and (features := getattr(self.evaluate, "features", None)) is not None:
+            work = replace(work, size=features(trial.architecture).get("flops", 0.0))
         if record is not None:
             self.keep(work, record, source)
             return None
