@@ -9,7 +9,6 @@ its driver is known to be dead, another takes the trial over and raises its fenc
 """
 
 import os
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,11 +27,10 @@ from nas.records.definitions import difference, meaning, to_json
 from nas.records.holders import Holder, is_dead
 from nas.records.record import Record
 from nas.records.schema import SCHEMA, create_tables, digest, digest_of_trial, migrate, pack, study_digest, unpack
-from nas.records.trials import Stage, StudyEntry, Trial, damaged, read_record, read_study, read_trial
+from nas.records.trials import STUDY_NAME, Stage, StudyEntry, Trial, damaged, read_record, read_study, read_trial
 from nas.space import Architecture
 
 T = TypeVar("T")
-STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _CREATION = 4803712
 """Of the lock under which PostgreSQL makes the tables: any number that nobody else has."""
 

@@ -114,6 +114,10 @@ def study_digest(name: str, definition: str, begun_at: str) -> int:
     return digest([name, definition, begun_at])
 
 
+LONGEST_LOG = 64 * 2**20
+"""Bytes of a log that are unpacked: those of a hostile ledger may stand for far more than they take."""
+
+
 def pack(log: str) -> bytes:
     """A log as it is kept; it may hold what no database takes as text."""
     return zlib.compress(log.encode("utf-8", "surrogatepass"), 1)
@@ -126,10 +130,11 @@ def unpack(data: bytes, known: int | None) -> str:
         ValueError: it is not as it was kept.
     """
     try:
-        text = zlib.decompress(data).decode("utf-8", "surrogatepass")
+        inflating = zlib.decompressobj()
+        text = inflating.decompress(data, LONGEST_LOG).decode("utf-8", "surrogatepass")
     except (zlib.error, TypeError) as error:
         raise ValueError("no log") from error
-    if digest([text]) != known:
+    if inflating.unconsumed_tail or digest([text]) != known:
         raise ValueError("another log")
     return text
 

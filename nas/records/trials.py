@@ -1,11 +1,12 @@
 """A study and a trial as the ledger keeps them, read from its rows; a row that is not as it was written is refused."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from nas.errors import LedgerError, quote
+from nas.errors import LedgerError, printable, quote
 from nas.records import schema
 from nas.records.record import Outcome, Record
 from nas.records.schema import SCHEMA
@@ -13,6 +14,16 @@ from nas.space import Architecture, Space, Value, space_from_data
 
 Stage = Literal["search", "confirm", "final"]
 State = Literal["running"] | Outcome
+
+
+STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+LONGEST = 100_000_000
+"""Characters of JSON that are read from one field: a ledger may be somebody else's."""
+DEEPEST = 200
+"""Levels of a study's definition."""
+
+_STAGES = {"search", "confirm", "final"}
+_STATES = {"running", "complete", "pruned", "infeasible", "failed"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +89,13 @@ def read_study(row: Any, version: int) -> StudyEntry:
     """
     if version == SCHEMA and row.digest != schema.study_digest(row.name, row.definition, row.begun_at):
         raise damaged(f"study {quote(row.name)} is not as it was written")
-    definition = _json(row.definition, f"study {row.name}")
+    if not isinstance(row.name, str) or not STUDY_NAME.fullmatch(row.name):  # folders are named after it
+        raise damaged(f"a study is called {quote(row.name)}, which is no name of one")
+    definition = _object(row.definition, f"study {row.name}")
+    space = definition.get("space")
+    named = isinstance(space, dict) and isinstance(space.get("name"), str) and isinstance(space.get("version"), int)
+    if not named or _depth(definition, DEEPEST) > DEEPEST or not isinstance(row.begun_at, str):
+        raise damaged(f"study {row.name} is none that this program writes")
     return StudyEntry(id=row.id, name=row.name, definition=definition, begun_at=row.begun_at)
 
 
@@ -88,11 +105,13 @@ def read_trial(row: Any, study: StudyEntry, version: int) -> Trial:
     Raises:
         LedgerError: it is not as it was written.
     """
-    place = f"{row.stage} trial {row.number} of study {study.name}"
+    place = printable(f"{row.stage} trial {row.number} of study {study.name}")[:200]
     if version == SCHEMA and row.digest != schema.trial_digest(row):
         raise damaged(f"{place} is not as it was written")
-    choices: dict[str, Value] = _json(row.choices, place)
+    choices: dict[str, Value] = _object(row.choices, place)
     space: Mapping[str, Any] = study.definition["space"]
+    if not _is_ours(row) or not all(value is None or isinstance(value, str | int | float) for value in choices.values()):
+        raise damaged(f"{place} is none that this program writes")
     return Trial(
         id=row.id,
         study=study.name,
@@ -104,13 +123,13 @@ def read_trial(row: Any, study: StudyEntry, version: int) -> Trial:
         reused_from=row.reused_from,
         begun_at=row.begun_at,
         ended_at=row.ended_at,
-        proposal=_json(row.proposal, place) if row.proposal else {},
+        proposal=_object(row.proposal, place) if row.proposal else {},
         record=_record(row.record, place) if row.record else None,
         holder=row.holder,
         fence=row.fence,
         attempts=row.attempts,
         lease_until=row.lease_until,
-        progress=_json(row.progress, place) if row.progress else {},
+        progress=_object(row.progress, place) if row.progress else {},
     )
 
 
@@ -132,14 +151,42 @@ def damaged(what: str) -> LedgerError:
 
 def _record(text: str, place: str) -> Record:
     try:
-        return Record.from_data(_json(text, place))
-    except (KeyError, TypeError) as error:
+        record = Record.from_data(_object(text, place))
+        epochs = [*record.curve, *(epoch for one in record.replicates for epoch in one.curve)]
+        figures = [record.figures, *(epoch.figures for epoch in epochs), *(one.figures for one in record.replicates)]
+        sound = record.outcome in _STATES and all(type(value) in (float, int) for some in figures for value in some.values())
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise LedgerError(f"The record of {place} cannot be read; install the version that wrote it.") from error
+    if not sound:
+        raise damaged(f"the record of {place} is none that this program writes")
+    return record
 
 
-def _json(text: str, place: str) -> Any:
-    """The JSON that a row keeps; `place` is what a message calls the row."""
+def _object(text: str, place: str) -> dict[str, Any]:
+    """The JSON object that a row keeps; `place` is what a message calls the row."""
     try:
-        return json.loads(text)
-    except (TypeError, ValueError) as error:
+        found = json.loads(text) if len(text) <= LONGEST else None
+    except (TypeError, ValueError, RecursionError) as error:
         raise damaged(f"{place} holds no JSON") from error
+    if not isinstance(found, dict):
+        raise damaged(f"{place} holds no JSON object of at most {LONGEST:,} characters")
+    return found
+
+
+def _is_ours(row: Any) -> bool:
+    """Whether a trial's fields are of the kinds that this program writes; SQLite takes any."""
+    texts = (row.architecture, row.evaluation, row.begun_at, row.ended_at or "", row.holder or "")
+    numbers = (row.number, row.fence, row.attempts)
+    known = row.stage in _STAGES and row.state in _STATES and (row.state == "running") == (row.record is None)
+    right = all(isinstance(text, str) for text in texts) and all(type(number) is int for number in numbers)
+    return known and right and (row.lease_until is None or isinstance(row.lease_until, float | int))
+
+
+def _depth(value: Any, most: int) -> int:
+    """How deep the lists and objects of `value` are nested, as far as one more than `most`."""
+    depth, level = 0, [value]
+    while level and depth <= most:
+        level = [inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer)]
+        level = [inner for inner in level if isinstance(inner, dict | list)]
+        depth += 1
+    return depth

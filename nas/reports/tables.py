@@ -12,6 +12,7 @@ from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from nas.errors import printable
 from nas.ranking import Row, Summary, Table, figure_names
 from nas.records import LOOKED_UP, figure_kind
 
@@ -81,7 +82,7 @@ def print_tables(tables: Sequence[Table], console: Console, *, top: int | None =
         while len(names) > len(aims) and _width(grid, console) > console.width:
             left_out.insert(0, title(names.pop()))  # from the end: an objective is never cut short for a cost
             grid = _grid(table, names, several, top)
-        console.print(Text(headline(table), style="bold"))
+        console.print(Text(printable(headline(table)), style="bold"))
         console.print(grid)
         rest = len(table.rows) - len(table.rows[:top])
         notes = [f"{rest:,} more rows; {more}"] if rest else []
