@@ -121,49 +121,28 @@ class SurrogateSearch(ChoosingSampler):
         self, known: Sequence[Known], running: Sequence[Architecture], pool: Sequence[Architecture], rows: Matrix
     ) -> Matrix:
         """(M,): the logarithm of the expected improvement times the chance to be within the limits."""
-        told = np.array([math.isfinite(one.cost) or one.excess == 0 for one in known])
-        within = np.array([one.excess == 0 for one in known])
-        measures = self._measures([one.architecture for one in known], pool, rows)
+        absent = [False] * len(running)
+        told = np.array([math.isfinite(one.cost) or one.excess == 0 for one in known] + absent)
+        within = np.array([one.excess == 0 for one in known] + absent)
+        measures = self._measures([*(one.architecture for one in known), *running], pool, rows)
         promise = np.zeros(len(pool))
         if within.any():
-            scores = normal_scores(np.array([one.cost for one in known])[told])
+            scores = normal_scores(np.array([one.cost for one in known])[told[: len(known)]])
             process = _learned(measures, told, scores)
             goal = process.at_known()[within[told]].min()
-            having = [across[told] for _, across in measures]
             if running:
-                answered = [one.architecture for one, has in zip(known, told, strict=True) if has]
-                process, goal, having = self._believing(process, scores, answered, running, pool, rows, goal)
-            mean, deviation = process.expect(having)
+                process, told, expected = _believing(process, measures, told, scores, len(running))
+                goal = min(goal, expected.min())
+            mean, deviation = process.expect([across[told] for _, across in measures])
             promise += log_expected_improvement((goal - mean) / deviation) + np.log(deviation)
-        for values in _broken(known):
+        for margins in _broken(known):
+            values = np.concatenate([margins, np.full(len(running), math.nan)])
             found = np.isfinite(values)
             middle, spread = values[found].mean(), values[found].std() + 1e-12
             process = _learned(measures, found, (values[found] - middle) / spread)
             mean, deviation = process.expect([across[found] for _, across in measures])
             promise += log_chance((-middle / spread - mean) / deviation)
         return promise
-
-    def _believing(
-        self,
-        process: Process,
-        scores: Matrix,
-        answered: Sequence[Architecture],
-        running: Sequence[Architecture],
-        pool: Sequence[Architecture],
-        rows: Matrix,
-        goal: float,
-    ) -> tuple[Process, float, list[Matrix]]:
-        """The process once what is running has come to what is expected of it, the best then, and the distances to the pool."""
-        measures = self._measures([*answered, *running], pool, rows)
-        old = len(answered)
-        expected, _ = process.expect([among[:old, old:] for among, _ in measures])
-        believing = Process(
-            [among for among, _ in measures],
-            np.concatenate([scores, expected]),
-            process.likeness,
-            variance=process.variance,
-        )
-        return believing, min(goal, float(expected.min())), [across for _, across in measures]
 
     def _measures(self, known: Sequence[Architecture], pool: Sequence[Architecture], rows: Matrix) -> list[tuple[Matrix, Matrix]]:
         """For each measure of distance: between the known (N, N), and from them to the pool (N, M)."""
@@ -232,6 +211,22 @@ def _learned(measures: Sequence[tuple[Matrix, Matrix]], rows: NDArray[np.bool_],
     among = [distance if rows.all() else distance[np.ix_(rows, rows)] for distance, _ in measures]
     part = slice(max(0, len(values) - LEARNED_FROM), None)
     return Process(among, values, Likeness([distance[part, part] for distance in among], values[part]))
+
+
+def _believing(
+    process: Process, measures: Sequence[tuple[Matrix, Matrix]], told: NDArray[np.bool_], values: Matrix, running: int
+) -> tuple[Process, NDArray[np.bool_], Matrix]:
+    """The process of the `told`, a mask (N,), once the last `running` have come to what it expects of them.
+
+    With the mask of all these, and what is expected.
+    """
+    late = np.zeros_like(told)
+    late[-running:] = True
+    expected, _ = process.expect([among[np.ix_(told, late)] for among, _ in measures])
+    both = told | late
+    among = [among[np.ix_(both, both)] for among, _ in measures]
+    believing = Process(among, np.concatenate([values, expected]), process.likeness, variance=process.variance)
+    return believing, both, expected
 
 
 def normal_scores(values: Matrix) -> Matrix:
