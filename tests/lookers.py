@@ -34,7 +34,7 @@ def architectures(count: int) -> list[Architecture]:
 
 def begin_study(ledger: Ledger, name: str = "toy") -> StudyEntry:
     """A study of the toy space on digits."""
-    config = SearchConfig.make(space=TOY, on="digits", trials=6, epochs=3, study=name, ledger=str(ledger.path))
+    config = SearchConfig.make(space=TOY, on="digits", trials=6, epochs=3, study=name)
     return ledger.begin_study(name, config.definition())
 
 
