@@ -41,7 +41,7 @@ def is_dead(name: str) -> bool:
         return False
     if int(pid) == os.getpid() and start == _started(os.getpid()):
         return name not in _open
-    return _started(int(pid)) != start
+    return not _is_running(int(pid), start)
 
 
 def _host() -> str:
@@ -60,11 +60,30 @@ def _boot() -> str:
         return "-"
 
 
+def _is_running(pid: int, start: str) -> bool:
+    """Whether the process that began then is there still; one that has ended and that nobody has waited for is not."""
+    words = _status(pid)
+    if words:
+        return words[0] not in "ZX" and words[19] == start
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True  # the system may hide processes of others, and it may be that one
+
+
 def _started(pid: int) -> str | None:
-    """When the process began, in ticks since boot; None where there is none, it has ended, or the system does not tell."""
+    """When the process began, in ticks since boot; None where the system does not tell."""
+    words = _status(pid)
+    return words[19] if words else None
+
+
+def _status(pid: int) -> list[str]:
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return None
+        return []
     words = text.rpartition(")")[2].split()  # before it comes the command's name, which may hold anything
-    return words[19] if len(words) > 19 and words[0] not in "ZX" else None
+    return words if len(words) > 19 else []

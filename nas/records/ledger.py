@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from glob import escape
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -119,10 +120,12 @@ class Ledger:
     def _is_left_by_older_drivers(self, create: bool) -> bool:
         """Whether no process of the version that locked studies is at work; it would write what this version takes for damage."""
         assert self.path is not None  # noqa: S101 - that version knew files alone
-        for lock in self.path.absolute().parent.glob(f".{self.path.name}.*.lock"):
+        for lock in self.path.absolute().parent.glob(f".{escape(self.path.name)}.*.lock"):
             try:
                 with FileLock(lock, timeout=0):
                     pass
+            except PermissionError:
+                pass  # somebody else's, of which nothing can be told
             except Timeout:
                 if not create:
                     return False  # it can be read as it is

@@ -140,7 +140,7 @@ def unpack(data: bytes, known: int | None) -> str:
 
 
 def as_of(schema: int, table: sa.Table) -> list[sa.ColumnElement[Any]]:
-    """The columns of `table`, to be read from tables of an older version too: what that lacks is 1 or nothing."""
+    """The columns of `table`, to be read from tables of an older version too: what that lacks is as at the beginning."""
     if schema == SCHEMA:
         return list(table.c)
     known = _COLUMNS_OF_SCHEMA_1[table.name]
@@ -148,7 +148,8 @@ def as_of(schema: int, table: sa.Table) -> list[sa.ColumnElement[Any]]:
 
 
 def _lacking(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    return (sa.literal(1) if column.name in {"fence", "attempts"} else sa.null()).label(column.name)
+    absent = sa.null() if column.nullable else sa.literal(1 if column.name in {"fence", "attempts"} else 0)
+    return absent.label(column.name)
 
 
 def create_tables(connection: sa.Connection) -> None:
