@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from nas.benchmark import Budget
-from nas.errors import LeaseLost, LedgerError, NasError
+from nas.errors import LeaseLost, LedgerError, NasError, Parked
 from nas.execution import Ended, Executor, Here, Job, Question
 from nas.records import Epoch, Failure, Ledger, Record, Setting, Stage, StudyEntry, Trial, commit, versions
 from nas.searching.events import Tally
 from nas.searching.resuming import Unfinished
-from nas.searching.stopping import Stopping
+from nas.searching.stopping import GRACE_SECONDS, Stopping
+from nas.searching.unsent import Unsent
 from nas.strategies import Proposal
 
 ATTEMPTS = 3
@@ -90,6 +91,10 @@ class Source(Protocol):
     def ended(self, work: Work, record: Record) -> None:
         """Keep what came of it. Raises LeaseLost where another driver has it by now."""
 
+    def waiting(self, trial_id: int) -> Work | None:  # noqa: ARG002
+        """What is claimed, and has not been handed out by `next`."""
+        return None
+
     def dropped(self, work: Work) -> None:
         """It is no longer this driver's: another has it, or it goes back."""
 
@@ -105,6 +110,7 @@ class Driver:
 
     entry: StudyEntry
     unfinished: Unfinished
+    unsent: Unsent
     source: Source
 
     def __init__(
@@ -139,6 +145,8 @@ class Driver:
     def open(self, entry: StudyEntry, every_seconds: float) -> None:
         """Go to work on `entry`, with a checkpoint so often; what others do from now on is learnt of."""
         self.entry = entry
+        self.unsent = Unsent(self.ledger, entry)
+        self.unsent.send()
         self.unfinished = Unfinished(self.ledger, entry, every_seconds)
         self.revision, _ = self.ledger.changes(entry, NEVER)
         self.stops = self.ledger.stops(entry)
@@ -155,6 +163,10 @@ class Driver:
                 self._drive()
                 if self.stopping.asked:
                     raise KeyboardInterrupt
+        except Parked:
+            self._park()
+            self.held.clear()  # it would be waited for again
+            raise
         finally:
             self._leave()
 
@@ -259,9 +271,7 @@ class Driver:
         work = self.under_way.pop(ended.job.id, None)
         if work is None:
             return
-        held = self.held.get(work.trial.id, work.trial)
-        trial = replace(work.trial, fence=held.fence, attempts=held.attempts)
-        work = replace(work, trial=trial, log=work.log + ended.log)
+        work = replace(work, trial=self._now(work.trial), log=work.log + ended.log)
         record = ended.record
         if record is None and ended.lost and not self.stopping.asked:
             if work.trial.attempts < self.attempts:
@@ -278,8 +288,16 @@ class Driver:
         except LeaseLost:
             self.source.dropped(work)
             self.looked_at = 0.0  # what the other made of it is to be known before anything is begun
+        except Parked:
+            self.unsent.keep(work.trial, record, work.log)
+            raise
         finally:
             self.freed(work.trial)
+
+    def _now(self, trial: Trial) -> Trial:
+        """`trial` as this driver holds it by now."""
+        held = self.held.get(trial.id, trial)
+        return replace(trial, fence=held.fence, attempts=held.attempts)
 
     def _again(self, work: Work) -> None:
         try:
@@ -316,9 +334,8 @@ class Driver:
             self.retries.remove(waiting)
         self.held.pop(trial_id, None)
         self.news.pop(trial_id, None)
-        for one in (work, waiting):
-            if one is not None:
-                self.source.dropped(one)
+        if (lost := work or waiting or self.source.waiting(trial_id)) is not None:
+            self.source.dropped(lost)
 
     def _drop_silent(self) -> None:
         """Whoever was not heard of for a whole lease is taken for dead."""
@@ -332,6 +349,18 @@ class Driver:
                 reason = f"nothing was heard of its worker for {silent:.0f} s"
                 self._settle(Ended(job=job, record=None, lost=True, reason=reason))
 
+    def _park(self) -> None:
+        """Let candidates write checkpoints where the ledger cannot be written to, and keep what has ended beside it."""
+        if self.executor is None:
+            return
+        self.executor.interrupt()
+        give_up_at = time.monotonic() + GRACE_SECONDS
+        while self.under_way and (left := give_up_at - time.monotonic()) > 0:
+            for ended in self.executor.wait(left):
+                work = self.under_way.pop(ended.job.id, None)
+                if work is not None and ended.record is not None:
+                    self.unsent.keep(self._now(work.trial), ended.record, work.log + ended.log)
+
     def _interrupt(self) -> None:
         if self.executor is not None:
             self.executor.interrupt()
@@ -340,7 +369,8 @@ class Driver:
         """End what is under way, and let anybody go on with it."""
         self.close()
         with suppress(LedgerError):  # it may be the ledger that ended the run; leases lapse by themselves
-            self.ledger.give_back(list(self.held.values()))
+            if self.held:
+                self.ledger.give_back(list(self.held.values()))
         self.held.clear()
 
     # What candidates tell, as `nas.execution.Listener`.

@@ -344,8 +344,14 @@ class _Search(Source):
         """Keep what came of it."""
         self.keep(work, record)
 
+    def waiting(self, trial_id: int) -> Work | None:
+        """What is claimed, and has not been handed out."""
+        return next((work for work in self.ready if work.trial.id == trial_id), None)
+
     def dropped(self, work: Work) -> None:
         """It is no longer this driver's."""
+        if work in self.ready:
+            self.ready.remove(work)
         self.confirming.pop(work.trial.id, None)
         self.exploring.pop(work.trial.id, None)
         if work.proposal is None:
