@@ -62,9 +62,11 @@ def read_file(path: Path) -> Document:
     """
     source = str(path)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DocumentError(f"{source}: a document has at most {MAX_BYTES:,} bytes, this one {path.stat().st_size:,}.")
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:  # a device has no size, and may have no end
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise DocumentError(f"{source}: a document has at most {MAX_BYTES:,} bytes, this one has more.")
+        text = data.decode("utf-8")
     except OSError as error:
         raise DocumentError(f"{source}: cannot be read: {error.strerror or type(error).__name__}.") from error
     except UnicodeDecodeError as error:

@@ -1,5 +1,6 @@
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -200,7 +201,7 @@ def test_an_alias_bomb_is_refused():
         (None, f"cannot be read: {os.strerror(errno.ENOENT)}."),
         (b"a: \xff", "is not UTF-8 text (byte 3)."),
         ("a: 1".encode("utf-16"), "is not UTF-8 text (byte 0)."),
-        (b" " * 1_000_001, "a document has at most 200,000 bytes, this one 1,000,001."),
+        (b" " * 1_000_001, "a document has at most 200,000 bytes, this one has more."),
         (b"", "the document is empty."),
     ],
 )
@@ -211,6 +212,12 @@ def test_a_file_that_cannot_be_read_is_told_by_name(tmp_path, content, message):
     with pytest.raises(DocumentError) as caught:
         read_file(path)
     assert str(caught.value) == f"{path}: {message}"
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="a device that never ends is looked for")
+def test_a_file_without_an_end_is_refused():
+    with pytest.raises(DocumentError, match="a document has at most 200,000 bytes"):
+        read_file(Path("/dev/zero"))
 
 
 def test_a_folder_is_no_document(tmp_path):

@@ -59,7 +59,7 @@ class Book:
             try:
                 data = json.loads(line)
                 key, run = data.pop("key"), Run.from_data(data)
-            except (ValueError, TypeError, KeyError, AttributeError):
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 continue
             found.setdefault((key, run.cell), run)
         return found

@@ -86,7 +86,7 @@ def _plain(text: str) -> Any:
     """A number, true, false or null as JSON has them; else the text itself."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -15,6 +15,9 @@ from nas.space import Architecture, Real, Space
 _TRIAL = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*):([0-9]{1,9}|[0-9a-f]{16})")
 """STUDY:NUMBER, or STUDY:ID with an architecture's id."""
 
+LONGEST = 10_000_000
+"""Bytes of a file that are read: a record holds its learning curve too."""
+
 WAYS = "choices as JSON ('{\"stem.features\": 16}'), a file of them, or STUDY:NUMBER"
 
 
@@ -40,7 +43,8 @@ def pick_architecture(
     if match := _TRIAL.fullmatch(named):
         return space.architecture(_tried(match[1], match[2], ledger or default_ledger()).choices)
     try:
-        text = Path(named).read_text(encoding="utf-8")
+        with Path(named).open("rb") as file:  # a device has no size, and may have no end
+            text = file.read(LONGEST).decode("utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a text"
         raise SearchError(f"An architecture is {WAYS}, got {quote(named)}: {reason}.") from error
@@ -54,7 +58,7 @@ def _first(_name: str, domain: Any) -> Any:
 def _choices(text: str, source: str) -> Mapping[str, Any]:
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SearchError(f"{source} is not JSON: {error}.") from error
     if isinstance(data, dict) and isinstance(data.get("choices"), dict):
         data = data["choices"]

@@ -5,7 +5,7 @@ import pytest
 from toys import TOY, toy_evaluate
 
 import nas
-from nas.errors import NasError
+from nas.errors import NasError, SearchError
 from nas.records import Ledger
 from nas.searching import pick_architecture
 from nas.space import parse_space
@@ -75,3 +75,11 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
 def test_an_architecture_is_named_or_drawn_but_not_both() -> None:
     with pytest.raises(NasError, match="named or drawn, got 'toy:0' and the random seed 1; leave one out"):
         pick_architecture(TOY, "toy:0", random_seed=1)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="a device that never ends is looked for")
+def test_a_file_without_an_end_and_json_without_bottom_are_refused() -> None:
+    with pytest.raises(SearchError, match="/dev/zero is not JSON"):
+        pick_architecture(TOY, "/dev/zero")
+    with pytest.raises(SearchError, match="The architecture is not JSON"):
+        pick_architecture(TOY, '{"a":' * 100_000)
