@@ -69,8 +69,8 @@ def _settle_in(out: int, err: int, folder: Path, file_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     with suppress(OSError):  # where memory ends for all, let it be this process that the kernel chooses
         Path("/proc/self/oom_score_adj").write_text("1000")
-    for number in (signal.SIGXFSZ, signal.SIGPIPE, signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN if number == signal.SIGPIPE else signal.SIG_DFL)
+    for number in (signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT):  # Python ignores the first, and its own faults would hide
+        signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

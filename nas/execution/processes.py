@@ -30,7 +30,7 @@ from nas.execution.jobs import Ended, Evaluate, Job, Listener
 from nas.execution.letters import job_to_data
 from nas.execution.lineage import born, end_group
 from nas.execution.logs import entry
-from nas.execution.template import ORDER, Terms, begin_template
+from nas.execution.template import ORDER, TERMINAL, Terms, begin_template
 from nas.execution.waking import Alarm
 from nas.records import Epoch, Record
 
@@ -40,7 +40,7 @@ UNGUARDED = 77
 GUARD = "A script that uses several workers searches under `if __name__ == '__main__':`; so does no part of it run again in them."
 
 FRUITLESS = 20
-"""Workers that die in a row, without any candidate's end between them, before it is given up."""
+"""Workers that die without a job, and without any candidate's end between them, before it is given up."""
 
 CLOSING_SECONDS = 4.0
 """That processes have for their end before they are killed."""
@@ -95,6 +95,10 @@ class Processes:
         self.listener = listener
         self._made = _pickled(make)
         self._threads = threads
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="nas-"))
+        except OSError as error:
+            raise SearchError(f"No folder for candidates can be made ({error.strerror}); TMPDIR names where.") from None
         self._interrupted = Alarm()
         self._selector = DefaultSelector()
         self._selector.register(self._interrupted, EVENT_READ)
@@ -104,12 +108,15 @@ class Processes:
         """Whether any worker was ever up."""
         self._template: _Template | None = None
         self._closed = False
-        folder = Path(tempfile.mkdtemp(prefix="nas-"))
         self._terms = Terms(bounds=bounds, gpus=tuple(gpus), threads=threads, folder=folder)
         self._workers = [_Seat(number, (number - 1) % len(gpus) if gpus else 0) for number in range(1, workers + 1)]
         atexit.register(self.close)
-        for seat in self._workers:
-            self._fill(seat)
+        try:
+            for seat in self._workers:
+                self._fill(seat)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def free(self) -> int:
@@ -181,7 +188,7 @@ class Processes:
         self._closed = True
         atexit.unregister(self.close)
         for seat in self._workers:
-            seat.channel.close()
+            seat.close()
         if self._template is not None:
             self._template.close(at_once=not self._ready)
         for seat in self._workers:
@@ -311,11 +318,11 @@ class Processes:
             self._hear_template(self._template)  # it may say why
         job, begun = seat.job, seat.begun
         self._empty(seat)
-        self._fruitless += 1
+        self._fruitless += job is None
         if self._fruitless > FRUITLESS + self.slots:
             raise SearchError(
-                f"{self._fruitless} workers died one after another, and no candidate has ended; memory may be short: ask for "
-                "fewer workers."
+                f"{self._fruitless} workers died one after another that had nothing to do; memory may be short: ask for fewer "
+                "workers."
             )
         if job is not None:
             reason = f"{self._where(seat)} was killed, or has crashed"
@@ -373,8 +380,6 @@ def _pickled(make: Callable[[], Evaluate]) -> bytes:
 class _Seat:
     """A place for a worker, and the job it is at."""
 
-    channel: Channel
-
     def __init__(self, number: int, gpu: int) -> None:
         self.number = number
         self.gpu = gpu
@@ -386,6 +391,22 @@ class _Seat:
         self.worker: tuple[int, str] | None = None
         self.candidate: tuple[int, str] | None = None
         """Processes, and when they were born."""
+        self._channel: Channel | None = None
+
+    @property
+    def channel(self) -> Channel:
+        """By which it speaks; it has one as soon as the template is asked for a worker."""
+        assert self._channel is not None  # noqa: S101
+        return self._channel
+
+    @channel.setter
+    def channel(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def close(self) -> None:
+        """Let the worker know that it is needed no more."""
+        if self._channel is not None:
+            self._channel.close()
 
     def kill(self) -> None:
         """Kill worker and candidate, if they are there."""
@@ -452,7 +473,7 @@ def _environment(threads: int) -> Iterator[None]:
 def _undisturbed() -> Iterator[None]:
     """Within it, processes begin deaf to Ctrl-C, which a terminal sends to all of them; this one hears of it afterwards."""
     resource_tracker.ensure_running()  # else it begins here, and lets the signals through
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL)
     try:
         yield
     finally:

@@ -34,6 +34,12 @@ from nas.records import Setting, commit, this_machine, versions
 ORDER = struct.Struct("!II")
 """What the driver asks for, beside the worker's end of their channel: its number, and which of the GPUs it has."""
 
+TERMINAL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP)
+"""Signals that a terminal, or who ends a job, sends to all processes of a command: it is the driver that acts on them."""
+
+SECRETS = ("NAS_LEDGER", "PGPASSWORD", "PGPASSFILE", "PGSERVICEFILE")
+"""Variables that candidates need not know, and should not print."""
+
 LAST_SECONDS = 2.0
 """That workers have for ending by themselves."""
 
@@ -52,10 +58,12 @@ class Terms:
 
 def begin_template(made: bytes, control: socket.socket, driver: int, terms: Terms) -> None:
     """The template's whole life; `made` is the pickled `make`, as multiprocessing hands arguments to its processes."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))  # the driver decides
+    signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL)
     die_with_parent()
     if os.getppid() != driver:
         return
+    for name in SECRETS:
+        os.environ.pop(name, None)
     if terms.gpus:
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # to ask for GPUs without CUDA
     else:

@@ -361,6 +361,18 @@ def test_nobody_is_alive_three_seconds_after_the_driver_was_killed(driver: Any, 
     until(lambda: not folder.exists(), 3)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_a_terminal_sends_to_all_is_the_drivers_business(driver: Any, number: signal.Signals) -> None:
+    process = driver("executor.close() if executor.wait(1) == [] and all(seat.job for seat in executor._workers) else 0 / 0")
+    pids, _ = told(process)
+    assert os.getpgid(pids[-1]) == process.pid
+    for pid in pids:
+        if os.getpgid(pid) == process.pid:  # all of the driver's group but itself
+            os.kill(pid, number)
+    assert process.wait(20) == 0
+    assert not any(map(alive, pids))
+
+
 def test_a_driver_that_forgets_to_close_ends_all_the_same(driver: Any) -> None:
     process = driver("pass")
     pids, folder = told(process)

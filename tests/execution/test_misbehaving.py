@@ -80,7 +80,7 @@ def test_of_what_forked_nothing_is_left(came_of: Mapping[str, Ended]) -> None:
 def test_of_a_flood_beginning_and_end_are_kept(came_of: Mapping[str, Ended]) -> None:
     log = came_of["flood"].log
     lines = [json.loads(line) for line in log.splitlines()]
-    assert 40_000 < sum(len(line["text"]) for line in lines) <= BOUNDS.log_bytes
+    assert 40_000 < sum(len(line["text"].encode()) for line in lines) <= BOUNDS.log_bytes
     text = "".join(line["text"] for line in lines if line["stream"] == "stdout")
     assert text.startswith("0 flood")
     assert text.endswith("flood \n")

@@ -2,10 +2,12 @@
 
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -186,3 +188,59 @@ def test_workers_that_there_cannot_be_are_refused(given: dict[str, Any], message
 def test_bounds_are_above_nought(name: str, value: Any) -> None:
     with pytest.raises(SearchError, match=r"^A candidate's limit of .* is above 0, got"):
         Bounds(**{name: value})
+
+
+def where_cuda_is(architecture: Architecture, *, budget: Budget, seed: int, report: Any) -> Record:
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES", "none")
+    return toy_record("complete", {"seen": float(seen or -1)}, (), seed, budget)
+
+
+def showing() -> Evaluate:
+    return where_cuda_is
+
+
+@pytest.mark.parametrize(("gpus", "seen"), [(("4", "7"), [4.0, 7.0, 4.0, 7.0]), ((), [-1.0] * 4)])
+def test_gpus_are_shared_out_among_workers(gpus: tuple[str, ...], seen: list[float]) -> None:
+    heard = Heard()
+    with Processes(showing, heard, workers=4, bounds=Bounds(), gpus=gpus, per_gpu=2) as executor:
+        for number in range(4):
+            executor.start(job(number))
+        found = ended(executor, 4)
+    assert [one.record.figures["seen"] for one in found if one.record] == seen
+    assert heard.of(1, "begun") == ["worker 2, GPU 7" if gpus else "worker 2"]
+
+
+def secrets(architecture: Architecture, *, budget: Budget, seed: int, report: Any) -> Record:
+    sys.stdout.write("\n".join(f"{name}={value}" for name, value in os.environ.items()))
+    return toy_record("complete", {}, (), seed, budget)
+
+
+def test_candidates_do_not_know_the_ledger_s_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_LEDGER", "postgresql://me:canary@127.0.0.1/nas")
+    monkeypatch.setenv("PGPASSWORD", "canary")
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    [one] = run(secrets, job())
+    assert "OMP_NUM_THREADS=1" in one.log
+    assert "canary" not in one.log
+    assert os.environ["OMP_NUM_THREADS"] == "5"
+
+
+def test_without_a_folder_for_temporary_files_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(SearchError, match=r"^No folder for candidates can be made \(No such file or directory\); TMPDIR"):
+        Processes(make, Heard(), workers=1, bounds=Bounds())
+
+
+def uses_cuda() -> Evaluate:
+    """As if torch had been loaded and had used it."""
+    sys.modules["torch"] = SimpleNamespace(cuda=SimpleNamespace(is_initialized=lambda: True))  # type: ignore[assignment]
+    return toy_evaluate
+
+
+def test_what_uses_cuda_before_the_fork_is_refused() -> None:
+    message = r"^What evaluates could not be made: RuntimeError: it used CUDA, which no process forked later can use; leave"
+    with (
+        Processes(uses_cuda, Heard(), workers=1, bounds=Bounds(), gpus=["0"]) as executor,
+        pytest.raises(SearchError, match=message),
+    ):
+        executor.ready()
