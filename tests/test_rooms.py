@@ -19,7 +19,7 @@ PLAIN_ROOMS = [
     "nas.records",
 ]
 PLAIN_ROOMS += ["nas.strategies", "nas.tables", "nas.ranking", "nas.reports", "nas.reports.tables"]
-PLAIN_ROOMS += ["nas.searching", "nas.comparing"]
+PLAIN_ROOMS += ["nas.searching", "nas.comparing", "nas.doctor"]
 
 
 @pytest.mark.parametrize("room", PLAIN_ROOMS)

@@ -36,9 +36,11 @@ def the_study(ledger: "Ledger", name: str | None) -> "StudyEntry":
     studies = ledger.studies()
     if len(studies) == 1:
         return studies[0]
+    if not studies:
+        raise LedgerError(f"The ledger {ledger.shown} has no study yet; run `nas search` first, or name another with --ledger.")
     names = [entry.name for entry in studies][-MOST_NAMED:]
     more = f", and {len(studies) - len(names)} older ones" if len(studies) > len(names) else ""
-    raise LedgerError(f"The ledger has {len(studies)} studies; name one of them: {', '.join(names) or 'none'}{more}.")
+    raise LedgerError(f"The ledger has {len(studies)} studies; name one of them: {', '.join(names)}{more}.")
 
 
 def with_ledger(line: str, ledger: "Ledger") -> str:

@@ -196,7 +196,7 @@ def conditions(trial: Trial, entry: StudyEntry) -> list[tuple[str, str]]:
         ]
     else:
         facts += [("running for", duration(age(trial.begun_at)))] if standing(trial) == "running" else []
-        facts += [(f"last {key}", str(value)) for key, value in trial.progress.items()]
+        facts += [("last figures", pairs(figures))] if isinstance(figures := trial.progress.get("figures"), dict) else []
     facts += [
         ("attempts", str(trial.attempts) if trial.attempts > 1 else ""),
         ("driver", holder_words(trial.holder) if trial.holder else ""),

@@ -111,6 +111,14 @@ def test_the_study_may_be_left_out_where_there_is_one(run: Nas, url: str, kept: 
     assert run("trials", "../toy").stderr.startswith("nas: No study in ")
 
 
+def test_a_ledger_without_a_study_says_what_to_do(run: Nas, url: str) -> None:
+    assert run("trials").stderr.startswith("nas: There is no ledger at ")
+    Ledger(url).close()
+    assert run("trials").stderr == (
+        f"nas: The ledger {url} has no study yet; run `nas search` first, or name another with --ledger.\n"
+    )
+
+
 @pytest.mark.parametrize("width", [70, 80, 120])
 def test_figures_make_room_so_that_no_other_column_is_cut(width: int, url: str, kept: Mapping[str, Trial]) -> None:
     screen = Console(width=width, color_system=None, file=io.StringIO())
