@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.errors import AtWork, ModelError, NumberTaken, SearchError
 from nas.execution import Evaluate, Question
-from nas.records import FIGURES, Epoch, Ledger, Record, Setting, Stage, StudyEntry, Trial, this_machine
+from nas.records import FIGURES, Epoch, Ledger, Record, Setting, Stage, StudyEntry, Trial, figure_kind, this_machine
 from nas.searching.config import SearchConfig
 from nas.searching.confirming import Confirmation
 from nas.searching.driving import Driver, Source, Work
@@ -744,18 +744,24 @@ class _Search(Source):
         how = self.plan or self.evaluate
         assert how is not None  # noqa: S101 - one of the two
         if self.plan is not None:
-            self.check_setting(self.plan.key)
+            self.check_setting(self.plan.setting)
         return EvaluationKey(self.config.space, self.config.on, "search", how, self.entry.name)
 
-    def check_setting(self, now: str) -> None:
-        """Refuse to mix figures that do not compare in one study."""
-        measured = (str(trial.record.setting) for trial in self.known.values() if trial.record and trial.reused_from is None)
-        then = next((setting for setting in measured if setting != now), None)
-        if then is not None:
-            raise SearchError(
-                f"The study {self.entry.name!r} was measured on {then}, now it would be {now}; "
-                "give the same --device, --threads, --precision and --compile, or name another --study."
-            )
+    def check_setting(self, now: Setting) -> None:
+        """Refuse to mix figures that do not compare in one study.
+
+        Machines that differ may share one that neither limits nor steers by what is measured in time or memory.
+        """
+        config = self.config
+        steering = [*(limit.figure for limit in config.all_limits), *(objective.figure for objective in config.steered_by)]
+        timed = any((kind := figure_kind(name)) and (kind.known == "measured" or kind.unit == "s") for name in steering)
+        for trial in self.known.values():
+            then = trial.record.setting if trial.record and trial.reused_from is None else now
+            if then.use != now.use or (timed and then != now):
+                raise SearchError(
+                    f"The study {self.entry.name!r} was measured on {then}, now it would be {now}; "
+                    "give the same --device, --threads, --precision and --compile, or name another --study."
+                )
 
     def headline(self) -> str:
         """What is searched, in one line."""

@@ -166,16 +166,17 @@ def test_a_password_in_a_url_is_never_printed(run: Nas) -> None:
 
 
 def test_an_interrupted_search_exits_with_130(run: Nas, ledger: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import nas.searching.loop as loop
+    import nas.searching.evaluating as evaluating
 
     def evaluate(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop, "make_evaluator", lambda *_, **__: evaluate)
+    monkeypatch.setattr(evaluating, "make_evaluator", lambda *_, **__: evaluate)
     (tmp_path / "toy.yaml").write_text(space_to_yaml(TOY))
     done = run("search", str(tmp_path / "toy.yaml"), "--on", "digits", "--study", "other", "--ledger", ledger, "--seed", "5")
     assert done.exit_code == 130
     assert "Interrupted; the same command goes on." in done.output
+    assert "Go on with:\n  nas " in done.output
 
 
 def test_an_unknown_option_of_nas_itself_is_one_line_too(run: Nas) -> None:

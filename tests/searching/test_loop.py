@@ -351,6 +351,23 @@ def test_a_study_measured_under_other_conditions_does_not_go_on(ledger: str, mon
         search(ledger, trials=5, study="a", evaluate=None, threads=2)
 
 
+@pytest.mark.parametrize(("limits", "refused"), [([], False), (["latency_ms <= 1e9"], True)])
+def test_other_machines_share_a_study_that_measures_nothing_that_decides(
+    ledger: str, monkeypatch: pytest.MonkeyPatch, limits: list[str], refused: bool
+) -> None:
+    measuring(monkeypatch, 1)
+    options: dict[str, Any] = {"study": "a", "evaluate": None, "limits": limits}
+    search(ledger, trials=3, **options)
+    other = replace(this_machine(), processor="another")
+    monkeypatch.setattr("nas.evaluation.foreseeing.this_machine", lambda _: other)
+    if refused:
+        with pytest.raises(SearchError, match=r"was measured on .* machine .*, now it would be .* machine "):
+            search(ledger, trials=5, **options)
+    else:
+        study = search(ledger, trials=5, **options)
+        assert study.trials.query("state == 'complete'").architecture.nunique() == 5
+
+
 def test_an_interrupted_trial_is_kept_under_the_conditions_it_was_measured_under(
     ledger: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
