@@ -226,8 +226,6 @@ class SearchConfig(Places):
     """Floating-point operations that the training of one evaluation takes at most, three forward passes an example."""
     recipe: Annotated[dict[str, Any], BeforeValidator(_recipe)] = Field(default_factory=dict)
     """Options of training, if not the benchmark's own: such as "mixup=0.2" or "optimizer=lamb"."""
-    device: str | None = None
-    """cpu, cuda, cuda:N or mps; chosen by itself if not given."""
     precision: Precision = "float32"
     """The number format of convolutions and matrix products in training."""
     compile: Compile = "never"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nas.benchmark import Benchmark, Budget
 from nas.errors import SearchError
 from nas.execution import Evaluate
-from nas.records import Setting, Stage
+from nas.records import Setting, Stage, this_machine
 from nas.space import Architecture, Limit, Space, digest
 
 if TYPE_CHECKING:
@@ -59,24 +59,32 @@ class Plan:
     proxies: tuple[str, ...] = ()
     processes: int = 1
     """That train one candidate together."""
+    elsewhere: bool = False
+    """Whether candidates run on machines of a cluster, whose devices this one need not have."""
 
     trains = True
 
     def __call__(self, ranks: "Ranks | None" = None) -> "Evaluator":
         """What evaluates; see `make_evaluator`."""
         given = {"replicates": self.replicates, "together": self.together, "proxies": self.proxies, "ranks": ranks}
-        return make_evaluator(self.space, self.benchmark, self.limits, data=self.data, **given, **self.means)
+        means = {**self.means, "device": self.means.get("device") or "cpu"} if self.elsewhere else self.means
+        return make_evaluator(self.space, self.benchmark, self.limits, data=self.data, **given, **means)
 
     @cached_property
     def setting(self) -> Setting:
-        """Where and how figures are measured.
+        """Where and how figures are measured; of machines elsewhere, as they are asked to.
 
         Raises:
             SearchError: the device is not there.
         """
+        how = {name: self.means[name] for name in SETTING if name in self.means}
+        if self.elsewhere:
+            device = how.pop("device", None) or "cpu"
+            threads = how.pop("threads", 1)
+            return Setting(machine=this_machine(), device="cuda:0" if device == "cuda" else device, threads=threads, **how)
         from nas.evaluation import setting_of
 
-        return setting_of(processes=self.processes, **{name: self.means[name] for name in SETTING if name in self.means})
+        return setting_of(processes=self.processes, **how)
 
     @property
     def key(self) -> str:

@@ -96,6 +96,7 @@ def plan_of(config: SearchConfig, processes: int = 1) -> Plan:
         together=config.together,
         proxies=config.scores,
         processes=processes,
+        elsewhere=config.on_cluster is not None,
     )
 
 
@@ -754,7 +755,9 @@ class _Search(Source):
         """
         config = self.config
         steering = [*(limit.figure for limit in config.all_limits), *(objective.figure for objective in config.steered_by)]
-        timed = any((kind := figure_kind(name)) and (kind.known == "measured" or kind.unit == "s") for name in steering)
+        timed = config.on_cluster is None and any(
+            (kind := figure_kind(name)) and (kind.known == "measured" or kind.unit == "s") for name in steering
+        )
         for trial in self.known.values():
             then = trial.record.setting if trial.record and trial.reused_from is None else now
             if then.use != now.use or (timed and then != now):

@@ -44,6 +44,8 @@ class Places(BaseModel):
     """The GPUs that workers share out among themselves, as CUDA numbers them, such as "0,1"; all that there are if not given."""
     per_gpu: Annotated[int, Field(ge=1, le=64)] = 1
     """Workers on each GPU."""
+    device: str | None = None
+    """cpu, cuda, cuda:N or mps; chosen by itself if not given, and on a cluster cpu."""
     threads: Annotated[int, Field(ge=1, le=1_024)] = 1
     """Threads of one evaluation on the CPU."""
     time_limit: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
@@ -84,5 +86,5 @@ class Places(BaseModel):
             )
 
 
-PLACES = tuple(name for name in Places.model_fields if name != "threads")
+PLACES = tuple(name for name in Places.model_fields if name not in {"device", "threads"})
 """The options of Places that are about nothing else."""

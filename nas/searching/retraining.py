@@ -81,6 +81,7 @@ def finals(
             means=means,
             proxies=scores_of(entry),
             processes=ranks.size if ranks else 1,
+            elsewhere=places.on_cluster is not None,
         )
         make = partial(given, evaluate) if evaluate else partial(plan, ranks) if ranks else plan
         driver = Driver(book, partial(make_executor, places, make), lambda: plan.setting, places.attempts)

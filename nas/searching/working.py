@@ -26,12 +26,22 @@ def make_executor(places: Places, make: Callable[[], Evaluate], listener: Listen
     """
     if not places.workers:
         return Here(make, listener)
-    bounds = Bounds(seconds=places.time_limit, memory_bytes=places.memory_limit or usual_memory(places.workers))
     if places.on_cluster == "ray":
         from nas.execution.on_ray import OnRay
 
-        bounds = Bounds(seconds=places.time_limit, memory_bytes=places.memory_limit)
-        return OnRay(make, listener, address=places.cluster_address, workers=places.workers, bounds=bounds, cpus=places.threads)
+        bounds = Bounds(seconds=places.time_limit, memory_bytes=places.memory_limit)  # what is free there nobody knows here
+        on_gpu = (places.device or "").startswith("cuda")
+        return OnRay(
+            make,
+            listener,
+            address=places.cluster_address,
+            workers=places.workers,
+            bounds=bounds,
+            cpus=places.threads,
+            gpus=1 / places.per_gpu if on_gpu else 0.0,
+            threads=places.threads,
+        )
+    bounds = Bounds(seconds=places.time_limit, memory_bytes=places.memory_limit or usual_memory(places.workers))
     return Processes(
         make,
         listener,
