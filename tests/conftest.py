@@ -9,6 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from postgres import Server
 
+os.environ["NAS_WORKERS"] = "0"  # candidates of commands run in the tests' own process, where what tests put in place is found
 os.environ["OMP_NUM_THREADS"] = "1"  # read as torch is loaded, here and in the processes that tests start
 
 

@@ -16,7 +16,7 @@ import click
 from nas.cli.compare import compare
 from nas.cli.doctor import doctor
 from nas.cli.layers import layers
-from nas.cli.means import amount, means, places
+from nas.cli.means import amount, means, places, usual_workers
 from nas.cli.printing import FOLDER, Ordered, as_json, complain, console, print_list
 from nas.cli.profile import profile
 from nas.cli.score import score
@@ -183,9 +183,12 @@ def search(config: Path | None, tensorboard: Path | None, as_json: bool, **given
     Ctrl-C ends the search with what was found; the same command goes on with it.
     """
     from nas.searching import SearchConfig, Study, run
+    from nas.tables import is_table_file
 
     options = SearchConfig.options_of(config) if config is not None else {}
     options |= {key: value for key, value in given.items() if value is not None and value != ()}
+    if "workers" not in options and not is_table_file(options.get("on")):
+        options["workers"] = usual_workers()
     asked = SearchConfig.make(**options)
     name = asked.study_name
     next_steps = [*_finals_step(asked), f"nas report {name} --out leaderboard.html"]
@@ -228,6 +231,8 @@ def finals(study: str, as_json: bool, **options: Any) -> None:
     from nas.searching import Study, finals
 
     options = {key: value for key, value in options.items() if value is not None}
+    if "workers" not in options and "table" not in Study(study, options["ledger"]).entry.definition["benchmark"]:
+        options["workers"] = usual_workers()
     with _closing(Study(study, options["ledger"]), as_json, [f"nas report {study} --out leaderboard.html"]) as on_event:
         finals(study, on_event=on_event, **options)
 

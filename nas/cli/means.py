@@ -1,9 +1,12 @@
 """The options that commands which train have in common: by what it is done, and how much of it."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import click
+
+from nas.errors import SearchError, quote
 
 _MEANS = (
     click.option("--device", metavar="NAME", help="cpu, cuda, cuda:N or mps; chosen by itself if not given."),
@@ -53,8 +56,8 @@ _PLACES = (
         "--workers",
         type=int,
         metavar="N",
-        help="Candidates at once, each in a process of its own, which may crash or hang without harm; one after another in this "
-        "process if not given.",
+        help="Candidates at once, each in a process of its own, which may crash or hang without harm; NAS_WORKERS or 1 if not "
+        "given, 0 for this process.",
     ),
     click.option("--gpus", metavar="N,N", help="The GPUs that workers share out among themselves; all if not given."),
     click.option("--per-gpu", type=int, metavar="N", help="Workers on each GPU; 1 if not given."),
@@ -66,6 +69,22 @@ _PLACES = (
     click.option("--on-cluster", type=click.Choice(["ray"]), help="Run the workers on a Ray cluster."),
     click.option("--cluster-address", metavar="ADDRESS", help="The cluster to join; one on this machine if not given."),
 )
+
+
+def usual_workers() -> int:
+    """Where nothing is said: NAS_WORKERS, or 1; and none for what torchrun starts, which trains in several processes already.
+
+    Raises:
+        SearchError: NAS_WORKERS is no number.
+    """
+    from nas.searching.together import several
+
+    if several():
+        return 0
+    given = os.environ.get("NAS_WORKERS") or "1"
+    if not given.isdecimal():
+        raise SearchError(f"NAS_WORKERS is a number of workers, got {quote(given)}.")
+    return int(given)
 
 
 def places(command: Callable[..., Any]) -> Callable[..., Any]:
