@@ -45,6 +45,13 @@ def pick(name: str | None = None) -> torch.device:
     return device
 
 
+def visible_gpus() -> tuple[str, ...]:
+    """The names, for CUDA_VISIBLE_DEVICES, of the GPUs that this process may use, in the order of their numbers in torch."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    named = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return tuple(named[:count] or map(str, range(count)))
+
+
 def accelerator(device: torch.device) -> str | None:
     """The GPU's name; None for the CPU."""
     if device.type == "mps":

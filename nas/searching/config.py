@@ -369,7 +369,8 @@ class SearchConfig(Places):
     @property
     def means(self) -> dict[str, Any]:
         """By what evaluations are made: device, threads, number format, and so on."""
-        return {name: getattr(self, name) for name in ("device", "threads", "precision", "compile", "loading")}
+        named = {name: getattr(self, name) for name in ("threads", "precision", "compile", "loading")}
+        return {"device": self.candidates_device, **named}
 
     @property
     def most_proposals(self) -> int:

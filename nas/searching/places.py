@@ -65,6 +65,11 @@ class Places(BaseModel):
         """Candidates that run at once."""
         return max(1, self.workers)
 
+    @property
+    def candidates_device(self) -> str | None:
+        """`device` as candidates know it: a worker sees one GPU alone, which is its first."""
+        return "cuda" if self.workers and (self.device or "").startswith("cuda:") else self.device
+
     def check_places(self) -> None:
         """Refuse options that do not go together.
 

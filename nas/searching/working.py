@@ -47,10 +47,25 @@ def make_executor(places: Places, make: Callable[[], Evaluate], listener: Listen
         listener,
         workers=places.workers,
         bounds=bounds,
-        gpus=places.gpus,
+        gpus=gpus_of(places),
         per_gpu=places.per_gpu,
         threads=places.threads,
     )
+
+
+def gpus_of(places: Places) -> tuple[str, ...]:
+    """The GPUs that workers share out among themselves, as CUDA names them; none where candidates run on something else.
+
+    Raises:
+        SearchError: the device is not there.
+    """
+    from nas.device import pick, visible_gpus
+
+    picked = pick(places.device)
+    if places.gpus or picked.type != "cuda":
+        return places.gpus
+    names = visible_gpus()
+    return (names[picked.index or 0],) if ":" in (places.device or "") else names
 
 
 def usual_memory(workers: int) -> int | None:
