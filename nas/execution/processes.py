@@ -7,6 +7,7 @@ the others and the driver go on; and none of these processes outlives the driver
 import atexit
 import os
 import pickle
+import secrets
 import shutil
 import signal
 import socket
@@ -37,7 +38,7 @@ from nas.records import Epoch, Record
 UNGUARDED = 77
 """The exit status of a process that found itself importing a script which begins processes as it is imported."""
 
-GUARD = "A script that uses several workers searches under `if __name__ == '__main__':`; so does no part of it run again in them."
+GUARD = "A script with workers searches under `if __name__ == '__main__':`, since each process that it begins imports the script."
 
 FRUITLESS = 20
 """Workers that die without a job, and without any candidate's end between them, before it is given up."""
@@ -96,9 +97,9 @@ class Processes:
         self._made = _pickled(make)
         self._threads = threads
         try:
-            folder = Path(tempfile.mkdtemp(prefix="nas-"))
+            folder = Path(tempfile.gettempdir()) / f"nas-{os.getpid()}-{secrets.token_hex(8)}"
         except OSError as error:
-            raise SearchError(f"No folder for candidates can be made ({error.strerror}); TMPDIR names where.") from None
+            raise SearchError(f"There is no folder for candidates ({error.strerror}); TMPDIR names one that is.") from None
         self._interrupted = Alarm()
         self._selector = DefaultSelector()
         self._selector.register(self._interrupted, EVENT_READ)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from hearing import Heard, job
-from test_processes import ended, make, run
+from test_worker_processes import ended, make, run
 from toys import toy_record
 
 from nas.benchmark import Budget
@@ -305,7 +305,7 @@ DRIVER = """
 import sys
 from functools import partial
 from test_kept_apart import Watching, at_work, begun
-from test_processes import make
+from test_worker_processes import make
 from hearing import job
 from nas.execution import Bounds, Processes
 import json, time
@@ -408,7 +408,7 @@ def script(tmp_path: Path, text: str) -> "subprocess.CompletedProcess[str]":
 
 SCRIPT = """
 from hearing import Heard, job
-from test_processes import ended, make
+from test_worker_processes import ended, make
 from nas.execution import Bounds, Processes
 
 def evaluates():
@@ -426,7 +426,7 @@ def test_a_script_without_a_guard_is_told_so_in_one_line(tmp_path: Path) -> None
     done = script(tmp_path, SCRIPT + "go()")
     assert done.returncode == 1
     assert done.stderr.count("Traceback") == 1
-    assert re.search(r"nas\.errors\.SearchError: A script that uses several workers searches under `if __name__", done.stderr)
+    assert re.search(r"nas\.errors\.SearchError: A script with workers searches under `if __name__", done.stderr)
     done = script(tmp_path, SCRIPT + "if __name__ == '__main__':\n    go()")
     assert (done.returncode, done.stdout, done.stderr) == (0, "complete\n", "")
 

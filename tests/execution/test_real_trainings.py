@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from hearing import Heard, toy
-from test_processes import ended
+from test_worker_processes import ended
 from torch.utils.data import DataLoader, TensorDataset
 from toys import TOY, toy_record
 

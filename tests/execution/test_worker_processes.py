@@ -1,5 +1,6 @@
 """Candidates in processes of their own: what they are asked and answer, and what goes wrong before any begins."""
 
+import errno
 import os
 import sys
 import tempfile
@@ -139,7 +140,11 @@ def leaving() -> Evaluate:
     [
         (no_data, DataMissing, r"^The digits are nowhere; fetch them\.$"),
         (broken, SearchError, r"^What evaluates could not be made: ZeroDivisionError: by nought$"),
-        (leaving, SearchError, r"^No process for candidates could begin\. A script .* `if __name__ == '__main__':`"),
+        (
+            leaving,
+            SearchError,
+            r"^No process for candidates could begin\. A script with workers searches under `if __name__ == '__main__':`, since",
+        ),
     ],
 )
 @pytest.mark.parametrize("early", [True, False])
@@ -225,9 +230,12 @@ def test_candidates_do_not_know_the_ledger_s_password(monkeypatch: pytest.Monkey
     assert os.environ["OMP_NUM_THREADS"] == "5"
 
 
-def test_without_a_folder_for_temporary_files_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
-    with pytest.raises(SearchError, match=r"^No folder for candidates can be made \(No such file or directory\); TMPDIR"):
+def test_without_a_folder_for_temporary_files_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    with pytest.raises(SearchError, match=r"^There is no folder for candidates \(No usable temporary .*\); TMPDIR names one"):
         Processes(make, Heard(), workers=1, bounds=Bounds())
 
 
