@@ -2,6 +2,8 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import optuna
 import pytest
@@ -12,7 +14,7 @@ from toys import TOY
 from nas.benchmark import Objective
 from nas.errors import StrategyError
 from nas.space import Architecture, Categorical, Integer, Layer, OneOf, Space, neighbours, size
-from nas.strategies import Guide, LocalSearch, RegularizedEvolution, SurrogateSearch
+from nas.strategies import Guide, LocalSearch, ParzenSearch, RegularizedEvolution, SurrogateSearch
 from nas.strategies.choosing import ChoosingSampler, Known, Seen
 from nas.strategies.distributions import suggest
 from nas.strategies.samplers import OWN
@@ -169,3 +171,56 @@ class TestLocalSearch:
         start = LocalSearch(FLAT, seed=0).choose(seen)
         assert start not in seen
         assert LocalSearch(FLAT, seed=0).stands(Seen([*seen.known, known(start)])) == known(start)
+
+    def test_a_late_step_from_where_it_no_longer_stands_is_no_new_start(self) -> None:
+        here, better = (FLAT.walk(lambda _, domain, n=n: domain.at(n)) for n in (0, 2))
+        late = neighbours(FLAT, here, random.Random(0))[0]
+        climb = LocalSearch(FLAT, seed=0)
+        seen = [known(here), known(better)]
+        assert climb.stands(Seen([*seen, replace(known(late), notes={"climb": "step"})])) == known(better)
+        assert climb.stands(Seen([*seen, known(late)])) == known(late)
+
+    def test_of_several_starts_in_a_row_the_best_is_kept(self) -> None:
+        top, good, bad = (FLAT.walk(lambda _, domain, n=n: domain.at(n)) for n in (3, 2, 1))
+        starts = [replace(known(one), notes={"climb": "start"}) for one in (good, bad)]
+        climb = LocalSearch(FLAT, seed=0)
+        assert climb.stands(Seen([known(top), replace(known(bad), notes={"climb": "step"}), *starts])) == starts[0]
+        assert climb.stands(Seen(starts[::-1])) == starts[0]
+
+    def test_while_its_neighbours_run_it_looks_beside_them(self) -> None:
+        here = FLAT.walk(lambda _, domain: domain.at(1))
+        around = neighbours(FLAT, here, random.Random(0))
+        for seed in range(20):
+            climb = LocalSearch(FLAT, seed=seed)
+            ahead = climb.choose(Seen([known(here)], around))
+            assert ahead not in Seen([known(here)], around)
+            assert sum(ahead.choices[name] != answer for name, answer in here.choices.items()) == 2
+
+
+def at_once(sampler: ChoosingSampler, seed: int, trials: int, workers: int) -> optuna.Study:
+    """A study of so many trials, of which the one that began first ends as the next begins."""
+    study = optuna.create_study(sampler=sampler)
+    running: list[tuple[optuna.Trial, Architecture]] = []
+    for number in range(trials + workers):
+        if number < trials:
+            sampler.seed(1_000 * seed + number)
+            trial = study.ask()
+            running.append((trial, FLAT.walk(lambda name, domain, trial=trial: suggest(trial, name, domain))))
+        if number >= workers - 1 and running:
+            ended, architecture = running.pop(0)
+            study.tell(ended, cost(architecture))
+    return study
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [(LocalSearch, {}), (RegularizedEvolution, {"population": 8}), (SurrogateSearch, {}), (ParzenSearch, {})],
+)
+def test_eight_at_once_do_better_than_chance_and_try_nothing_twice(make: Callable[..., ChoosingSampler], told: Any) -> None:
+    chance = [min(cost(FLAT.sample(random.Random(100 * seed + n))) for n in range(48)) for seed in range(8)]
+    costs = []
+    for seed in range(8):
+        study = at_once(make(FLAT, **told), seed, 48, 8)
+        assert len({tuple(sorted(trial.params.items())) for trial in study.trials}) == 48
+        costs.append(study.best_value)
+    assert sum(costs) <= 0.7 * sum(chance), costs

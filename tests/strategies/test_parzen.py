@@ -141,3 +141,21 @@ def share(done: Sequence[Known]) -> float:
 def test_one_that_failed_is_worse_than_any() -> None:
     done = search(TREE, 0, 60, lambda one: Known(one, math.inf if "block.0.op.conv.width" in one.choices else 1.0, 0.0))
     assert fmean(math.isfinite(one.cost) for one in done[30:]) > 0.8
+
+
+def test_what_runs_stands_among_the_rest_until_it_is_known() -> None:
+    row = Space(name="row", version=1, accepts="image", layers=(Layer("row", {n: Categorical(*range(6)) for n in "abcd"}),))
+    chance = random.Random(0)
+    done = [
+        Known(one, float(sum(map(int, map(str, one.choices.values())))), 0.0) for one in (row.sample(chance) for _ in range(40))
+    ]
+
+    def threes(running: list[Architecture]) -> int:
+        """How often the answer to `a` is 3 in proposals."""
+        proposals = [ParzenSearch(row, seed=seed).choose(Seen(done, running)) for seed in range(60)]
+        assert not {one.id for one in proposals} & {one.id for one in running}
+        return sum(one.choices["row.a"] == 3 for one in proposals)
+
+    best = min(done, key=lambda one: one.cost).architecture.choices
+    running = [row.architecture({**best, "row.a": 3, "row.d": d}) for d in range(6)]
+    assert threes(running) < threes([])

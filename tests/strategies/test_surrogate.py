@@ -12,7 +12,8 @@ from scipy.stats import norm
 from nas.errors import SpaceError
 from nas.space import Architecture, Categorical, Integer, Layer, Limit, OneOf, Real, Repeat, Space, distance
 from nas.strategies import Known, Seen, SurrogateSearch
-from nas.strategies.surrogate import KEPT, START, log_chance, log_expected_improvement, normal_scores
+from nas.strategies.gaussian_process import Likeness, Process
+from nas.strategies.surrogate import KEPT, START, _believing, log_chance, log_expected_improvement, normal_scores
 
 ROW = Space(name="row", version=1, accepts="image", layers=(Layer("row", {f"c{n}": Categorical(*range(4)) for n in range(6)}),))
 """4,096 architectures."""
@@ -203,3 +204,41 @@ def test_improvement_and_chance_agree_with_scipy_far_out_too() -> None:
     near = u[3:]
     assert log_expected_improvement(near) == pytest.approx(np.log(norm.pdf(near) + near * norm.cdf(near)))
     assert np.all(np.diff(log_expected_improvement(u)) > 0)
+
+
+def test_what_runs_is_believed_to_come_to_what_is_expected_of_it() -> None:
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(30, 2))
+    apart = ((points[:, None] - points[None]) ** 2).sum(-1)
+    told = np.array([True] * 12 + [False] * 4)
+    known, pool = slice(0, 12), slice(16, 30)
+    values = points[known, 0] ** 2
+    process = Process([apart[known, known]], values, Likeness([apart[known, known]], values))
+    believing, both, expected = _believing(process, [(apart[:16, :16], apart[:16, pool])], told, values, 4)
+    assert both.all()
+    before, after = process.expect([apart[known, pool]]), believing.expect([apart[:16, pool]])
+    np.testing.assert_allclose(process.expect([apart[known, 12:16]])[0], expected)
+    np.testing.assert_allclose(after[0], before[0], atol=1e-9)  # no mean is another
+    assert (after[1] <= before[1] + 1e-12).all()
+    assert (after[1] < 0.95 * before[1]).any()
+
+
+def test_candidates_that_are_asked_for_at_once_lie_apart() -> None:
+    known = told(SurrogateSearch(ROW, seed=0), 25, row_cost)
+    running: list[Architecture] = []
+    for seed in range(12):
+        running.append(SurrogateSearch(ROW, seed=seed).choose(Seen(known, running)))
+    alone = {SurrogateSearch(ROW, seed=seed).choose(Seen(known)).id for seed in range(12)}
+    assert len({one.id for one in running}) == 12
+    assert len(alone) < 12
+
+
+def test_there_is_a_model_once_half_of_the_first_are_known() -> None:
+    drawn = [ROW.sample(random.Random(seed)) for seed in range(START)]
+    known = [Known(one, row_cost(one), 0.0) for one in drawn]
+    for count, models in ((4, False), (5, True)):
+        seen = Seen(known[:count], drawn[count:])
+        chosen = [SurrogateSearch(ROW, seed=seed).choose(seen) for seed in range(30)]
+        best = min(known[:count], key=lambda one: one.cost).architecture
+        near = sum(sum(best.choices[name] != answer for name, answer in one.choices.items()) <= 2 for one in chosen)
+        assert (near > 15) == models
