@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nas.cli.cluster import SLURM, array, check_array, submit_array
 from nas.cli.compare import compare
 from nas.cli.doctor import doctor
 from nas.cli.layers import layers
@@ -44,7 +45,12 @@ NOTHING = 1
 class _Group(Ordered):
     """What a user can mend is one line and exit status 2."""
 
+    words: tuple[str, ...] = ()
+    """What it was given."""
+
     def main(self, *args: Any, **options: Any) -> Any:
+        given = args[0] if args else options.get("args")
+        self.words = tuple(sys.argv[1:] if given is None else given)
         try:
             status = super().main(*args, **{**options, "standalone_mode": False})
         except Parked as error:
@@ -164,6 +170,7 @@ main.add_command(train)
 @amount
 @means
 @places
+@array
 @click.option(
     "--synchronous",
     type=int,
@@ -175,7 +182,15 @@ main.add_command(train)
 @click.option("--ledger", metavar="URL", help="Where studies are kept; NAS_LEDGER, or sqlite:///nas.sqlite.")
 @tensorboard_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON event a line for scripts.")
-def search(config: Path | None, tensorboard: Path | None, as_json: bool, **given: Any) -> None:
+def search(
+    config: Path | None,
+    tensorboard: Path | None,
+    as_json: bool,
+    tasks: int | None,
+    task_minutes: int | None,
+    cluster_options: tuple[str, ...],
+    **given: Any,
+) -> None:
     """Search SPACE (a name, or the path of a YAML file) for the best network on a benchmark.
 
     On a table of trained architectures nothing is trained, and SPACE may be left out: it is the table's.
@@ -189,8 +204,19 @@ def search(config: Path | None, tensorboard: Path | None, as_json: bool, **given
     options |= {key: value for key, value in given.items() if value is not None and value != ()}
     if "workers" not in options and not is_table_file(options.get("on")):
         options["workers"] = usual_workers()
-    asked = SearchConfig.make(**options)
+    on_slurm = options.get("on_cluster") == SLURM
+    check_array(on_slurm=on_slurm, tasks=tasks, task_minutes=task_minutes, cluster_options=cluster_options)
+    asked = SearchConfig.make(**{**options, "on_cluster": None} if on_slurm else options)
     name = asked.study_name
+    if on_slurm:
+        how: dict[str, Any] = {
+            "tasks": tasks,
+            "task_minutes": task_minutes,
+            "cluster_options": cluster_options,
+            "as_json": as_json,
+        }
+        submit_array(_words(), asked, ledger=asked.ledger, study=name, **how)
+        return
     next_steps = [*_finals_step(asked), f"nas report {name} --out leaderboard.html"]
     with _board(tensorboard) as board, _closing(Study(name, asked.ledger), as_json, next_steps) as tell:
 
@@ -222,17 +248,38 @@ def _finals_step(asked: "SearchConfig") -> list[str]:
 @click.option("--seeds", type=int, default=2, show_default=True, metavar="N", help="Trainings of each.")
 @means
 @places
+@array
 @_checkpoint
 @click.option("--data", type=FOLDER, metavar="DIR", help="The folder that the benchmark's data lie in.")
 @_ledger
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON event a line for scripts.")
-def finals(study: str, as_json: bool, **options: Any) -> None:
+def finals(
+    study: str,
+    as_json: bool,
+    tasks: int | None,
+    task_minutes: int | None,
+    cluster_options: tuple[str, ...],
+    **options: Any,
+) -> None:
     """Train the best of STUDY again from scratch, longer and with new seeds, and read the test data."""
     from nas.searching import Study, finals
+    from nas.searching.retraining import places_of
 
     options = {key: value for key, value in options.items() if value is not None}
     if "workers" not in options and "table" not in Study(study, options["ledger"]).entry.definition["benchmark"]:
         options["workers"] = usual_workers()
+    on_slurm = options.get("on_cluster") == SLURM
+    check_array(on_slurm=on_slurm, tasks=tasks, task_minutes=task_minutes, cluster_options=cluster_options)
+    if on_slurm:
+        how: dict[str, Any] = {
+            "tasks": tasks,
+            "task_minutes": task_minutes,
+            "cluster_options": cluster_options,
+            "as_json": as_json,
+        }
+        places = places_of({name: value for name, value in options.items() if name != "on_cluster"})
+        submit_array(_words(), places, ledger=options["ledger"], study=study, **how)
+        return
     with _closing(Study(study, options["ledger"]), as_json, [f"nas report {study} --out leaderboard.html"]) as on_event:
         finals(study, on_event=on_event, **options)
 
@@ -365,9 +412,15 @@ def _closing(study: "Study", as_json: bool, next_steps: list[str]) -> Iterator["
         raise click.exceptions.Exit(NOTHING)
 
 
+def _words() -> tuple[str, ...]:
+    """What `nas` was given."""
+    assert isinstance(main, _Group)  # noqa: S101 - see above
+    return main.words
+
+
 def _say_how_to_go_on() -> None:
     """Print the command that this process was given; no password is in it."""
-    click.echo(f"Go on with:\n  {shlex.join(['nas', *sys.argv[1:]])}", err=True)
+    click.echo(f"Go on with:\n  {shlex.join(['nas', *_words()])}", err=True)
 
 
 def _print_close(study: "Study", next_steps: list[str]) -> None:

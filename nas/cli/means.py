@@ -66,8 +66,12 @@ _PLACES = (
         "--memory-limit", metavar="BYTES", help='Memory of a candidate, as in "4 GiB", above which it is killed; needs --workers.'
     ),
     click.option("--attempts", type=int, metavar="N", help="Times that a candidate is begun whose worker dies; 3 if not given."),
-    click.option("--on-cluster", type=click.Choice(["ray"]), help="Run the workers on a Ray cluster."),
-    click.option("--cluster-address", metavar="ADDRESS", help="The cluster to join; one on this machine if not given."),
+    click.option(
+        "--on-cluster",
+        type=click.Choice(["ray", "slurm"]),
+        help="Run the workers on a Ray cluster, or the whole command as an array of SLURM jobs that share the study.",
+    ),
+    click.option("--cluster-address", metavar="ADDRESS", help="The Ray cluster to join; one on this machine if not given."),
 )
 
 

@@ -176,7 +176,7 @@ def test_an_interrupted_search_exits_with_130(run: Nas, ledger: str, monkeypatch
     done = run("search", str(tmp_path / "toy.yaml"), "--on", "digits", "--study", "other", "--ledger", ledger, "--seed", "5")
     assert done.exit_code == 130
     assert "Interrupted; the same command goes on." in done.output
-    assert "Go on with:\n  nas " in done.output
+    assert f"Go on with:\n  nas search {tmp_path}/toy.yaml --on digits --study other" in done.output
 
 
 def test_an_unknown_option_of_nas_itself_is_one_line_too(run: Nas) -> None:
