@@ -24,7 +24,7 @@ TOKEN = "t" * 48
 def at_work(what: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """What `ray_at_work.py` does and says."""
     pytest.importorskip("ray")
-    paths = os.pathsep.join([str(AT_WORK.parent), str(AT_WORK.parents[1])])
+    paths = os.pathsep.join([str(AT_WORK.parent), str(AT_WORK.parents[1]), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     given = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     return subprocess.run(
         [sys.executable, str(AT_WORK), what, str(folder)],
