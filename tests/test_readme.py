@@ -25,7 +25,8 @@ def commands() -> list[str]:
 
 
 def quick_start() -> list[str]:
-    others = ("SPACE", "tiny", "fashion", "table", "--proxy", "nas spaces", "nas layers", "nas profile", "nas train", "nas score")
+    others = ["SPACE", "tiny", "fashion", "table", "--proxy", " many", "nas doctor"]
+    others += [f"nas {name}" for name in ("spaces", "layers", "profile", "train", "score")]
     return [line for line in commands() if not any(word in line for word in others)]
 
 
@@ -92,6 +93,17 @@ def test_zero_cost_scores_are_told_and_searched_within_by_the_commands(tmp_path:
     score, search = (line for line in commands() if "nas score" in line or "--proxy" in line)
     assert "naswot" in nas(score.replace("--draw 20", "--draw 2"), tmp_path)
     assert "naswot" in nas(f"{search} --trials 1 --epochs 1", tmp_path)
+
+
+@pytest.mark.slow
+def test_a_study_of_several_workers_is_watched_told_and_stopped_by_the_commands_in_their_order(tmp_path: Path) -> None:
+    search, *looks = [line for line in commands() if " many" in line and "1000" not in line]
+    nas(search.replace("--trials 200 --workers 8", "--trials 3 --workers 2 --epochs 1"), tmp_path)
+    assert [look.split()[1] for look in looks] == ["watch", "trials", "stop"]
+    watched, listed, stopped = [nas(look + " --once" * ("watch" in look), tmp_path) for look in looks]
+    assert "3 evaluated" in watched
+    assert listed.count("complete") == 3
+    assert "many" in stopped
 
 
 def find_data(file: str) -> Path | None:
