@@ -79,6 +79,8 @@ class Database:
                     return done
             except UnicodeDecodeError:
                 trouble, reason = "lasting", "it is damaged, and holds what is no text"
+            except sa.exc.NoResultFound:
+                trouble, reason = "lasting", "it is damaged, and lacks a row that it had"
             except sa.exc.SQLAlchemyError as error:
                 trouble, reason = self._diagnose(error)
             if trouble == "lasting":

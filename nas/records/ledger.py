@@ -9,8 +9,7 @@ its driver is known to be dead, another takes the trial over and raises its fenc
 """
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from glob import escape
@@ -158,31 +157,6 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @contextmanager
-    def driving(self, study: str) -> Iterator[None]:
-        """Be the one process that adds trials to `study`; the operating system lets go when the process ends, however it ends.
-
-        Raises:
-            LedgerError: another process is driving it.
-        """
-        _check_name(study)
-        if self.path is None:
-            yield
-            return
-        lock = FileLock(self.path.with_name(f".{self.path.name}.{study}.lock"))
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise LedgerError(
-                f"The study {study!r} is being run by another process; wait for it or name another --study."
-            ) from None
-        except OSError as error:
-            raise LedgerError(f"The study {study!r} cannot be run beside {self._place}: {error.strerror}.") from error
-        try:
-            yield
-        finally:
-            lock.release()
-
     # Studies.
 
     def begin_study(self, name: str, definition: Mapping[str, Any]) -> StudyEntry:
@@ -235,7 +209,7 @@ class Ledger:
 
     def stops(self, study: StudyEntry) -> int:
         """How many stops of `study` were ever requested. A driver notes the number as it begins, and stops when it has grown."""
-        return int(self._read(statements.STOPS, study=study.id)[0].stops) if self._version == SCHEMA else 0
+        return int(self._read_one(statements.STOPS, study=study.id).stops) if self._version == SCHEMA else 0
 
     # Trials.
 
@@ -462,7 +436,7 @@ class Ledger:
 
     def changes(self, study: StudyEntry, after: int) -> tuple[int, list[Trial]]:
         """The study's revision now, and the trials that other drivers began, ended or took over after revision `after`."""
-        if self._version < SCHEMA or self._read(statements.REVISION, study=study.id)[0].revision == after:
+        if self._version < SCHEMA or self._read_one(statements.REVISION, study=study.id).revision == after:
             return after, []
         rows = self._read(statements.CHANGED, study=study.id, after=after, us=self.holder)
         return int(rows[0].latest), [read_trial(row, study, SCHEMA) for row in rows if row.id is not None]
@@ -471,7 +445,7 @@ class Ledger:
         """What `trial` printed and what befell it, as `end_trial` was given it; empty where nothing was kept."""
         if self._version < SCHEMA:
             return ""
-        (row,) = self._read(statements.FIND_LOG, trial=trial.id)
+        row = self._read_one(statements.FIND_LOG, trial=trial.id)
         try:
             return unpack(row.text, row.log) if row.log is not None else ""
         except ValueError:
@@ -484,6 +458,9 @@ class Ledger:
 
     def _read(self, query: sa.Select[Any], **values: Any) -> Sequence[Any]:
         return self.database.read(lambda connection: connection.execute(query, values).all())
+
+    def _read_one(self, query: sa.Select[Any], **values: Any) -> Any:
+        return self.database.read(lambda connection: connection.execute(query, values).one())
 
     def _write(self, work: Callable[[sa.Connection, bool], T]) -> T:
         if self._version < SCHEMA:

@@ -100,13 +100,17 @@ def digest(values: Iterable[Any]) -> int:
 
 
 def trial_digest(row: Any) -> int:
-    """Of a row whose first columns are those of the table of trials, in their order."""
-    return digest(row[1:14])
+    """Of a row whose first columns are those of the table of trials, in their order.
+
+    A running trial's leaves out its id, which is known only once the row is there.
+    """
+    return digest(row[1 if row[4] == "running" else 0 : 14])
 
 
 def digest_of_trial(values: Mapping[str, Any]) -> int:
     """Of a trial whose row says these values by name, and nothing else."""
-    return digest(values.get(name) for name in _SAYS)
+    names = _SAYS if values["state"] == "running" else ["id", *_SAYS]
+    return digest(values.get(name) for name in names)
 
 
 def study_digest(name: str, definition: str, begun_at: str) -> int:

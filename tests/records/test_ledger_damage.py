@@ -133,6 +133,7 @@ def change(path: Path, statement: str) -> None:
         ("UPDATE trials SET number = 99 WHERE id = 3", "search trial 99 of study a is not as it was written"),
         ("DELETE FROM trials WHERE id = 3", "trials of study a are missing"),
         ("DELETE FROM studies WHERE id = 1", "a study is missing"),
+        ("UPDATE trials SET id = 99 WHERE id = 3", "damaged: search trial 2 of study a is not as it was written"),
         ("UPDATE studies SET definition = '{\"space\": {}}'", "study 'a' is not as it was written"),
         ("UPDATE logs SET text = x'00' WHERE trial_id = 3", "the log of search trial 2 of study a is not as it was written"),
         ("DELETE FROM logs WHERE trial_id = 3", "the log of search trial 2 of study a is not as it was written"),

@@ -1,6 +1,5 @@
 """What holds for ledgers in SQLite files alone."""
 
-import re
 import sqlite3
 import traceback
 from collections.abc import Iterator
@@ -138,24 +137,6 @@ def test_reading_and_opening_wait_for_no_writer(ledger: Ledger, study: StudyEntr
     assert perf_counter() - begun < 10, "a reader that meets a lock waits for 30 seconds"
 
 
-def test_the_same_process_cannot_drive_a_study_twice_but_another_study(ledger: Ledger, url: str) -> None:
-    with ledger.driving("a"), Ledger(url) as other:
-        message = "The study 'a' is being run by another process; wait for it or name another --study."
-        with pytest.raises(LedgerError, match=f"^{re.escape(message)}$"), other.driving("a"):
-            pass
-        with other.driving("b"):
-            pass
-    with ledger.driving("a"):
-        pass
-
-
-def test_an_error_while_driving_lets_go(ledger: Ledger, url: str) -> None:
-    with pytest.raises(ZeroDivisionError), ledger.driving("a"):
-        raise ZeroDivisionError
-    with Ledger(url) as other, other.driving("a"):
-        pass
-
-
 def test_a_ledger_where_nothing_can_be_written_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"sqlite:///{tmp_path}/nas.sqlite"
     with Ledger(url) as ledger:
@@ -182,9 +163,3 @@ def test_what_only_the_log_of_a_writer_holds_is_read_too(tmp_path: Path, monkeyp
 def test_a_file_name_too_long_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="cannot be a ledger: File name too long"):
         Ledger(f"sqlite:///{tmp_path}/{'a' * 300}.sqlite")
-    with (
-        Ledger(f"sqlite:///{tmp_path}/{'a' * 200}.sqlite") as ledger,
-        pytest.raises(LedgerError, match="File name too long"),
-        ledger.driving("b" * 80),
-    ):
-        pass

@@ -12,11 +12,10 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from time import sleep
 
-import pytest
 from toys import TOY, toy_evaluate
 
 from nas.benchmark import Budget
-from nas.errors import LeaseLost, LedgerError, NumberTaken
+from nas.errors import LeaseLost, NumberTaken
 from nas.records import Ledger, Record
 
 DEFINITION = {"space": {"name": "toy", "version": 1}}
@@ -194,33 +193,6 @@ def test_each_trial_is_taken_over_by_one(url: str) -> None:
     heard.close()
     say.close()
     assert sorted(number for numbers in told for number in numbers) == list(range(10))
-
-
-def drive(url: str, study: str, say: Connection) -> None:
-    with Ledger(url) as ledger, ledger.driving(study):
-        say.send("driving")
-        sleep(300)
-
-
-@pytest.fixture
-def file_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/nas.sqlite"
-
-
-def test_a_second_process_is_refused_until_the_first_is_killed(file_url: str) -> None:
-    url = file_url
-    heard, say = PROCESSES.Pipe(duplex=False)
-    first = PROCESSES.Process(target=drive, args=(url, "a", say), daemon=True)
-    first.start()
-    say.close()
-    assert heard.recv() == "driving"
-    with Ledger(url) as ledger:
-        with pytest.raises(LedgerError, match=r"^The study 'a' is being run by another process"), ledger.driving("a"):
-            pass
-        first.kill()
-        first.join(60)
-        with ledger.driving("a"):
-            pass
 
 
 def write_for_ever(url: str, study: str, say: Connection) -> None:
