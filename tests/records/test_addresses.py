@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -147,19 +148,26 @@ def test_the_environment_may_hold_a_password() -> None:
 @pytest.fixture
 def locked(postgres_server: "Server", postgres_url: str) -> Iterator[Callable[[str], str]]:
     """The URL of a database that wants a password, as somebody whose password is the canary."""
-    rules = postgres_server.folder / "data" / "pg_hba.conf"
+    with wanting_a_password(postgres_server, postgres_url) as as_guest:
+        yield as_guest
+
+
+@contextmanager
+def wanting_a_password(server: "Server", url: str) -> Iterator[Callable[[str], str]]:
+    """A password → the URL with it, of a database that wants the canary."""
+    rules = server.folder / "data" / "pg_hba.conf"
     before = rules.read_text()
-    if not postgres_server.command("SELECT 1 FROM pg_roles WHERE rolname = 'guest'"):
-        postgres_server.command(f"CREATE ROLE guest LOGIN PASSWORD '{CANARY}'")
-    name = postgres_url.partition("/ledger_")[2].partition("?")[0]
-    postgres_server.command(f"ALTER DATABASE ledger_{name} OWNER TO guest")
+    if not server.command("SELECT 1 FROM pg_roles WHERE rolname = 'guest'"):
+        server.command(f"CREATE ROLE guest LOGIN PASSWORD '{CANARY}'")
+    name = url.partition("/ledger_")[2].partition("?")[0]
+    server.command(f"ALTER DATABASE ledger_{name} OWNER TO guest")
     rules.write_text(f"local all guest scram-sha-256\n{before}")
-    postgres_server.command("SELECT pg_reload_conf()")
+    server.command("SELECT pg_reload_conf()")
     try:
-        yield lambda password: postgres_url.replace("nas@", f"guest:{password}@" if password else "guest@", 1)
+        yield lambda password: url.replace("nas@", f"guest:{password}@" if password else "guest@", 1)
     finally:
         rules.write_text(before)
-        postgres_server.command("SELECT pg_reload_conf()")
+        server.command("SELECT pg_reload_conf()")
 
 
 def use(url: str) -> str:

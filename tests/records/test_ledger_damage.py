@@ -21,6 +21,12 @@ TURNS = 40
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ledger of two studies, forty finished trials and one that runs, all in one file."""
     path = tmp_path_factory.mktemp("whole") / "nas.sqlite"
+    write_two_studies(path)
+    return path
+
+
+def write_two_studies(path: Path) -> None:
+    """Forty finished trials and one that runs, all in one file."""
     with Ledger(f"sqlite:///{path}") as ledger:
         for name in ("a", "b"):
             entry = ledger.begin_study(name, DEFINITION)
@@ -32,7 +38,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
-    return path
 
 
 Said = dict[str, tuple[StudyEntry, list[tuple[Trial, str]]]]
@@ -85,14 +90,17 @@ def test_a_ledger_with_a_changed_bit_is_as_it_was_or_refused(whole: Path, tmp_pa
     seen = 0
     for turn in range(TURNS):
         path = Path(shutil.copy(whole, tmp_path / f"{turn}.sqlite"))
-        place, bit = rng.randrange(size), rng.randrange(8)
-        with path.open("r+b") as file:
-            file.seek(place)
-            byte = file.read(1)[0]
-            file.seek(place)
-            file.write(bytes([byte ^ 1 << bit]))
+        flip_bit(path, rng.randrange(size), rng.randrange(8))
         seen += not told(path, expected)
     assert seen, "no change was seen"
+
+
+def flip_bit(path: Path, place: int, bit: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(place)
+        byte = file.read(1)[0]
+        file.seek(place)
+        file.write(bytes([byte ^ 1 << bit]))
 
 
 def test_a_cut_log_of_a_writer_leaves_whole_records(tmp_path: Path) -> None:
