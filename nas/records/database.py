@@ -91,8 +91,6 @@ class Database:
                 gone = f"did not answer for {time.monotonic() - began:.0f} s"
                 raise Parked(f"The ledger {self.address.place} {gone}: {reason}; once it does, the same command goes on.")
             again = True
-            if not self.is_sqlite:
-                self.engine.dispose()  # other connections of the pool were dropped with this one
             time.sleep(pause * (0.5 + random.random() / 2))  # noqa: S311 - so that many do not come back at once
             pause = min(2 * pause, _LONGEST_PAUSE)
 
