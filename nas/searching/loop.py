@@ -273,7 +273,7 @@ class _Search(Source):
         idle = repeats or trial.state == "infeasible"
         self.idle = self.idle + 1 if idle else 0
         self.results += not idle
-        self.known.setdefault(trial.architecture.id, trial)
+        self.known.setdefault(trial.architecture.id, _slim(trial))
         self.sources.add(trial.reused_from or trial.id)
         if "networks" in vars(self):
             self.networks.setdefault(self.network(trial.architecture), trial)
@@ -708,7 +708,8 @@ class _Search(Source):
         """
         known = self.known.get(architecture.id) or self.twin(architecture)
         if known is not None:
-            return known.record, known.reused_from or known.id
+            whole = self.ledger.find(known.evaluation) if known.state == "complete" else None
+            return (whole[1] if whole else known.record), known.reused_from or known.id
         found = self.ledger.find(key)
         if found is None:
             return None, None
@@ -778,3 +779,10 @@ class _Search(Source):
             f"{config.space.name} v{config.space.version} ({holds}) on {config.on.name} v{config.on.version} · {objectives} · "
             f"{config.strategy_name} · seed {config.seed} · {config.on.words(config.budget)}{limits}{last}"
         )
+
+
+def _slim(trial: Trial) -> Trial:
+    """`trial` without its curves, which the ledger has, so that thousands can be known."""
+    if trial.state != "complete" or trial.record is None:
+        return trial
+    return replace(trial, proposal={}, record=replace(trial.record, curve=(), replicates=()))

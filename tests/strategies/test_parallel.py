@@ -7,13 +7,15 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 from toys import TOY, toy_evaluate, toy_record
 
 from nas.benchmark import Budget, Objective
 from nas.records import Epoch, Record, Trial
-from nas.space import Architecture, Limit, Space, parse_space
+from nas.space import Architecture, Categorical, Limit, Space, parse_space
 from nas.strategies import Guide, Proposal, pruner_names, strategies
+from nas.strategies.distributions import distribution
 from nas.strategies.from_nni import TUNERS
 from nas.strategies.samplers import OWN
 
@@ -398,3 +400,12 @@ def test_what_was_withdrawn_is_not_drawn_again_under_its_number() -> None:
     assert len({one.architecture.id for one in found}) == 4
     assert guide("random").ask(3).architecture == found[0].architecture
     assert asking.ask(3, again=2, at_random=True).architecture == found[2].architecture
+
+
+def test_answers_that_are_equal_and_of_another_kind_have_distributions_of_their_own() -> None:
+    numbers, words = (distribution(Categorical(*values)) for values in ((0, 1), (False, True)))
+    assert isinstance(numbers, CategoricalDistribution)
+    assert isinstance(words, CategoricalDistribution)
+    assert [type(one) for one in numbers.choices] == [int, int]
+    assert [type(one) for one in words.choices] == [bool, bool]
+    assert distribution(Categorical(0, 1)) is numbers
