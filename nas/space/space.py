@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any
 
 from nas.benchmark import KINDS
@@ -298,6 +299,7 @@ class _Walker:
             answer = domain.canonical(given)
         except SpaceError as error:
             raise SpaceError(f"{name} {error}") from None
+        name = intern(name)  # thousands of architectures have the same few
         self.answers[name] = answer
         self.domains[name] = domain
         return answer
@@ -310,13 +312,26 @@ class _Everywhere(_Walker):
         super().__init__(_largest)
         self.space = space
         self.most = most
+        self.decided: dict[tuple[_Scope, str], object] = {}
+        """The shared choices that have decided about where the walk is."""
 
     def one_of(self, node: OneOf, prefix: str, place: Place, scope: _Scope) -> list[Spec]:
         name = f"{prefix}{node.name}"
-        decides = Categorical(*node.options) if node.by is None else scope.owner(node.by.name).choices[node.by.name]
-        self.value(node.by or decides, name, scope)
-        for picked in decides if isinstance(decides, Categorical) else (decides,):
-            self.alternative(node, str(picked), name, place, scope)
+        if node.by is None:
+            self.value(Categorical(*node.options), name, scope)
+            for picked in node.options:
+                self.alternative(node, picked, name, place, scope)
+            return []
+        decides = scope.owner(node.by.name)
+        this, domain = (decides, node.by.name), decides.choices[node.by.name]
+        self.value(node.by, name, scope)
+        if this in self.decided:  # by an alternative that this one lies in
+            self.alternative(node, str(self.decided[this]), name, place, scope)
+            return []
+        for value in domain if isinstance(domain, Categorical) else (domain,):
+            self.decided[this] = value
+            self.alternative(node, str(value), name, place, scope)
+        del self.decided[this]
         return []
 
     def ask(self, name: str, domain: Domain) -> Value:

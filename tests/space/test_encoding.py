@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from toy_spaces import every_architecture, random_spaces, toy
 
 from nas.errors import SpaceError
-from nas.space import Categorical, Cell, Encoding, Integer, Layer, OneOf, Real, Ref, Repeat
+from nas.space import Categorical, Cell, Encoding, Integer, Layer, OneOf, Real, Ref, Repeat, Space
 
 TREE = toy(
     Layer("conv", {"a": Categorical("x", "y"), "b": Integer(10, 30, step=5), "c": Integer(1, 100, log=True), "d": Real(-1, 1)}),
@@ -58,6 +58,13 @@ def test_every_choice_of_every_architecture_has_columns_and_no_other_has(space):
     names = {name for architecture in everything for name in architecture.choices}
     assert set(Encoding(space).domains) == names
     assert len({Encoding(space).encode(architecture)[0].tobytes() for architecture in everything}) == len(everything)
+
+
+def test_an_alternative_that_a_choice_around_it_rules_out_has_no_columns():
+    inner = OneOf("inner", {"a": (), "b": (Layer("conv", {"size": Categorical(1, 3)}),)}, by=Ref("kind"))
+    outer = OneOf("outer", {"a": (inner,), "b": ()}, by=Ref("kind"))
+    space = Space(name="toy", version=1, accepts="image", layers=(outer,), choices={"kind": Categorical("a", "b")})
+    assert list(Encoding(space).domains) == ["kind"]
 
 
 def test_reals_come_back_within_twelve_digits():
