@@ -59,7 +59,9 @@ def finals(
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise SearchError(f"Finals need {name} of at least 1, got {quote(number)}.")
     places = places_of(options)
-    means = {name: value for name, value in options.items() if name not in PLACES} | {"device": places.candidates_device}
+    means = {name: value for name, value in options.items() if name not in PLACES}
+    if places.device is not None:
+        means["device"] = places.candidates_device
     url = ledger or default_ledger()
     with together(wait_minutes) as ranks, Ledger(url, create=False) as book:
         if ranks is not None and not ranks.leads:
