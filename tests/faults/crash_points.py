@@ -20,6 +20,8 @@ POINTS: Mapping[str, str] = {
     "the strategy is told": "nas.strategies.guide:Guide.tell",
     "a trial is ended": "nas.records.ledger:Ledger.end_trial",
     "checkpoints are deleted": "nas.searching.resuming:Unfinished.done",
+    "the weights of a checkpoint are written": "nas.training.checkpoints:write_tensors",
+    "a checkpoint is completed": "nas.training.checkpoints:write_whole",
     "what was left is taken over": "nas.records.ledger:Ledger.take_over",
     "what is known is told to the strategy": "nas.strategies.guide:Guide.restore",
     "a trial whose worker died is tried again": "nas.records.ledger:Ledger.retry",

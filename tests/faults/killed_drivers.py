@@ -20,17 +20,41 @@ CONFIRM = 3
 RUN: dict[str, Any] = {"trials": TRIALS, "confirm": CONFIRM}
 
 
-def _shape(ledger: str) -> list[tuple[Any, ...]]:
-    """What must be equal to a run that nobody killed, where candidates run one after another."""
-    return [(one.stage, one.number, one.architecture.id, one.state) for one in trials(ledger)]
+TRAINED: dict[str, Any] = {
+    "space": "{name: small, version: 1, accepts: image, layers: [{conv: {features: {int: [2, 9]}, kernel: 3, stride: 2}}, head]}",
+    "evaluate": "",
+    "trials": 3,
+    "confirm": 0,
+    "epochs": 3,
+    "fraction": 0.1,
+    "checkpoint": 0.001,
+}
+"""Real trainings of six steps, with a checkpoint after each."""
+
+Shape = list[tuple[Any, ...]]
 
 
-def _whole(scene: Scene) -> list[tuple[Any, ...]]:
+def _shape(ledger: str) -> Shape:
+    """What must be equal to a run that nobody killed, where candidates run one after another: trials and learning curves."""
+    return [
+        (
+            one.stage,
+            one.number,
+            one.architecture.id,
+            one.state,
+            [(at.epoch, at.train_loss, at.figures) for at in one.record.curve],
+        )
+        for one in trials(ledger)
+        if one.record is not None
+    ]
+
+
+def _whole(scene: Scene, run: dict[str, Any]) -> Shape:
     """The shape of a run that nobody killed."""
-    ledger = scene.sqlite("whole")
-    with Driver(scene.folder / "whole.notes", ledger, **RUN) as driver:
+    name = f"whole-{run['trials']}"
+    with Driver(scene.folder / f"{name}.notes", scene.sqlite(name), **run) as driver:
         driver.end()
-    return _shape(ledger)
+    return _shape(scene.sqlite(name))
 
 
 class _Kills:
@@ -49,8 +73,9 @@ class _Kills:
             self.ready.append(took[0])
             self.ready_without_imports.append(took[1])
 
-    def end(self, study: Watched, name: str, whole: list[tuple[Any, ...]] | None) -> None:
-        found = study.faults(TRIALS)
+    def end(self, study: Watched, name: str, whole: Shape | None, wanted: int = TRIALS) -> None:
+        """Count what is wrong with a study that is over; `whole` is what it should be, where that is known."""
+        found = study.faults(wanted)
         self.faults.update(found)
         self.missed += [f"{number} {what} in {name}" for what, number in found.items() if number]
         if whole is not None and _shape(study.ledger) != whole:
@@ -61,9 +86,9 @@ class _Kills:
         if left:
             self.missed.append(f"{len(left)} processes outlive {name}")
 
-    def outcome(self, times: int, where: str) -> Outcome:
+    def outcome(self, scene: Scene, times: int, where: str) -> Outcome:
         slow = [seconds for seconds in self.ready_without_imports if seconds > READY_SECONDS]
-        if slow:
+        if slow and not scene.short:
             self.missed.append(f"ready after {max(slow):.2f} s, {len(slow)} of {len(self.ready)} times after more than 3 s")
         counts: dict[str, float] = {
             name: self.faults[name] for name in ("lost", "duplicated", "too_many", "left_running", "changed", "alive")
@@ -80,7 +105,7 @@ class _Kills:
 
 def at_random_moments(scene: Scene) -> Outcome:
     """Each study is killed up to five times, then runs to its end; every other has two workers."""
-    whole, kills, struck = _whole(scene), _Kills(), 0
+    whole, kills, struck = _whole(scene, RUN), _Kills(), 0
     for number in count():
         if struck >= scene.times:
             break
@@ -101,7 +126,7 @@ def at_random_moments(scene: Scene) -> Outcome:
             except Missed as error:
                 kills.missed.append(f"study {number}: {error}")
             kills.end(study, f"study {number}", None if workers else whole)
-    return kills.outcome(struck, "")
+    return kills.outcome(scene, struck, "")
 
 
 def _wait_a_while(scene: Scene, driver: Driver, study: Watched) -> None:
@@ -114,14 +139,15 @@ def _wait_a_while(scene: Scene, driver: Driver, study: Watched) -> None:
 
 def at_named_points(scene: Scene) -> Outcome:
     """Each point of `crash_points`, with and without workers; a run that dies there, and the same command again."""
-    whole, kills = _whole(scene), _Kills()
+    kills, wholes = _Kills(), dict[int, Shape]()
     cases = _cases()
     if scene.times < len(cases):
         cases = scene.rng.sample(cases, scene.times)
     for number, (point, when, workers) in enumerate(cases):
         study = Watched(scene.sqlite(f"study-{number}"), scene.folder / f"study-{number}.notes")
         name = f"a kill {when} {point!r}, {workers} workers"
-        start = partial(Driver, study.notes.path, study.ledger, workers=workers, **(RUN | _conditions(point)))
+        run = RUN | _conditions(point)
+        start = partial(Driver, study.notes.path, study.ledger, workers=workers, **run)
         with nobody_left(study.notes.path):
             try:
                 if point in {"what was left is taken over", "what is known is told to the strategy"}:
@@ -139,13 +165,17 @@ def at_named_points(scene: Scene) -> Outcome:
                     kills.take_up(study, driver)
             except Missed as error:
                 kills.missed.append(f"{name}: {error}")
-            alike = not workers and point != "trials are given back"
-            kills.end(study, name, whole if alike else None)
+            if workers or point == "trials are given back":
+                kills.end(study, name, None, run["trials"])
+            else:
+                whole = wholes.get(run["trials"]) or _whole(scene, run)
+                kills.end(study, name, wholes.setdefault(run["trials"], whole), run["trials"])
         scene.tell(number + 1)
-    return kills.outcome(len(cases), f" at {len(set(POINTS))} points, before, within and after")
+    return kills.outcome(scene, len(cases), f" at {len(set(POINTS))} points, before, within and after")
 
 
-HERE_ONLY = {"a candidate is begun here", "a candidate is evaluated here"}
+CHECKPOINTS = {"the weights of a checkpoint are written", "a checkpoint is completed"}
+HERE_ONLY = {"a candidate is begun here", "a candidate is evaluated here", *CHECKPOINTS}
 WORKERS_ONLY = {
     "the workers are begun",
     "a candidate is sent to a worker",
@@ -177,7 +207,9 @@ def _conditions(point: str) -> dict[str, Any]:
     if point == "a trial whose worker died is tried again":
         return {"evaluate": "ends_its_worker_once"}
     if point == "leases are renewed":
-        return {"evaluate": "longer", "lease_seconds": 2.0, "trials": 16}
+        return {"evaluate": "longer", "lease_seconds": 2.0}
+    if point in CHECKPOINTS:
+        return TRAINED
     return {}
 
 
@@ -241,9 +273,10 @@ ROWS = (
         how=(
             "The points are functions of the harness (tests/faults/crash_points.py), before and after one of their first calls, "
             "and those that write to the ledger also within their transaction, with all written and nothing committed; each "
-            "without workers and with two, where it has both. Counted as above."
+            "without workers and with two, where it has both. Checkpoints are of real trainings, whose learning curves must be, "
+            "bit for bit, those of a run that was never killed. Counted as above."
         ),
-        short=5,
+        short=4,
         long=len(_cases()),
         run=at_named_points,
         slow=True,
