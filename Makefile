@@ -2,6 +2,7 @@
 # make test   set up, and run every check that CI runs
 # make check  format, lint, types, import order
 # make bench  speed, as ratios measured side by side
+# make faults kill, stop and starve what runs, and write results/reliability.md
 # make clean  remove what the others made
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # One thread a process: torch's spinning threads make small networks many times slower on a busy machine.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: run test check bench clean
+.PHONY: run test check bench faults clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -34,6 +35,9 @@ check: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest benchmarks/speed --benchmark-group-by=group --benchmark-columns=min,median,rounds
+
+faults: $(VENV)/.installed-dev
+	$(BIN)/python tests/faults/long_form.py
 
 clean:
 	rm -rf $(VENV) run build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks

@@ -99,7 +99,7 @@ def limits(scene: Scene) -> Outcome:
     if kinds != {"timed_out"}:
         missed.append(f"reasons are {', '.join(sorted(kinds)) or 'none'}")
     late = [seconds for seconds in took if seconds > LIMIT_SECONDS + LATE_SECONDS]
-    if late:
+    if late and not scene.short:
         missed.append(f"{len(late)} were killed late, the last after {max(late):.2f} s")
     early = [seconds for seconds in took if seconds < LIMIT_SECONDS - 0.1]
     if early:

@@ -72,7 +72,7 @@ class Row:
     how: str
     """How it is done and counted, in a sentence or two."""
     short: int
-    """How often in the tests."""
+    """How often in the tests; 0 to leave it out there."""
     long: int
     """How often in `make faults`."""
     run: Callable[[Scene], Outcome]

@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "execution"), str(HERE.parent / "records"), str(ROOT)]
+TESTS = HERE.parent
+sys.path[:0] = map(str, (HERE, TESTS, TESTS / "execution", TESTS / "records", ROOT / "benchmarks" / "speed", ROOT))
 
 from frame import NotHere, Outcome, Row, Scene  # noqa: E402 - found by the line above
 from reliability_page import page  # noqa: E402
@@ -89,8 +90,7 @@ def known() -> dict[str, Any]:
 
 
 def keep(data: dict[str, Any]) -> None:
-    order = [row.name for row in ROWS]
-    data["rows"] = dict(sorted(data["rows"].items(), key=lambda one: order.index(one[0]) if one[0] in order else len(order)))
+    data["rows"] = {row.name: data["rows"][row.name] for row in ROWS if row.name in data["rows"]}
     write_whole((json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode(), DATA)
     write_whole(page(data, ROWS).encode(), PAGE)
 
@@ -125,39 +125,45 @@ def going_on(data: dict[str, Any]) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        left = ", ".join(data["left"])
-        sys.exit(f"\nInterrupted; `make faults` goes on with {left}.")
+        then = f"; `make faults` goes on with {', '.join(data['left'])}" if data["left"] else ""
+        sys.exit(f"\nInterrupted{then}.")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = [row.name for row in ROWS]
-    parser.add_argument("--only", action="append", choices=names, metavar="ROW", help=f"run this row again: {', '.join(names)}")
-    parser.add_argument("--times", type=int, help="strike so often instead, and keep nothing: to try a row out")
-    given = parser.parse_args()
-    data = known()
-    data["left"] = given.only or [name for name in names if name in data["left"]] or names
+def main(words: Sequence[str] | None = None) -> int:
+    """Run what is asked for; the exit status is 1 where a goal was missed."""
     rows = {row.name: row for row in ROWS}
-    failed = []
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", choices=rows, metavar="ROW", help=f"run this row again: {', '.join(rows)}")
+    parser.add_argument("--times", type=int, help="strike so often instead, and keep nothing: to try a row out")
+    given = parser.parse_args(words)
+    data = known()
+    data["left"] = [name for name in rows if name in data["left"]]
+    if not given.only and not data["left"]:
+        data["left"] = list(rows)
+    todo = given.only or list(data["left"])
+    missed = False
     with going_on(data), ExitStack() as stack:
         servers = Servers(stack)
-        for name in list(data["left"]):
+        for number, name in enumerate(todo):
             row = rows[name] if given.times is None else replace(rows[name], long=given.times)
-            after = [data["rows"].get(one, {}).get("seconds", USUAL_SECONDS) for one in data["left"] if one != name]
-            line = Line(row, f"{names.index(name) + 1}/{len(names)} {name}:", sum(after))
-            begin = time.monotonic()
-            came = told(row, play(row, servers, line), time.monotonic() - begin)
-            failed += [name] if came.get("missed") else []
-            state = "not run" if "not_run" in came else "missed" if came["missed"] else "met"
-            sys.stderr.write(f"{name}: {state}: {came.get('result') or came['not_run']}".ljust(100) + "\n")
-            for sentence in came.get("missed", ()):
-                sys.stderr.write(f"    {sentence}\n")
-            data["left"].remove(name)
+            after = sum(data["rows"].get(one, {}).get("seconds", USUAL_SECONDS) for one in todo[number + 1 :])
+            line = Line(row, f"{number + 1}/{len(todo)} {name}:", after)
+            came = told(row, play(row, servers, line), time.monotonic() - line.begin)
+            say(name, came)
+            missed |= bool(came.get("missed"))
             if given.times is None:
                 data["rows"][name] = came
+                data["left"] = [one for one in data["left"] if one != name]
                 data |= {"machine": vars(this_machine()), "versions": versions()}
                 keep(data)
-    return 1 if failed else 0
+    return int(missed)
+
+
+def say(name: str, came: Mapping[str, Any]) -> None:
+    """What came of a row."""
+    state = "not run" if "not_run" in came else "missed" if came["missed"] else "met"
+    sys.stderr.write(f"{name}: {state}: {came.get('result') or came['not_run']}".ljust(100) + "\n")
+    sys.stderr.writelines(f"    {sentence}\n" for sentence in came.get("missed", ()))
 
 
 if __name__ == "__main__":
