@@ -13,7 +13,7 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import current_process, get_context, resource_tracker
 from multiprocessing.context import SpawnProcess
@@ -424,7 +424,7 @@ class _Template:
 
     def __init__(self, made: bytes, terms: Terms, threads: int) -> None:
         ours, theirs = socket.socketpair()
-        with theirs, _environment(threads), _undisturbed():
+        with theirs, _environment(_variables(threads)), _undisturbed():
             context = get_context("spawn")  # a fork would take over threads and locks of the driver
             self.process: SpawnProcess = context.Process(
                 target=begin_template, args=(made, theirs, os.getpid(), terms), name="nas-template"
@@ -454,10 +454,14 @@ class _Template:
         return status
 
 
+def _variables(threads: int) -> dict[str, str]:
+    """Variables that libraries read as they are loaded."""
+    return {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
+
+
 @contextmanager
-def _environment(threads: int) -> Iterator[None]:
-    """Within it, processes begin with variables that libraries read as they are loaded."""
-    wanted = {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
+def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
+    """Within it, processes begin with these variables."""
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:
@@ -473,9 +477,20 @@ def _environment(threads: int) -> Iterator[None]:
 @contextmanager
 def _undisturbed() -> Iterator[None]:
     """Within it, processes begin deaf to Ctrl-C, which a terminal sends to all of them; this one hears of it afterwards."""
-    resource_tracker.ensure_running()  # else it begins here, and lets the signals through
+    _begin_tracker()  # else it begins here, and lets the signals through
     before = signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+
+def _begin_tracker() -> None:
+    """Have the process run that clears up what candidates leave, who are killed once they have told what came of them.
+
+    It would say so of each; but what is left is for it to clear up, and for nobody to hear of.
+    """
+    quiet = "ignore:resource_tracker:UserWarning"
+    with _environment({"PYTHONWARNINGS": ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), quiet]))}):
+        resource_tracker.ensure_running()

@@ -14,6 +14,7 @@ import signal
 import socket
 import struct
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -64,6 +65,8 @@ def begin_template(made: bytes, control: socket.socket, driver: int, terms: Term
         return
     for name in SECRETS:
         os.environ.pop(name, None)
+    # What torch compiles it keeps beside temporary files, and a candidate's go with it.
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.path.join(tempfile.gettempdir(), f"torchinductor_uid_{os.getuid()}"))
     if terms.gpus:
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # to ask for GPUs without CUDA
     else:
