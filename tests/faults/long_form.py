@@ -135,8 +135,12 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=rows, metavar="ROW", help=f"run this row again: {', '.join(rows)}")
     parser.add_argument("--times", type=int, help="strike so often instead, and keep nothing: to try a row out")
+    parser.add_argument("--page", action="store_true", help="write the page anew of what is known, and run nothing")
     given = parser.parse_args(words)
     data = known()
+    if given.page:
+        keep(data)
+        return 0
     data["left"] = [name for name in rows if name in data["left"]]
     if not given.only and not data["left"]:
         data["left"] = list(rows)

@@ -80,4 +80,6 @@ def test_a_row_alone_takes_its_place_in_the_table(monkeypatch: pytest.MonkeyPatc
     assert play(monkeypatch, {"a": loses, "b": survives}, "--only", "b") == 0
     assert [line[5] for line in table(page)] == ["met", "met"]
     assert play(monkeypatch, {"a": loses, "b": survives}, "--only", "a", "--times", "1") == 1
+    page.unlink()
+    assert play(monkeypatch, {"a": loses, "b": survives}, "--page") == 0
     assert [line[5] for line in table(page)] == ["met", "met"]
