@@ -144,5 +144,6 @@ ROWS = (
         short=6,
         long=50,
         run=limits,
+        slow=True,
     ),
 )

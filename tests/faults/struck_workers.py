@@ -207,6 +207,7 @@ ROWS = (
         short=1,
         long=20,
         run=slept,
+        slow=True,
     ),
     Row(
         name="stopped_workers",
@@ -219,5 +220,6 @@ ROWS = (
         short=1,
         long=10,
         run=stopped,
+        slow=True,
     ),
 )
