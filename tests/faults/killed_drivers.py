@@ -98,7 +98,8 @@ class _Kills:
             counts["ready_seconds_with_imports_longest"] = round(max(self.ready), 3)
         result = (
             f"{times} kills{where}: {self.faults['lost']} lost, {self.faults['duplicated']} duplicated, "
-            f"{self.faults['left_running']} left running; ready: {spread(self.ready_without_imports)}"
+            f"{self.faults['left_running']} left running; ready: {spread(self.ready_without_imports)}, "
+            f"from Python's start {spread(self.ready)}"
         )
         return Outcome(times=times, result=result, counts=counts, missed=self.missed)
 
