@@ -6,6 +6,7 @@ Nothing runs in it but `make`; so it has one thread, and forks of it are sound. 
 a candidate, since no fork can use it afterwards.
 """
 
+import ctypes
 import gc
 import os
 import pickle
@@ -38,7 +39,7 @@ ORDER = struct.Struct("!II")
 TERMINAL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP)
 """Signals that a terminal, or who ends a job, sends to all processes of a command: it is the driver that acts on them."""
 
-SECRETS = ("NAS_LEDGER", "PGPASSWORD", "PGPASSFILE", "PGSERVICEFILE")
+SECRETS = ("NAS_LEDGER", "NAS_LEDGER_PASSWORD", "PGPASSWORD", "PGPASSFILE", "PGSERVICEFILE")
 """Variables that candidates need not know, and should not print."""
 
 LAST_SECONDS = 2.0
@@ -64,7 +65,7 @@ def begin_template(made: bytes, control: socket.socket, driver: int, terms: Term
     if os.getppid() != driver:
         return
     for name in SECRETS:
-        os.environ.pop(name, None)
+        _forget(name)
     # What torch compiles it keeps beside temporary files, and a candidate's go with it.
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.path.join(tempfile.gettempdir(), f"torchinductor_uid_{os.getuid()}"))
     if terms.gpus:
@@ -83,6 +84,18 @@ def begin_template(made: bytes, control: socket.socket, driver: int, terms: Term
             raise
         return
     template.run()
+
+
+def _forget(name: str) -> None:
+    """Have this process without that variable, also as /proc shows what it began with."""
+    if name not in os.environ:
+        return
+    with suppress(AttributeError, OSError, TypeError):
+        getenv = ctypes.CDLL(None).getenv
+        getenv.restype = ctypes.c_void_p
+        if place := getenv(name.encode()):
+            ctypes.memset(place, 0, len(os.fsencode(os.environ[name])))
+    del os.environ[name]
 
 
 def _make(made: bytes, terms: Terms) -> Evaluate:

@@ -154,8 +154,8 @@ ROWS = (
         test="the ledger's disk is full",
         goal="clear error, and the same command goes on",
         how=(
-            f"`nas search` for {WANTED} trials whose ledger has a disk with room for 0 to {MOST_ROOM - 1} pages of 4 KiB: "
-            "on a table, and by turns with networks that a worker trains. It must end with status 75 and one line that says why, and, with "
+            f"`nas search` for {WANTED} trials, with room for 0 to {MOST_ROOM - 1} pages of 4 KiB by its ledger, by turns on a "
+            "table and with networks that a worker trains. It must end with status 75 and one line that says why, and, with "
             "room, the same command with all trials: those that had ended as they were, and none twice."
         ),
         short=2,

@@ -1,6 +1,7 @@
 """All rows of the fault suite, in the order of its table."""
 
 import bad_candidates
+import canaries
 import full_disks
 import killed_drivers
 import own_costs
@@ -14,6 +15,7 @@ ROWS: tuple[Row, ...] = (
     *struck_workers.ROWS,
     *struck_ledgers.ROWS,
     *full_disks.ROWS,
+    *canaries.ROWS,
     *bad_candidates.ROWS,
     *shared_studies.ROWS,
     *own_costs.ROWS,
