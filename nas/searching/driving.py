@@ -158,6 +158,7 @@ class Driver:
             KeyboardInterrupt: somebody asked to stop, and all is left so that the run can go on.
         """
         self.source = source
+        self.unsent.reserve()
         try:
             with self.stopping, self.warden:
                 self._drive()
@@ -368,6 +369,7 @@ class Driver:
     def _leave(self) -> None:
         """End what is under way, and let anybody go on with it."""
         self.close()
+        self.unsent.release()
         with suppress(LedgerError):  # it may be the ledger that ended the run; leases lapse by themselves
             if self.held:
                 self.ledger.give_back(list(self.held.values()))

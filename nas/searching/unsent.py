@@ -1,9 +1,11 @@
 """Results that the ledger could not take, kept beside it until the same command goes on: no finished training is lost.
 
 nas.sqlite.unsent/STUDY/TRIAL.json        TRIAL as the ledger numbers it
+                        PID.room          a driver's, while it runs: room for results once the disk is full
 """
 
 import json
+import os
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,9 @@ from typing import Any
 from nas.errors import LeaseLost
 from nas.files import inside, write_whole
 from nas.records import Ledger, Record, StudyEntry, Trial
+
+ROOM_BYTES = 128 * 2**10
+"""That a driver sets aside where its ledger is a file, which fills the disk to the last byte."""
 
 MOST_BYTES = 64 * 2**20
 """Of a file that is read; a Record has kilobytes."""
@@ -24,16 +29,38 @@ class Unsent:
         self.ledger = ledger
         self.entry = entry
         self.folder = inside(ledger.beside("unsent").absolute(), entry.name)
+        self.room = self.folder / f"{os.getpid()}.room"
+
+    def reserve(self) -> None:
+        """Set room aside, as far as there is any; `release` it at the end of the run."""
+        if self.ledger.path is None:
+            return
+        with suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for path in self.folder.glob("*.room"):
+                if not _is_alive(path.stem):
+                    path.unlink(missing_ok=True)
+            try:
+                self.room.write_bytes(bytes(ROOM_BYTES))
+            except OSError:
+                self.room.unlink(missing_ok=True)  # what is left is the ledger's
+
+    def release(self) -> None:
+        """Leave nothing behind but results."""
+        with suppress(OSError):
+            self.room.unlink(missing_ok=True)
+            self._tidy()
 
     def keep(self, trial: Trial, record: Record, log: str) -> bool:
-        """Write down what came of `trial`; False where that cannot be done either, as on a full disk."""
+        """Write down what came of `trial`, without its log where that is too long; False where nothing can be written."""
         data = {"fence": trial.fence, "evaluation": trial.evaluation, "record": record.to_data(), "log": log}
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_whole(json.dumps(data).encode(), self.folder / f"{trial.id}.json")
-        except OSError:
-            return False
-        return True
+        for told in (data, {**data, "log": ""}):
+            with suppress(OSError):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self.room.unlink(missing_ok=True)
+                write_whole(json.dumps(told).encode(), self.folder / f"{trial.id}.json")
+                return True
+        return False
 
     def send(self) -> int:
         """End the trials that are written down, as far as nobody took them over since; returns how many were."""
@@ -50,10 +77,23 @@ class Unsent:
                     self.ledger.end_trial(trial, found["record"], log=found["log"])
                     sent += 1
             path.unlink(missing_ok=True)
+        self._tidy()
+        return sent
+
+    def _tidy(self) -> None:
         with suppress(OSError):  # something else lies there
             self.folder.rmdir()
             self.folder.parent.rmdir()
-        return sent
+
+
+def _is_alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, OverflowError, ProcessLookupError):
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -161,7 +161,11 @@ WAYS = (
     Way(name="another kind of database", environment={"NAS_LEDGER": f"mysql://guest:{CANARY}@db/nas"}, says="A ledger is"),
     Way(name="a study that is not there", words=("rank", "none-such"), says="none-such"),
     Way(
-        name="nas doctor, a wrong password", words=("doctor",), environment={"NAS_LEDGER": "WRONG"}, says="authentication failed"
+        name="nas doctor, a wrong password",
+        words=("doctor",),
+        environment={"NAS_LEDGER": "WRONG"},
+        status=(1,),
+        says="authentication failed",
     ),
     Way(name="nas doctor as JSON", words=("doctor", "--json"), status=(0, 1), says="guest"),
     Way(name="nas watch, a wrong password", words=("watch", "s", "--once"), environment={"NAS_LEDGER": "WRONG"}),

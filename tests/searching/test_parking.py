@@ -1,5 +1,6 @@
 """A ledger that cannot be written to: the run ends in one line, finished work is kept beside it, and the same call goes on."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,10 @@ import pytest
 from toys import TOY, toy_evaluate
 
 import nas
+from nas.benchmark import Budget
 from nas.errors import Parked
 from nas.records import Ledger, Record, Trial
+from nas.searching.unsent import Unsent
 from nas.space import Architecture
 
 
@@ -79,3 +82,24 @@ def test_a_file_that_is_something_else_is_passed_over(ledger: str, tmp_path: Pat
     file.write_text(content)
     study = search(ledger, parked)
     assert study.trials.query("state == 'complete'").architecture.nunique() == 8
+
+
+def test_on_a_full_disk_a_result_has_the_room_that_was_set_aside_for_it(ledger: str, tmp_path: Path) -> None:
+    with Ledger(ledger) as book:
+        study = book.begin_study("s", {"space": {"name": "toy", "version": 1}})
+        architecture = TOY.architecture({"width": 8, "stem.kernel": 3, "block.times": 0})
+        trial = book.begin_trial(study, "search", 0, architecture, "key")
+        record = toy_evaluate(architecture, budget=Budget(epochs=3), seed=1)
+        unsent, folder = Unsent(book, study), tmp_path / "nas.sqlite.unsent" / "s"
+        stale, ours = folder / f"{2**22 + 1}.room", folder / f"{os.getpid()}.room"
+        folder.mkdir(parents=True)
+        stale.touch()
+        unsent.reserve()
+        assert [*folder.iterdir()] == [ours]
+        assert ours.stat().st_size > 100_000
+        assert unsent.keep(trial, record, "x" * 10)
+        assert [path.name for path in folder.iterdir()] == [f"{trial.id}.json"]
+        unsent.release()
+        assert unsent.send() == 1
+        assert book.log(book.trials(study)[0]) == "x" * 10
+    assert not folder.parent.exists()
