@@ -15,6 +15,7 @@ from frame import NotHere, Outcome, Row, Scene
 from starting import PATIENCE_SECONDS, trials
 
 from nas.errors import LedgerError
+from nas.records import Record, Trial
 
 DISK_BYTES, PAGE_BYTES = 8 << 20, 4096
 MOST_ROOM = 150
@@ -96,10 +97,10 @@ def _ended(disk: Path, folder: Path) -> dict[int, Any]:
     return {trial.number: trial.record for trial in found if trial.state != "running"}
 
 
-def _waiting(disk: Path) -> list[tuple[str, Any]]:
+def _waiting(disk: Path) -> list[tuple[str, Record]]:
     """Evaluation key and Record of the results that wait beside the ledger."""
     found = [json.loads(path.read_bytes()) for path in disk.glob("nas.sqlite.unsent/s/*.json")]
-    return [(one["evaluation"], one["record"]) for one in found]
+    return [(one["evaluation"], Record.from_data(one["record"])) for one in found]
 
 
 def full(scene: Scene) -> Outcome:
@@ -144,8 +145,8 @@ def full(scene: Scene) -> Outcome:
     return Outcome(times=disks, result=result, counts=counts, missed=missed)
 
 
-def _has(after: list[Any], key: str, record: Any) -> bool:
-    return any(trial.evaluation == key and trial.record is not None and trial.record.to_data() == record for trial in after)
+def _has(after: list[Trial], key: str, record: Record) -> bool:
+    return any((trial.evaluation, trial.record) == (key, record) for trial in after)
 
 
 ROWS = (
