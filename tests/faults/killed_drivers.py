@@ -147,7 +147,7 @@ def at_named_points(scene: Scene) -> Outcome:
     for number, (point, when, workers) in enumerate(cases):
         study = Watched(scene.sqlite(f"study-{number}"), scene.folder / f"study-{number}.notes")
         name = f"a kill {when} {point!r}, {workers} workers"
-        run = RUN | _conditions(point)
+        run = RUN | _conditions(point, workers)
         start = partial(Driver, study.notes.path, study.ledger, workers=workers, **run)
         with nobody_left(study.notes.path):
             try:
@@ -156,17 +156,18 @@ def at_named_points(scene: Scene) -> Outcome:
                         driver.process.wait(60)
                         study.look()
                 nth = 1 if point in ONCE else scene.rng.randint(1, 4)
-                with start(crash={"point": point, "when": when, "nth": nth}, **STOPPED.get(point, {})) as driver:
+                stop = {"stop_after": 1 if run["trials"] == TRAINED["trials"] else 3} if point == GIVEN_BACK else {}
+                with start(crash={"point": point, "when": when, "nth": nth}, **stop) as driver:
                     driver.process.wait(60)
                     study.look()
                 if not study.notes.of("crashed", point=point, when=when):
-                    raise Missed(f"the point was not reached: {driver.said.read_text()[-300:]}")
+                    raise Missed(f"the point was not reached: {driver.last_words}")
                 with start() as driver:
                     driver.end()
                     kills.take_up(study, driver)
             except Missed as error:
                 kills.missed.append(f"{name}: {error}")
-            if workers or point == "trials are given back":
+            if workers:
                 kills.end(study, name, None, run["trials"])
             else:
                 whole = wholes.get(run["trials"]) or _whole(scene, run)
@@ -183,14 +184,15 @@ WORKERS_ONLY = {
     "workers are listened to",
     "a trial whose worker died is tried again",
 }
+GIVEN_BACK = "trials are given back"
 ONCE = {
     "the study is begun",
     "the workers are begun",
     "what was left is taken over",
-    "trials are given back",
+    "what is known is told to the strategy",
+    GIVEN_BACK,
 }
 """Points that a run passes once, or soon."""
-STOPPED = {"trials are given back": {"stop_after": 3}}
 LEDGER = "nas.records.ledger:"
 
 
@@ -203,13 +205,13 @@ def _cases() -> list[tuple[str, str, int]]:
     return cases
 
 
-def _conditions(point: str) -> dict[str, Any]:
+def _conditions(point: str, workers: int) -> dict[str, Any]:
     """What makes a run come to a point."""
     if point == "a trial whose worker died is tried again":
         return {"evaluate": "ends_its_worker_once"}
     if point == "leases are renewed":
         return {"evaluate": "longer", "lease_seconds": 2.0}
-    if point in CHECKPOINTS:
+    if point in CHECKPOINTS or (point == GIVEN_BACK and not workers):  # only a training can stop within a candidate here
         return TRAINED
     return {}
 

@@ -108,7 +108,12 @@ class Driver:
         except subprocess.TimeoutExpired:
             raise Missed(f"the driver did not end within {seconds:.0f} s") from None
         if status:
-            raise Missed(f"the driver ended with status {status}: {self.said.read_text()[-300:]}")
+            raise Missed(f"the driver ended with status {status}: {self.last_words}")
+
+    @property
+    def last_words(self) -> str:
+        """The last line that drivers of these notes said."""
+        return (self.said.read_text().strip().splitlines() or ["nothing was said"])[-1][:300]
 
     def __enter__(self) -> "Driver":
         return self
