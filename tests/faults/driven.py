@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial, wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,8 @@ def costs() -> dict[str, float]:
 
 
 def run(asked: dict[str, Any]) -> None:
+    if not (asked["evaluate"] or asked["options"].get("workers")):
+        import_module("nas.evaluation")  # it is here that candidates are trained
     note("imported", driver=True)
     if crash := asked.get("crash"):
         die_at(**crash)
