@@ -159,9 +159,8 @@ ROWS = (
             "table and with networks that a worker trains. It must end with status 75 and one line that says why, and, with "
             "room, the same command with all trials: those that had ended as they were, and none twice."
         ),
-        short=2,
+        short=1,
         long=20,
         run=full,
-        slow=True,
     ),
 )
