@@ -11,6 +11,7 @@ import secrets
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from nas import errors
-from nas.errors import NasError, SearchError
+from nas.errors import NasError, SearchError, quote
 from nas.execution.bounds import Bounds
 from nas.execution.frames import Channel, Garbled
 from nas.execution.jobs import Ended, Evaluate, Job, Listener
@@ -365,6 +366,9 @@ def _why_none(status: int | None) -> str:
         return GUARD
     if status is not None and status < 0:
         return f"The process that makes ready for candidates was ended by signal {-status}; memory may be short."
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    if script is not None and not Path(script).exists():  # as where Python reads it from standard input
+        return f"Processes for candidates import the script that begins them, and {quote(script)} is no file; write it to one."
     return f"No process for candidates could begin. {GUARD}"
 
 
@@ -483,7 +487,6 @@ def _undisturbed() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
 
 
 def _begin_tracker() -> None:

@@ -106,11 +106,11 @@ class Ledger:
             return _version_of(connection, self._place)
 
         found = self.database.run(look, "BEGIN", OPENING_SECONDS)
+        if found is None and not create:
+            raise LedgerError(f"There is no ledger at {self._place}; run `nas search` first, or name another with --ledger.")
         if self.path is not None and not self.read_only:
             self.database.run(lambda connection, _: switch_to_wal(connection), "", OPENING_SECONDS)
         if found is None:
-            if not create and self.path is None:
-                raise LedgerError(f"There is no ledger at {self._place}; run `nas search` first, or name another with --ledger.")
             found = self.database.write(self._create)
         if found < SCHEMA and not self.read_only and self._is_left_by_older_drivers(create):
             found = self.database.write(self._migrate)

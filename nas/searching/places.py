@@ -32,6 +32,10 @@ def _bytes(amount: Any) -> Any:
     return round(float(match[1]) * _UNITS[match[2]])
 
 
+FEWEST_BYTES = 2**28
+"""Of a limit of memory: a process holds some hundred MiB before it trains anything."""
+
+
 class Places(BaseModel):
     """Where candidates run."""
 
@@ -50,7 +54,7 @@ class Places(BaseModel):
     """Threads of one evaluation on the CPU."""
     time_limit: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Seconds after which a candidate is killed, whatever it does; needs workers."""
-    memory_limit: Annotated[int, BeforeValidator(_bytes), Field(gt=0)] | None = None
+    memory_limit: Annotated[int, BeforeValidator(_bytes), Field(ge=FEWEST_BYTES)] | None = None
     """Memory of the host that a candidate may hold before it is killed, in bytes or as in "4 GiB"; needs workers. Without it a
     share of what is free, and no less than 4 GiB where that is free."""
     attempts: Annotated[int, Field(ge=1, le=100)] = ATTEMPTS

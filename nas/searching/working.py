@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from nas.errors import SearchError
 from nas.execution import Bounds, Evaluate, Executor, Here, Listener, Processes
 from nas.searching.places import Places
 
@@ -61,10 +62,11 @@ def gpus_of(places: Places) -> tuple[str, ...]:
     """
     from nas.device import pick, visible_gpus
 
-    picked = pick(places.device)
+    picked, names = pick(places.device), visible_gpus()
+    if places.gpus and (picked.type != "cuda" or not names):
+        raise SearchError(f"Candidates run on {picked}, got gpus {','.join(places.gpus)}; leave them out, or give --device cuda.")
     if places.gpus or picked.type != "cuda":
         return places.gpus
-    names = visible_gpus()
     return (names[picked.index or 0],) if ":" in (places.device or "") else names
 
 

@@ -100,6 +100,8 @@ class Guide:
         self.pareto = ParetoPruner(objectives) if pruner == "pareto" else None
         self.foreseen: dict[int, Mapping[str, float]] = {}
         """Place of a trial that is under way → what is known of it before training."""
+        self.heard: dict[int, set[int]] = {}
+        """Place of a trial that is under way → the steps that it has reported."""
         self.asked: dict[int, BaseSampler] = {}
         """Place of a proposal that is not told yet → who chose it."""
         self.elsewhere: dict[int, int] = {}
@@ -173,6 +175,7 @@ class Guide:
     def _drop(self, place: int) -> None:
         """End a trial without a result; for Optuna's samplers it is as if it had never been."""
         self.foreseen.pop(place, None)
+        self.heard.pop(place, None)
         trial_id = self.storage.get_trial_id_from_study_id_trial_number(self.study_id, place)
         self.storage.set_trial_system_attr(trial_id, DROPPED, True)
         self.storage.set_trial_state_values(trial_id, TrialState.FAIL)
@@ -198,8 +201,10 @@ class Guide:
         value = figures.get(self.objectives[0].figure)
         if value is None:
             return False
-        self._place(proposal)
-        proposal.trial.report(value, step)
+        heard = self.heard.setdefault(self._place(proposal), set())
+        if step not in heard:  # else it was begun again
+            heard.add(step)
+            proposal.trial.report(value, step)
         return proposal.trial.should_prune()
 
     def tell(self, proposal: Proposal, record: Record) -> Mapping[str, Any]:
@@ -221,6 +226,7 @@ class Guide:
         if self.pareto is not None:
             self.pareto.learn(record)
         self.foreseen.pop(place, None)
+        self.heard.pop(place, None)
         if self.pruner == "wilcoxon":
             _catch_up(proposal.trial, self._steps(record))
         self.study.sampler = self.asked.pop(place)

@@ -163,3 +163,12 @@ def test_what_only_the_log_of_a_writer_holds_is_read_too(tmp_path: Path, monkeyp
 def test_a_file_name_too_long_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="cannot be a ledger: File name too long"):
         Ledger(f"sqlite:///{tmp_path}/{'a' * 300}.sqlite")
+
+
+def test_who_only_looks_makes_no_ledger_of_an_empty_file(tmp_path: Path) -> None:
+    file = tmp_path / "nas.sqlite"
+    file.touch()
+    with pytest.raises(LedgerError, match=r"^There is no ledger at .*; run `nas search` first, or name another with --ledger\.$"):
+        Ledger(f"sqlite:///{file}", create=False)
+    assert file.stat().st_size == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["nas.sqlite"]

@@ -25,6 +25,11 @@ def test_workers_share_out_all_gpus_unless_some_are_named(four_gpus: pytest.Monk
     assert gpus_of(Places(workers=1, device="cpu")) == ()
 
 
+def test_gpus_where_there_are_none_are_refused() -> None:
+    with pytest.raises(SearchError, match=r"^Candidates run on cpu, got gpus 0,1; leave them out, or give --device cuda\.$"):
+        gpus_of(Places(workers=2, gpus="0,1", device="cpu"))
+
+
 def test_gpus_are_named_as_the_environment_names_them(four_gpus: pytest.MonkeyPatch) -> None:
     four_gpus.setattr(torch.cuda, "device_count", lambda: 2)
     four_gpus.setenv("CUDA_VISIBLE_DEVICES", "5, GPU-8932f937")
@@ -40,7 +45,14 @@ def test_a_worker_sees_one_gpu_which_is_its_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "amount"), [("4 GiB", 4 * 2**30), ("512MiB", 2**29), ("1.5 GB", 1_500_000_000), ("1000", 1_000), (77, 77)]
+    ("text", "amount"),
+    [
+        ("4 GiB", 4 * 2**30),
+        ("512MiB", 2**29),
+        ("1.5 GB", 1_500_000_000),
+        ("300000000", 300_000_000),
+        (2**28, 2**28),
+    ],
 )
 def test_memory_is_given_in_bytes_or_in_words(text: object, amount: int) -> None:
     assert places_of({"workers": 1, "memory_limit": text}).memory_limit == amount
@@ -51,6 +63,7 @@ def test_memory_is_given_in_bytes_or_in_words(text: object, amount: int) -> None
     [
         ({"memory_limit": "4 gigs", "workers": 1}, "memory_limit: must be bytes, as in 4000000000 or '4 GiB', got '4 gigs'."),
         ({"gpus": "0;1", "workers": 1}, "gpus: must be numbers of GPUs, such as '0,1', got '0;1'."),
+        ({"memory_limit": 77, "workers": 1}, "memory_limit: Input should be greater than or equal to 268435456, got 77."),
         ({"workers": -1}, "workers: Input should be greater than or equal to 0, got -1."),
         (
             {"time_limit": 5.0},

@@ -409,3 +409,14 @@ def test_answers_that_are_equal_and_of_another_kind_have_distributions_of_their_
     assert [type(one) for one in numbers.choices] == [int, int]
     assert [type(one) for one in words.choices] == [bool, bool]
     assert distribution(Categorical(0, 1)) is numbers
+
+
+def test_a_candidate_that_is_begun_again_reports_its_epochs_again_without_a_word() -> None:
+    guide = Guide(TOY, [Objective("validation_accuracy", "maximize")], strategy="random", pruner="median", epochs=3)
+    proposal = guide.ask(0)
+    points = [Epoch(epoch=n, train_loss=None, figures={"validation_accuracy": n / 10}, seconds=None) for n in (1, 2, 3)]
+    for point in (points[0], points[1], *points):
+        assert not guide.report(proposal, point)
+    guide.tell(proposal, toy_evaluate(proposal.architecture, budget=Budget(epochs=3), seed=0))
+    (trial,) = guide.study.get_trials()
+    assert trial.intermediate_values == {1: 0.1, 2: 0.2, 3: 0.3}
