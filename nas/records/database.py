@@ -45,7 +45,9 @@ class Database:
         self.address = address
         self.retry_seconds = retry_seconds
         self.read_only = read_only
-        self.engine = _sqlite(address.path, read_only=read_only) if address.path is not None else _postgresql(address)
+        self.may_make = True
+        """Whether connecting makes a file where there is none; not any more once the ledger is open, since then it is gone."""
+        self.engine = self._sqlite(address.path) if address.path is not None else _postgresql(address)
 
     @property
     def is_sqlite(self) -> bool:
@@ -123,6 +125,22 @@ class Database:
         """Close all connections."""
         self.engine.dispose()
 
+    def _sqlite(self, path: Path) -> sa.Engine:
+        place = f"file:{quote_url(str(path.absolute()))}"
+        if not self.read_only:
+
+            def connect() -> sqlite3.Connection:
+                return sqlite3.connect(f"{place}?mode={'rwc' if self.may_make else 'rw'}", uri=True, check_same_thread=False)
+
+            engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.QueuePool)
+            sa.event.listen(engine, "connect", _set_pragmas)
+            return engine
+        # SQLite wants to make files beside a WAL database even to read it, unless it is told that nobody writes. Where a log lies
+        # beside it somebody does, or died at it, and what the log holds counts.
+        quiet = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+        uri = f"{place}?mode=ro{quiet}"
+        return sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True), poolclass=sa.NullPool)
+
 
 def _sqlite_trouble(origin: BaseException, reason: str, path: Path) -> tuple[Trouble, str]:
     name = getattr(origin, "sqlite_errorname", "") or ""
@@ -133,6 +151,8 @@ def _sqlite_trouble(origin: BaseException, reason: str, path: Path) -> tuple[Tro
         return "full", f"The disk of {disk}, where the ledger is, is full"
     if name.startswith("SQLITE_IOERR") and ("WRITE" in name or "FSYNC" in name or "TRUNCATE" in name or "SHM" in name):
         return "full", f"The disk of {disk}, where the ledger is, takes nothing more ({reason})"
+    if name.startswith("SQLITE_CANTOPEN") and not path.exists():
+        return "away", "its file is gone, and is to be put back"
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return "away", "another process has locked it"
     return "lasting", reason
@@ -144,18 +164,6 @@ def _has_room(folder: Path) -> bool:
     except OSError as error:
         return error.errno != errno.ENOSPC
     return disk.f_bavail * disk.f_frsize >= _LITTLE_ROOM and (disk.f_files == 0 or disk.f_favail > 0)
-
-
-def _sqlite(path: Path, *, read_only: bool) -> sa.Engine:
-    if not read_only:
-        engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)))
-        sa.event.listen(engine, "connect", _set_pragmas)
-        return engine
-    # SQLite wants to make files beside a WAL database even to read it, unless it is told that nobody writes. Where a log lies
-    # beside it somebody does, or died at it, and what the log holds counts.
-    quiet = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
-    uri = f"file:{quote_url(str(path.absolute()))}?mode=ro{quiet}"
-    return sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True), poolclass=sa.NullPool)
 
 
 def _set_pragmas(connection: Any, _: object) -> None:

@@ -115,6 +115,7 @@ class Ledger:
         if found < SCHEMA and not self.read_only and self._is_left_by_older_drivers(create):
             found = self.database.write(self._migrate)
         self._version = found
+        self.database.may_make = False
 
     def _is_left_by_older_drivers(self, create: bool) -> bool:
         """Whether no process of the version that locked studies is at work; it would write what this version takes for damage."""

@@ -10,7 +10,7 @@ import pytest
 from toys import TOY, toy_evaluate
 
 from nas.benchmark import Budget
-from nas.errors import LedgerError
+from nas.errors import LedgerError, Parked
 from nas.records import Ledger, StudyEntry
 
 SHALLOW = TOY.architecture({"width": 8, "stem.kernel": 3, "block.times": 0})
@@ -172,3 +172,18 @@ def test_who_only_looks_makes_no_ledger_of_an_empty_file(tmp_path: Path) -> None
         Ledger(f"sqlite:///{file}", create=False)
     assert file.stat().st_size == 0
     assert [path.name for path in tmp_path.iterdir()] == ["nas.sqlite"]
+
+
+def test_a_file_that_is_moved_away_is_waited_for_and_never_made_anew(tmp_path: Path) -> None:
+    file = tmp_path / "nas.sqlite"
+    with Ledger(f"sqlite:///{file}", retry_seconds=0.5) as ledger:
+        study = ledger.begin_study("a", DEFINITION)
+        ledger.engine.dispose()  # as a thread that has no connection yet
+        file.rename(tmp_path / "away.sqlite")
+        with pytest.raises(
+            Parked, match=r"did not answer for \d s: its file is gone, and is to be put back"
+        ):
+            ledger.stops(study)
+        assert not file.exists()
+        (tmp_path / "away.sqlite").rename(file)
+        assert ledger.stops(study) == 0
