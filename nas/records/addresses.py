@@ -14,7 +14,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from nas.errors import LedgerError
+from nas.errors import LedgerError, quote
 
 DEFAULT_URL = "sqlite:///nas.sqlite"
 ENVIRONMENT = "NAS_LEDGER"
@@ -80,6 +80,8 @@ def find_address(url: str, environment: Mapping[str, str] = os.environ) -> Addre
                 f"A ledger's URL holds no password, since others can read the command; set {PASSWORD}, or use a pgpass file."
             )
         return Address(path=None, server=bare, password=environment.get(PASSWORD) or password or _ambient(bare, environment))
+    if parsed is not None and parsed.get_backend_name() == "postgresql" and parsed.database:
+        raise LedgerError(f"A ledger in PostgreSQL is reached by psycopg, got {quote(parsed.drivername)}; write postgresql://.")
     if parsed is None or parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise LedgerError(
             "A ledger is a SQLite file, as in sqlite:///nas.sqlite, or a PostgreSQL database, as in "

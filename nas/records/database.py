@@ -118,6 +118,8 @@ class Database:
             if "no password" in reason or "authentication" in reason:
                 reason = f"{reason}; give the password in {PASSWORD}, PGPASSWORD or a pgpass file"
             return "lasting", reason
+        if state == "42501":
+            reason = f"{reason}; give its role a database of its own, or the right to CREATE there"
         passing = dropped or nowhere or state in _PASSING or str(state).startswith("08")
         return ("away" if passing else "lasting"), reason
 

@@ -232,3 +232,9 @@ def test_no_password_is_told_while_the_server_is_away(
                 assert CANARY not in "".join(traceback.format_exception(caught.value))
         finally:
             postgres_server.start()
+
+
+def test_another_driver_of_postgresql_is_named() -> None:
+    with pytest.raises(LedgerError) as caught:
+        find_address("postgresql+psycopg2://nas@host/nas", {})
+    assert str(caught.value) == ("A ledger in PostgreSQL is reached by psycopg, got 'postgresql+psycopg2'; write postgresql://.")
