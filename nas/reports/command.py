@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nas import registry
 from nas.records import LOOKED_UP, StudyEntry, Trial
 from nas.reports.outcome import evaluated
 
@@ -29,7 +30,7 @@ def train_command(entry: StudyEntry, trial: Trial) -> str | None:
     if definition["benchmark"].get("table"):
         return None
     named = f"{entry.name}:{trial.number}" if trial.stage == "search" else f"{entry.name}:{trial.architecture.id}"
-    words = ["nas", "train", definition["space"]["name"], named, "--on", definition["benchmark"]["name"]]
+    words = ["nas", "train", _space(definition), named, "--on", definition["benchmark"]["name"]]
     if record is not None:
         words += ["--seed", str(record.seed)]
     own = definition["benchmark"]["final_budget" if trial.stage == "final" else "budget"]
@@ -57,6 +58,8 @@ def _search(entry: StudyEntry, trials: Sequence[Trial], confirmed: int) -> list[
     words += ["--seed", str(definition["seed"])]
     if "replicates" in definition:
         words += ["--replicates", str(definition["replicates"])]
+    if "synchronous" in definition:
+        words += ["--synchronous", str(definition["synchronous"])]
     if "together" in definition:
         words += ["--together", definition["together"]]
     for limit in definition["limits"]:
@@ -73,7 +76,13 @@ def _search(entry: StudyEntry, trials: Sequence[Trial], confirmed: int) -> list[
 
 
 def _searched(definition: Mapping[str, Any]) -> list[str]:
-    return ["nas", "search", definition["space"]["name"], "--on", definition["benchmark"]["name"]]
+    return ["nas", "search", _space(definition), "--on", definition["benchmark"]["name"]]
+
+
+def _space(definition: Mapping[str, Any]) -> str:
+    """The space by its name; one that is not installed came from a file."""
+    name = str(definition["space"]["name"])
+    return name if name in registry.owners(registry.SEARCH_SPACES) else f"{name}.yaml"
 
 
 def _budget(definition: Mapping[str, Any]) -> list[str]:

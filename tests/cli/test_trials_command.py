@@ -157,7 +157,7 @@ def test_a_trial_is_told_with_all_that_is_known_of_it(run: Nas, kept: Mapping[st
         "\n  budget       3 epochs",
         "\n  setting      cpu, 1 thread",
         f"\n  ledger's id  {kept['best'].id}",
-        "\nTrain it again:\n  nas train toy toy:0 --on digits --seed 0 --epochs 3 --ledger ",
+        "\nTrain it again:\n  nas train toy.yaml toy:0 --on digits --seed 0 --epochs 3 --ledger ",
     ):
         assert words in text
 
@@ -190,7 +190,7 @@ def test_json_tells_the_whole_record_and_the_log(run: Nas, kept: Mapping[str, Tr
     data = json.loads(run("trial", "toy", "0", "--json").output)
     assert data["record"] == json.loads(json.dumps(kept["best"].record.to_data()))  # type: ignore[union-attr]
     assert data["log"][0] == {"seconds": 0.5, "stream": "stdout", "text": "hello"}
-    assert data["train_again"].startswith("nas train toy toy:0 ")
+    assert data["train_again"].startswith("nas train toy.yaml toy:0 ")
 
 
 @pytest.mark.parametrize("named", ["toy 0", "toy:0", "toy id:1", "toy {id}", "toy {prefix}", "toy 0 --stage search"])
@@ -203,7 +203,7 @@ def test_a_trial_is_named_by_number_id_or_architecture(run: Nas, kept: Mapping[s
 def test_the_stage_tells_two_trials_of_one_number_apart(run: Nas, kept: Mapping[str, Trial]) -> None:
     text = run("trial", "toy", "0", "--stage", "final").output
     assert text.startswith("final trial 0 of toy")
-    assert f"nas train toy toy:{kept['final'].architecture.id} --on digits --seed 0 --epochs 3 --test" in text
+    assert f"nas train toy.yaml toy:{kept['final'].architecture.id} --on digits --seed 0 --epochs 3 --test" in text
 
 
 @pytest.mark.parametrize(

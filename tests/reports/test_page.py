@@ -438,7 +438,7 @@ def reproduced(book: Book) -> list[str]:
 def test_the_command_asks_for_the_study_again(full: Book) -> None:
     search, finals = reproduced(full)
     assert options(search) == {
-        "space": "toy",
+        "space": "toy.yaml",
         "on": "shapes",
         "strategy": "tpe",
         "trials": 12,
