@@ -149,6 +149,8 @@ def _sqlite_trouble(origin: BaseException, reason: str, path: Path) -> tuple[Tro
     disk = Address(path=path.absolute().parent).place
     if name == "SQLITE_FULL" or "disk is full" in reason:
         return "full", f"The disk of {disk}, where the ledger is, is full"
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")) and not os.access(path.parent, os.W_OK):
+        return "lasting", f"nothing can be written to {disk}, where its log has to lie; move it, or name another with --ledger"
     if name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN")) and not _has_room(path.parent):
         return "full", f"The disk of {disk}, where the ledger is, is full"
     if name.startswith("SQLITE_IOERR") and ("WRITE" in name or "FSYNC" in name or "TRUNCATE" in name or "SHM" in name):

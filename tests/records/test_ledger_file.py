@@ -92,7 +92,6 @@ def test_an_empty_file_becomes_a_ledger(url: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "seen"),
     [
-        ("postgresql+asyncpg://someone:hunter2@host:5432/nas", "a postgresql URL"),
         ("postgresql://someone:hunter2@host", "a postgresql URL"),
         ("mysql://someone:hunter2@host/nas", "a mysql URL"),
         ("postgresql://someone@host:hunter2/nas", "something else"),
@@ -145,7 +144,7 @@ def test_a_ledger_where_nothing_can_be_written_can_be_read(tmp_path: Path, monke
     before = sorted(path.name for path in tmp_path.iterdir())
     with Ledger(url, create=False) as ledger:
         assert [entry.name for entry in ledger.studies()] == ["a"]
-        with pytest.raises(LedgerError, match="readonly database"):
+        with pytest.raises(LedgerError, match="nothing can be written to"):
             ledger.begin_study("b", DEFINITION)
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
@@ -180,9 +179,7 @@ def test_a_file_that_is_moved_away_is_waited_for_and_never_made_anew(tmp_path: P
         study = ledger.begin_study("a", DEFINITION)
         ledger.engine.dispose()  # as a thread that has no connection yet
         file.rename(tmp_path / "away.sqlite")
-        with pytest.raises(
-            Parked, match=r"did not answer for \d s: its file is gone, and is to be put back"
-        ):
+        with pytest.raises(Parked, match=r"did not answer for \d s: its file is gone, and is to be put back"):
             ledger.stops(study)
         assert not file.exists()
         (tmp_path / "away.sqlite").rename(file)
