@@ -314,7 +314,7 @@ class _Search(Source):
         slots = self.config.slots
         left = self.wanted - self.results - self.in_flight
         asked_ahead = slots > 1 and self.round.size is None and left <= min(AHEAD * slots, self.wanted // 2)
-        return left if asked_ahead else 0
+        return max(0, left) if asked_ahead else 0
 
     def over(self) -> bool:
         """Whether nothing is left to do and nobody else is at what is needed."""

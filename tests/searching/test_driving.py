@@ -251,6 +251,22 @@ def test_what_is_asked_to_stop_goes_back_and_the_same_call_goes_on(ledger: str, 
     assert all(again[trial.id].state == "complete" and again[trial.id].attempts == 1 for trial in left)
 
 
+def test_what_was_left_behind_is_ended_where_fewer_trials_are_wanted_than_that(
+    ledger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(event: Event) -> None:
+        if isinstance(event, TrialEnded):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search(ledger, monkeypatch, trials=6, on_event=stop)
+    left = [trial.number for trial in trials(ledger) if trial.state == "running"]
+    assert len(left) > 1
+    search(ledger, monkeypatch, trials=1, workers=2)
+    assert {trial.number for trial in trials(ledger) if trial.state == "complete"} >= {*left}
+    assert all(trial.state != "running" for trial in trials(ledger))
+
+
 def test_a_second_request_to_stop_does_not_wait() -> None:
     asked: list[int] = []
     with Stopping(lambda: asked.append(1)) as stopping:
