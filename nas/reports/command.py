@@ -31,8 +31,7 @@ def train_command(entry: StudyEntry, trial: Trial) -> str | None:
         return None
     named = f"{entry.name}:{trial.number}" if trial.stage == "search" else f"{entry.name}:{trial.architecture.id}"
     words = ["nas", "train", _space(definition), named, "--on", definition["benchmark"]["name"]]
-    if record is not None:
-        words += ["--seed", str(record.seed)]
+    words += ["--seed", str(record.seed if record is not None else definition["seed"])]
     own = definition["benchmark"]["final_budget" if trial.stage == "final" else "budget"]
     spent = vars(record.budget) if record is not None else own if trial.stage == "final" else definition["budget"]
     words += _differing(spent, definition["benchmark"]["budget"])

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks a run to end in good order within seconds, the second ends it at once."""
+"""Ctrl-C, SIGTERM and a terminal that closes: the first asks a run to end in good order within seconds, the second ends it at once."""
 
 import _thread
 import signal
@@ -11,8 +11,11 @@ GRACE_SECONDS = 5.0
 """How long candidates may take to write a checkpoint before the run ends without it."""
 
 
+HEARD = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+
+
 class Stopping:
-    """Within it a first Ctrl-C or SIGTERM is told to `on_ask`; KeyboardInterrupt comes with the second, or GRACE_SECONDS later.
+    """Within it a first Ctrl-C, SIGTERM or SIGHUP is told to `on_ask`; KeyboardInterrupt comes with the second, or GRACE_SECONDS later.
 
     Whoever asks otherwise calls `ask`, from any thread. Python hears signals in its main thread alone: in another this listens
     to none.
@@ -27,7 +30,9 @@ class Stopping:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in HEARD:
+                if signal.getsignal(number) is signal.SIG_IGN:
+                    continue  # as nohup wants it
                 self.before[number] = signal.signal(number, self._hear)
         return self
 
