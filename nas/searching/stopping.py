@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a terminal that closes: the first asks a run to end in good order within seconds, the second ends it now."""
+"""Ctrl-C, SIGTERM, a terminal that closes: the first asks a run to end in good order within seconds, the second ends it now."""
 
 import _thread
 import signal
@@ -15,7 +15,7 @@ HEARD = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SI
 
 
 class Stopping:
-    """Within it the first of these is told to `on_ask`; KeyboardInterrupt comes with the second, or GRACE_SECONDS after the first.
+    """Within it the first of these is told to `on_ask`; KeyboardInterrupt comes with the second, or after GRACE_SECONDS.
 
     Whoever asks otherwise calls `ask`, from any thread. Python hears signals in its main thread alone: in another this listens
     to none.
