@@ -68,7 +68,20 @@ def test_an_unknown_name_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "room", ["space", "records", "tables", "strategies", "models", "profiling", "training", "evaluation", "ranking", "searching"]
+    "room",
+    [
+        "space",
+        "records",
+        "tables",
+        "strategies",
+        "models",
+        "profiling",
+        "training",
+        "evaluation",
+        "execution",
+        "ranking",
+        "searching",
+    ],
 )
 def test_a_room_offers_what_its_all_says_and_nothing_else_is_missing(room: str) -> None:
     module = __import__(f"nas.{room}", fromlist=["__all__"])

@@ -134,7 +134,8 @@ class Failure:
     """Why a candidate has no score."""
 
     kind: str
-    """"out_of_memory", "diverged", "wrong_shape" or "raised"."""
+    """What the candidate did: "wrong_shape", "raised", "diverged", "out_of_memory", "exited" by itself; or in a process of its own,
+    where it was ended or found dead: "timed_out", "out_of_disk", "crashed" by a signal; "poisoned" where its workers died."""
     message: str
 
 
