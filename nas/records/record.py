@@ -134,8 +134,8 @@ class Failure:
     """Why a candidate has no score."""
 
     kind: str
-    """What the candidate did: "wrong_shape", "raised", "diverged", "out_of_memory", "exited" by itself; or in a process of its own,
-    where it was ended or found dead: "timed_out", "out_of_disk", "crashed" by a signal; "poisoned" where its workers died."""
+    """What the candidate did: "wrong_shape", "raised", "diverged", "out_of_memory", or "exited" by itself. In a process of its
+    own, also "timed_out" or "out_of_disk" where it was ended, "crashed" by a signal, and "poisoned" where its workers died."""
     message: str
 
 
