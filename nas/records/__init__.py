@@ -4,7 +4,19 @@ from nas.records.addresses import DEFAULT_URL, shown_url, without_password
 from nas.records.definitions import meaning
 from nas.records.ledger import Ledger
 from nas.records.machine import Machine, commit, this_machine, usable_cores, versions
-from nas.records.record import FIGURES, SCORES, Epoch, Failure, FigureKind, Latency, Outcome, Record, Replicate, figure_kind
+from nas.records.record import (
+    FIGURES,
+    SCORES,
+    Epoch,
+    Failure,
+    FigureKind,
+    Latency,
+    Outcome,
+    Record,
+    Replicate,
+    figure_kind,
+    usual_direction,
+)
 from nas.records.setting import LOOKED_UP, Setting
 from nas.records.table import trials_table
 from nas.records.trials import Stage, State, StudyEntry, Trial
@@ -35,6 +47,7 @@ __all__ = [
     "this_machine",
     "trials_table",
     "usable_cores",
+    "usual_direction",
     "versions",
     "without_password",
 ]

@@ -3,12 +3,13 @@
 Not measured is None (or absent from `figures`), never 0.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, Self
 
-from nas.benchmark import Budget
+from nas.benchmark import Budget, Direction
 from nas.records.machine import Machine
 from nas.records.setting import Setting
 
@@ -53,6 +54,17 @@ SCORES: Mapping[str, FigureKind] = {
     "zen": FigureKind("", "measured", "how expressive a convolutional network is, whatever its weights"),
 }
 """Zero-cost scores that an evaluation gives where they are asked for; larger is better. `nas.proxies` says what each is."""
+
+
+FALLING = re.compile("(?<![a-z])(?:loss|error|latency|seconds|perplexity|energy|memory|r?mse|mae|bits_per)(?![a-z])")
+"""Words in the name of a metric of which less is better."""
+
+
+def usual_direction(name: str) -> Direction:
+    """Which way a figure of that name gets better, where no objective says so: costs down, scores up, metrics by their words."""
+    if name in SCORES:
+        return "maximize"
+    return "minimize" if figure_kind(name) or FALLING.search(name) else "maximize"
 
 
 _budget = lru_cache(maxsize=256)(Budget)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nas.benchmark import Objective
 from nas.ranking import Row, Summary, Table, figure_names
-from nas.records import Latency, Trial, figure_kind
+from nas.records import Latency, Trial, figure_kind, usual_direction
 from nas.reports.curves import Curve, figure_span, sparkline
 from nas.reports.outcome import words
 from nas.reports.tables import cost_known, headline, show, title, volume_words
@@ -182,7 +182,7 @@ def _aside(name: str, table: Table) -> bool:
 
 def _larger_first(name: str, table: Table) -> bool:
     directions = {objective.figure: objective.direction for objective in table.objectives}
-    return directions.get(name, "minimize" if figure_kind(name) or name.endswith("_loss") else "maximize") == "maximize"
+    return directions.get(name, usual_direction(name)) == "maximize"
 
 
 def _plain(value: Value) -> str:

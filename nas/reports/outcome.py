@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas.ranking import Row, Table
-from nas.records import Trial, figure_kind
+from nas.records import Trial
+from nas.reports.figures import face
 from nas.reports.tables import show
 
 SHORT = 8
@@ -20,14 +21,6 @@ class Step:
     count: int
     meaning: str
 
-
-_NAMES = {
-    "latency_ms": "latency",
-    "flops": "FLOPs",
-    "params": "parameters",
-    "peak_memory_bytes": "memory",
-    "train_seconds": "time",
-}
 
 _UNITS = {
     "latency_ms": "ms",
@@ -165,5 +158,4 @@ def said(figure: str, value: str) -> str:
 
 def words(figure: str) -> str:
     """A figure's name as it stands in a sentence."""
-    name, _, device = figure.partition(":") if figure_kind(figure) else (figure, "", "")
-    return _NAMES.get(name, name.replace("_", " ")) + (f" on {device}" if device else "")
+    return face(figure).words

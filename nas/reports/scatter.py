@@ -9,8 +9,9 @@ from nas.benchmark import Objective
 from nas.ranking import Row, Table, pareto_front
 from nas.records import Trial
 from nas.reports.board import row_key
+from nas.reports.figures import face
 from nas.reports.outcome import evaluated, words
-from nas.reports.tables import SCALES, title
+from nas.reports.tables import title
 
 PLAIN, FRONT, PRUNED = range(3)
 """How a point is marked, as page.js knows it."""
@@ -156,7 +157,7 @@ def _ends(row: Row, across: Objective) -> tuple[float, ...]:
 
 def _scaled(figure: str, value: float) -> float:
     """`value` in the unit of `title(figure)`."""
-    return value / (SCALES[figure][0] if figure in SCALES else 1)
+    return value / face(figure).scale
 
 
 def _short(value: float) -> float:

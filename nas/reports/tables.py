@@ -14,18 +14,8 @@ from rich.text import Text
 
 from nas.errors import printable
 from nas.ranking import Row, Summary, Table, figure_names
-from nas.records import LOOKED_UP, figure_kind
-
-SCALES = {
-    "flops": (1e6, "MFLOPs"),
-    "macs": (1e6, "MMACs"),
-    "size_bytes": (2**20, "size MiB"),
-    "activation_bytes": (2**20, "activations MiB"),
-    "peak_memory_bytes": (2**20, "memory MiB"),
-}
-"""Figures that people read in a larger unit."""
-
-_TITLES = {"params": "params", "latency_ms": "latency ms", "train_seconds": "train s"}
+from nas.records import LOOKED_UP
+from nas.reports.figures import face
 
 _LEFT_OUT = {"macs", "size_bytes", "activation_bytes", "validation_loss", "test_loss"}
 """Figures that the text table leaves to CSV and JSON, so that it fits a terminal."""
@@ -45,22 +35,16 @@ def headline(table: Table) -> str:
 
 def title(name: str) -> str:
     """What a column of the figure `name` is called."""
-    figure, _, device = name.partition(":") if figure_kind(name) else (name, "", "")
-    words = SCALES[figure][1] if figure in SCALES else _TITLES.get(figure, figure.replace("_", " "))
-    return f"{words} {device}" if device else words
+    return face(name).title
 
 
 def show(name: str, summary: Summary | None) -> str:
     """The figure for people: in the unit of its column's title, with its deviation where trainings differ."""
     if summary is None:
         return NOT_MEASURED
-    figure = name.partition(":")[0]
-    scale = SCALES[figure][0] if figure in SCALES else 1
-    digits = 0 if figure == "params" else 2 if figure in {"train_seconds"} | SCALES.keys() else 4
-    if figure == "latency_ms":
-        digits = 3
-    text = _number(summary.mean / scale, digits)
-    return text if not summary.deviation else f"{text} ± {_number(summary.deviation / scale, digits)}"
+    told = face(name)
+    text = _number(summary.mean / told.scale, told.digits)
+    return text if not summary.deviation else f"{text} ± {_number(summary.deviation / told.scale, told.digits)}"
 
 
 def _number(value: float, digits: int) -> str:

@@ -13,26 +13,15 @@ from rich.text import Text
 
 from nas.errors import printable
 from nas.ranking import Summary
-from nas.records import FIGURES, SCORES, Epoch, Latency, Record, StudyEntry, Trial, figure_kind
+from nas.records import FIGURES, SCORES, Epoch, Latency, Record, StudyEntry, Trial
+from nas.reports.figures import face
 from nas.reports.origin import pairs
-from nas.reports.outcome import words
 from nas.reports.tables import NOT_MEASURED, show, title
 from nas.reports.trials import STYLES, age, duration, holder_words, in_order, standing, trial_row, under_way
 from nas.space import Value
 
 CURVE_ROWS = 20
 """Epochs of a long learning curve that are shown, evenly spread."""
-
-_UNITS = {"flops": "MFLOPs", "macs": "MMACs", "size_bytes": "MiB", "activation_bytes": "MiB", "peak_memory_bytes": "MiB"}
-"""Of figures that people read in a larger unit."""
-
-_NAMES = {
-    "size_bytes": "size",
-    "activation_bytes": "activations",
-    "peak_memory_bytes": "memory",
-    "train_seconds": "training time",
-    "macs": "multiply-adds",
-}
 
 
 def trial_text(trial: Trial, entry: StudyEntry, others: Sequence[Trial]) -> RenderableType:
@@ -82,15 +71,12 @@ def _figures(record: Record) -> Table:
     grid = _grid()
     grid.add_column(no_wrap=True)
     grid.add_column(justify="right", no_wrap=True)
-    grid.add_column()
+    grid.add_column(min_width=2, no_wrap=True)
     grid.add_column()
     for name in sorted(record.figures, key=_place):
-        base = name.partition(":")[0]
-        kind = figure_kind(name) or SCORES.get(name)
-        unit = _UNITS.get(base, kind.unit if kind else "")
         value = show(name, Summary(mean=record.figures[name], deviation=None, count=1))
         said = _interval(record.latency) if name == "latency_ms" and record.latency else ""
-        grid.add_row(Text(printable(_NAMES.get(base, words(name)))), Text(value), Text(unit), Text(said, style="dim"))
+        grid.add_row(Text(printable(face(name).words)), Text(value), Text(face(name).unit), Text(said, style="dim"))
     return grid
 
 

@@ -24,7 +24,7 @@ from nas import registry
 from nas.benchmark import Benchmark, Budget, Objective, Recipe
 from nas.documents import read_file
 from nas.errors import RegistryError, SearchError, did_you_mean, quote
-from nas.records import DEFAULT_URL, FIGURES, SCORES, meaning, without_password
+from nas.records import DEFAULT_URL, FIGURES, SCORES, meaning, usual_direction, without_password
 from nas.searching.confirming import usual_confirmations
 from nas.searching.on_table import check_on_table, from_table
 from nas.searching.places import Places
@@ -158,7 +158,7 @@ def check_limits(limits: Iterable[Limit], benchmark: Benchmark) -> None:
 
 def _objective(figure: str) -> Objective:
     """Of a figure that is none of the benchmark's: what costs is to be small, a score large."""
-    return Objective(figure, "maximize" if figure in SCORES else "minimize")
+    return Objective(figure, usual_direction(figure))
 
 
 def _check_figures(figures: Iterable[str], benchmark: Benchmark) -> None:

@@ -12,13 +12,14 @@ import numpy as np
 
 from nas.benchmark import Objective
 from nas.errors import SpaceError, TableError, quote
+from nas.records import usual_direction
 from nas.space import Architecture, Categorical, Domain, Layer, Ref, Space, Value, digest
 from nas.tables.cells import answer_of, observed, observed_answer
 from nas.tables.columns import SECONDS, Column, Kind, read_column, write_column
 from nas.tables.expectation import Floats
 from nas.tables.files import Grid, read_grid, stem_of
 from nas.tables.sidecar import read_sidecar, sidecar_of
-from nas.tables.table import Fidelity, Readings, Table, pick, usual_direction
+from nas.tables.table import Fidelity, Readings, Table, pick
 
 Columns = Mapping[str, Column]
 """The name of a column in the file → what it holds."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from nas.benchmark import Direction, Objective
 from nas.errors import TableError, did_you_mean, quote
+from nas.records import usual_direction
 from nas.space import Architecture, Limit, Space
 from nas.tables.expectation import Floats, expected_regret
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 Fidelity = int | None
 """Epochs that were trained; None where the table does not tell."""
-
-FALLING = ("loss", "error", "latency", "seconds", "perplexity", "energy", "memory", "mse", "mae", "bits_per")
-"""Words in the name of a figure of which less is better."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,8 +207,3 @@ def pick(metrics: Mapping[str, Mapping[Fidelity, Readings]], asked: str, source:
     if epochs not in known:
         raise TableError(f"{source} has no {figure} after {quote(epochs)} epochs; it has it after {', '.join(known) or 'none'}.")
     return figure, known[epochs]
-
-
-def usual_direction(figure: str) -> Direction:
-    """Which way a figure of that name gets better."""
-    return "minimize" if any(word in figure for word in FALLING) else "maximize"
