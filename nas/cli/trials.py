@@ -13,7 +13,7 @@ TEXT_ROWS = 50
 
 STATES = ("running", "interrupted", "complete", "pruned", "infeasible", "failed")
 
-_STAGES = click.Choice(["search", "confirm", "final"])
+_STAGES = click.Choice(["search", "confirm", "final", "audit"])
 
 
 @click.command()

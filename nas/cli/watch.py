@@ -20,6 +20,7 @@ MOST_DRIVERS = 5
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from nas.records import Stage
     from nas.searching import Event
     from nas.searching.watching import Seen, Watch
 
@@ -136,10 +137,8 @@ def _picture(seen: "Watch", *, whole: bool = False) -> "RenderableType":
     if whole:
         lines += [Text(f"Study {seen.entry.name}", style="bold"), Text(seen.headline)]
         lines += [Text(f"  {line}", style=style) for line, style in map(result_line, seen.last)]
-    of = f"/{seen.finals_target}" if seen.finals_target else ""
-    finals = [f"{seen.finals}{of} finals"] if seen.finals or of else []
     left = [f"{len(seen.interrupted)} interrupted"] if seen.interrupted else []
-    lines.append(Text(status_words(seen.progress, [*finals, *left, best_words(seen.tally.best)])))
+    lines.append(Text(status_words(seen.progress, [*_retrained(seen), *left, best_words(seen.tally.best)])))
     if seen.running:
         some = []
         for trial in seen.running:
@@ -155,6 +154,15 @@ def _picture(seen: "Watch", *, whole: bool = False) -> "RenderableType":
     return Group(*lines)
 
 
+def _retrained(seen: "Watch") -> Iterator[str]:
+    """How far finals and an audit are."""
+    stages: tuple[tuple[Stage, str], ...] = (("final", "finals"), ("audit", "audited"))
+    for stage, words in stages:
+        of = f"/{seen.retraining[stage]}" if stage in seen.retraining else ""
+        if seen.retrained[stage] or of:
+            yield f"{seen.retrained[stage]}{of} {words}"
+
+
 def _driver(driver: "Seen") -> str:
     trials = f"{driver.trials} trial{'s' * (driver.trials != 1)}"
     return f"{driver.words} has {trials}, heard of {driver.silent:.0f} s ago"
@@ -168,7 +176,8 @@ def _data(seen: "Watch") -> dict[str, Any]:
         "study": seen.entry.name,
         "headline": seen.headline,
         "progress": {key: value for key, value in vars(seen.progress).items() if value is not None},
-        "finals": seen.finals,
+        "finals": seen.retrained["final"],
+        "audited": seen.retrained["audit"],
         "best": next(iter(trials_data([seen.tally.best] if seen.tally.best else [])), None),
         "running": trials_data(seen.running),
         "interrupted": trials_data(seen.interrupted),

@@ -75,7 +75,7 @@ class Table:
 
 def leaderboard(ledger: Ledger, study: str | None = None, *, cost: str = "flops") -> tuple[Table, ...]:
     """The tables of `study`, or of all studies of the ledger; finalists first, then by benchmark, what was confirmed before all
-    that was found.
+    that was found; samples that an audit took last.
 
     Raises:
         LedgerError: there is no such study, or `cost` is no figure to weigh by.
@@ -127,9 +127,10 @@ def _group(entry: StudyEntry, trial: Trial, objectives: tuple[Objective, ...]) -
 
 
 def _place(group: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Where a table stands: finalists first, then by benchmark, the confirmed before all, larger budgets before smaller."""
+    """Where a table stands: finalists first, then by benchmark, the confirmed before all, larger budgets first; audits last."""
     name, stage, budget, recipe, setting, _ = group
     return (
+        stage == "audit",
         stage != "final",
         name,
         stage,

@@ -17,9 +17,10 @@ from nas.records.record import (
     figure_kind,
     usual_direction,
 )
+from nas.records.schema import Stage
 from nas.records.setting import LOOKED_UP, Setting
 from nas.records.table import trials_table
-from nas.records.trials import Stage, State, StudyEntry, Trial
+from nas.records.trials import State, StudyEntry, Trial
 
 __all__ = [
     "DEFAULT_URL",

@@ -26,8 +26,20 @@ from nas.records.database import OPENING_SECONDS, Database, switch_to_wal
 from nas.records.definitions import difference, meaning, to_json
 from nas.records.holders import Holder, is_dead
 from nas.records.record import Record
-from nas.records.schema import SCHEMA, create_tables, digest, digest_of_trial, migrate, pack, study_digest, unpack
-from nas.records.trials import STUDY_NAME, Stage, StudyEntry, Trial, damaged, read_record, read_study, read_trial
+from nas.records.schema import (
+    DIGESTED,
+    SCHEMA,
+    STAGES,
+    Stage,
+    create_tables,
+    digest,
+    digest_of_trial,
+    migrate,
+    pack,
+    study_digest,
+    unpack,
+)
+from nas.records.trials import STUDY_NAME, StudyEntry, Trial, damaged, read_record, read_study, read_trial
 from nas.space import Architecture
 
 T = TypeVar("T")
@@ -112,13 +124,21 @@ class Ledger:
             self.database.run(lambda connection, _: switch_to_wal(connection), "", OPENING_SECONDS)
         if found is None:
             found = self.database.write(self._create)
-        if found < SCHEMA and not self.read_only and self._is_left_by_older_drivers(create):
+        if found < SCHEMA and not self.read_only and self._is_left_by_older_drivers(found, create):
             found = self.database.write(self._migrate)
         self._version = found
         self.database.may_make = False
 
-    def _is_left_by_older_drivers(self, create: bool) -> bool:
-        """Whether no process of the version that locked studies is at work; it would write what this version takes for damage."""
+    def _is_left_by_older_drivers(self, version: int, create: bool) -> bool:
+        """Whether no process of that version is at work; it would write or meet what one of the two takes for damage."""
+        if not (self._is_locked() if version < DIGESTED else self._is_held()):
+            return True
+        if not create:
+            return False  # it can be read as it is
+        raise LedgerError(f"{self._place} is in use by an older version of this program; wait for that to end.")
+
+    def _is_locked(self) -> bool:
+        """Whether a process holds a study by a lock, as those of version 1 did."""
         assert self.path is not None  # noqa: S101 - that version knew files alone
         for lock in self.path.absolute().parent.glob(f".{escape(self.path.name)}.*.lock"):
             try:
@@ -127,10 +147,12 @@ class Ledger:
             except PermissionError:
                 pass  # somebody else's, of which nothing can be told
             except Timeout:
-                if not create:
-                    return False  # it can be read as it is
-                raise LedgerError(f"{self._place} is in use by an older version of this program; wait for that to end.") from None
-        return True
+                return True
+        return False
+
+    def _is_held(self) -> bool:
+        """Whether a driver that is alive holds a trial by a lease."""
+        return any(not row.over and not is_dead(row.holder) for row in self._read(statements.HELD))
 
     def _create(self, connection: sa.Connection, _: bool) -> int:
         if self.path is None:
@@ -189,7 +211,7 @@ class Ledger:
         """All studies, oldest first."""
         rows = self._read(statements.all_studies(self._version))
         found = [row for row in rows if row.id is not None]
-        if self._version == SCHEMA and (not rows or rows[0].known != len(found)):
+        if self._version >= DIGESTED and (not rows or rows[0].known != len(found)):
             raise damaged("a study is missing")
         return [read_study(row, self._version) for row in found]
 
@@ -210,7 +232,7 @@ class Ledger:
 
     def stops(self, study: StudyEntry) -> int:
         """How many stops of `study` were ever requested. A driver notes the number as it begins, and stops when it has grown."""
-        return int(self._read_one(statements.STOPS, study=study.id).stops) if self._version == SCHEMA else 0
+        return int(self._read_one(statements.STOPS, study=study.id).stops) if self._version >= DIGESTED else 0
 
     # Trials.
 
@@ -219,7 +241,7 @@ class Ledger:
         rows = self._read(statements.trials_of(self._version, stage), study=study.id)
         found = [row for row in rows if row.id is not None]
         trials = [read_trial(row, study, self._version) for row in found]
-        if self._version == SCHEMA and (not rows or rows[0].total != sum(row.digest for row in found)):
+        if self._version >= DIGESTED and (not rows or rows[0].total != sum(row.digest for row in found)):
             raise damaged(f"trials of study {study.name} are missing")
         return trials
 
@@ -405,11 +427,11 @@ class Ledger:
 
     def running(self, study: StudyEntry) -> list[Trial]:
         """The trials of `study` that have not ended, with what their drivers last told of them."""
-        if self._version < SCHEMA:
+        if self._version < DIGESTED:
             return [trial for trial in self.trials(study) if trial.state == "running"]
-        return [read_trial(row, study, SCHEMA) for row in self._read(statements.RUNNING, study=study.id)]
+        return [read_trial(row, study, self._version) for row in self._read(statements.RUNNING, study=study.id)]
 
-    def take_over(self, study: StudyEntry, stages: Collection[Stage] = ("search", "confirm", "final")) -> list[Trial]:
+    def take_over(self, study: StudyEntry, stages: Collection[Stage] = STAGES) -> list[Trial]:
         """The running trials of `study` that nobody works at any more, in the order of their numbers; now this driver does.
 
         Nobody works at what was given back or left by an older version, at what a driver has that is known to be dead, and at
@@ -433,18 +455,18 @@ class Ledger:
                     rows.append(connection.execute(statements.TAKE, values).one())
             return rows
 
-        return [read_trial(row, study, SCHEMA) for row in self._write(work)]
+        return [read_trial(row, study, self._version) for row in self._write(work)]
 
     def changes(self, study: StudyEntry, after: int) -> tuple[int, list[Trial]]:
         """The study's revision now, and the trials that other drivers began, ended or took over after revision `after`."""
-        if self._version < SCHEMA or self._read_one(statements.REVISION, study=study.id).revision == after:
+        if self._version < DIGESTED or self._read_one(statements.REVISION, study=study.id).revision == after:
             return after, []
         rows = self._read(statements.CHANGED, study=study.id, after=after, us=self.holder)
-        return int(rows[0].latest), [read_trial(row, study, SCHEMA) for row in rows if row.id is not None]
+        return int(rows[0].latest), [read_trial(row, study, self._version) for row in rows if row.id is not None]
 
     def log(self, trial: Trial) -> str:
         """What `trial` printed and what befell it, as `end_trial` was given it; empty where nothing was kept."""
-        if self._version < SCHEMA:
+        if self._version < DIGESTED:
             return ""
         row = self._read_one(statements.FIND_LOG, trial=trial.id)
         try:

@@ -10,16 +10,24 @@ digests, so that a row that is changed, missing or twice there is told from what
 """
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from nas.errors import LedgerError
 
-SCHEMA = 2
+Stage = Literal["search", "confirm", "final", "audit"]
+
+SCHEMA = 3
 """Version of the tables below; raised with every change of them."""
+
+DIGESTED = 2
+"""The first version with digests, leases and logs."""
+
+STAGES: tuple[Stage, ...] = ("search", "confirm", "final", "audit")
+"""Of a study's trials, in walking order."""
 
 metadata = sa.MetaData()
 ledgers = sa.Table(
@@ -41,6 +49,7 @@ studies = sa.Table(
     sa.Column("sum_search", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("sum_confirm", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("sum_final", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("sum_audit", sa.BigInteger, nullable=False, server_default="0"),
 )
 trials = sa.Table(
     "trials",
@@ -81,16 +90,28 @@ logs = sa.Table(
 
 _SAYS = [column.name for column in trials.c][1:14]
 """The columns that say what a trial was and what came of it, in the table's order after its id."""
-_COLUMNS_OF_SCHEMA_1 = {
-    "ledger": {"schema"},
-    "studies": {"id", "name", "definition", "begun_at"},
-    "trials": {"id", *_SAYS} - {"log"},
+_BROUGHT: Mapping[int, Mapping[str, frozenset[str]]] = {
+    2: {
+        "ledger": frozenset({"studies"}),
+        "studies": frozenset({"digest", "revision", "stops", "sum_search", "sum_confirm", "sum_final"}),
+        "trials": frozenset({"log", "holder", "fence", "attempts", "lease_until", "progress", "revision", "digest"}),
+    },
+    3: {"studies": frozenset({"sum_audit"})},
 }
+"""Version → table → the columns that came with it."""
 
 
 def sum_of(stage: str) -> Any:
     """The column of `studies` with the sum of that stage's digests."""
     return studies.c[f"sum_{stage}"]
+
+
+def sums_as_of(schema: int, stage: str | None) -> Iterator[Any]:
+    """The columns of `studies` with the sums of that stage, or of all, as far as tables of that version have them."""
+    lacking = _lacking_columns(schema, "studies")
+    for name in STAGES if stage is None else (stage,):
+        if sum_of(name).name not in lacking:
+            yield sum_of(name)
 
 
 def digest(values: Iterable[Any]) -> int:
@@ -145,10 +166,14 @@ def unpack(data: bytes, known: int | None) -> str:
 
 def as_of(schema: int, table: sa.Table) -> list[sa.ColumnElement[Any]]:
     """The columns of `table`, to be read from tables of an older version too: what that lacks is as at the beginning."""
-    if schema == SCHEMA:
-        return list(table.c)
-    known = _COLUMNS_OF_SCHEMA_1[table.name]
-    return [column if column.name in known else _lacking(column) for column in table.c]
+    lacking = _lacking_columns(schema, table.name)
+    return [_lacking(column) if column.name in lacking else column for column in table.c]
+
+
+def _lacking_columns(schema: int, table: str) -> set[str]:
+    """The columns that came after that version."""
+    none: frozenset[str] = frozenset()
+    return {name for version in range(schema + 1, SCHEMA + 1) for name in _BROUGHT[version].get(table, none)}
 
 
 def _lacking(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
@@ -163,20 +188,28 @@ def create_tables(connection: sa.Connection) -> None:
 
 
 def migrate(connection: sa.Connection, schema: int) -> None:
-    """Bring tables of version 1 to this one, in the transaction under way.
+    """Bring tables of an older version to this one, in the transaction under way.
 
-    What was running has no holder, and may be taken over.
+    What was running in those of version 1 has no holder, and may be taken over.
 
     Raises:
-        LedgerError: a row is damaged so that it cannot be read.
+        LedgerError: there is no such version, or a row is damaged so that it cannot be read.
     """
-    if schema != 1:
+    if not 1 <= schema < SCHEMA:
         raise LedgerError(f"Tables of version {schema} are unknown.")
     for table in (ledgers, studies, trials):
+        lacking = _lacking_columns(schema, table.name)
         for column in table.c:
-            if column.name not in _COLUMNS_OF_SCHEMA_1[table.name]:
+            if column.name in lacking:
                 words = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
                 connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {words}")
+    if schema < DIGESTED:
+        _mark(connection)
+    connection.execute(ledgers.update().values(schema=SCHEMA))
+
+
+def _mark(connection: sa.Connection) -> None:
+    """Give the rows of version 1 what version 2 brought: logs, indexes and digests."""
     logs.create(connection)
     for index in trials.indexes:
         index.create(connection, checkfirst=True)
@@ -192,7 +225,7 @@ def migrate(connection: sa.Connection, schema: int) -> None:
     known = connection.execute(studies.select()).all()
     for study in known:
         values = {"digest": study_digest(study.name, study.definition, study.begun_at)}
-        for stage in ("search", "confirm", "final"):
+        for stage in STAGES:
             values[sum_of(stage).name] = sums.get((study.id, stage), 0)
         connection.execute(studies.update().where(studies.c.id == study.id).values(values))
-    connection.execute(ledgers.update().values(schema=SCHEMA, studies=len(known)))
+    connection.execute(ledgers.update().values(studies=len(known)))

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 
-from nas.records.schema import SCHEMA, as_of, ledgers, logs, running, studies, sum_of, trials
+from nas.records.schema import DIGESTED, STAGES, as_of, ledgers, logs, running, studies, sum_of, sums_as_of, trials
 
 
 class now(sa.sql.functions.FunctionElement[float]):  # noqa: N801 - it stands in statements, as functions do
@@ -26,7 +26,6 @@ def _postgresql_now(*_: Any, **__: Any) -> str:
     return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)"
 
 
-_STAGES = ("search", "confirm", "final")
 _over = sa.case((trials.c.lease_until.is_(None) | (trials.c.lease_until < now()), 1), else_=0).label("over")
 _lease = now() + sa.bindparam("seconds", type_=sa.Double)
 _this = (trials.c.id == sa.bindparam("trial")) & (trials.c.fence == sa.bindparam("held"))
@@ -49,7 +48,7 @@ RAISE_REVISION = studies.update().where(_of_study).values(revision=studies.c.rev
 """Nobody else changes trials of the study, or takes one over, until the transaction is over."""
 RAISE_REVISION_AND_SUM = {
     stage: RAISE_REVISION.values({sum_of(stage).name: sum_of(stage) + sa.bindparam("difference", type_=sa.BigInteger)})
-    for stage in _STAGES
+    for stage in STAGES
 }
 
 
@@ -83,6 +82,7 @@ AT_WORK = sa.select(trials.c.study_id, trials.c.stage, trials.c.number, trials.c
     trials.c.evaluation == sa.bindparam("evaluation"), running, _foreign
 )
 """Study and stage are looked at afterwards: SQLite, which does not know how few rows have one key, would go by these."""
+HELD = sa.select(trials.c.holder, _over).where(running)
 BEFORE_END = trials.select().where(trials.c.id == sa.bindparam("trial"))
 END = (
     trials.update()
@@ -149,9 +149,9 @@ def trials_of(version: int, stage: str | None) -> sa.Select[Any]:
     if stage is not None:
         joined &= trials.c.stage == stage
     total: Any = sa.literal(0)
-    if version == SCHEMA:
-        for name in _STAGES if stage is None else (stage,):
-            total += sum_of(name)
+    if version >= DIGESTED:
+        for column in sums_as_of(version, stage):
+            total += column
     return (
         sa.select(*as_of(version, trials), total.label("total"))
         .select_from(studies.outerjoin(trials, joined))

@@ -11,10 +11,9 @@ from typing import Any, Literal
 from nas.errors import LedgerError, printable, quote
 from nas.records import schema
 from nas.records.record import Outcome, Record
-from nas.records.schema import SCHEMA
+from nas.records.schema import DIGESTED, Stage
 from nas.space import Architecture, Space, space_from_data
 
-Stage = Literal["search", "confirm", "final"]
 State = Literal["running"] | Outcome
 
 
@@ -24,7 +23,7 @@ LONGEST = 100_000_000
 DEEPEST = 200
 """Levels of a study's definition."""
 
-_STAGES = {"search", "confirm", "final"}
+_STAGES = {*schema.STAGES}
 _STATES = {"running", "complete", "pruned", "infeasible", "failed"}
 _NUMBERS = {float, int}
 _ANSWERS = {str, int, float, bool, type(None)}
@@ -96,7 +95,7 @@ def read_study(row: Any, version: int) -> StudyEntry:
     Raises:
         LedgerError: it is not as it was written.
     """
-    if version == SCHEMA and row.digest != schema.study_digest(row.name, row.definition, row.begun_at):
+    if version >= DIGESTED and row.digest != schema.study_digest(row.name, row.definition, row.begun_at):
         raise damaged(f"study {quote(row.name)} is not as it was written")
     if not isinstance(row.name, str) or not STUDY_NAME.fullmatch(row.name):  # folders are named after it
         raise damaged(f"a study is called {quote(row.name)}, which is no name of one")
@@ -120,7 +119,7 @@ def read_trial(row: Any, study: StudyEntry, version: int) -> Trial:
     )
     holder, fence, attempts, lease_until, progress, _, mark = more
     place = f"{stage} trial {number} of study {study.name}"
-    if version == SCHEMA and mark != schema.trial_digest(values):
+    if version >= DIGESTED and mark != schema.trial_digest(values):
         raise damaged(f"{place} is not as it was written")
     answers = _object(choices, place)
     known = stage in _STAGES and state in _STATES and (state == "running") == (record is None)
@@ -154,7 +153,7 @@ def read_record(row: Any, version: int) -> Record:
     Raises:
         LedgerError: it is not as it was written.
     """
-    if version == SCHEMA and row.digest != schema.trial_digest(row):
+    if version >= DIGESTED and row.digest != schema.trial_digest(row):
         raise damaged(f"trial {row.id} is not as it was written")
     return _record(row.record, f"trial {row.id}")
 

@@ -85,7 +85,7 @@ def _lost(state: str, counts: Counter[str], headers: tuple[str, ...], rows: Sequ
 
 
 def _key(trial: Trial) -> str:
-    return {"search": "", "confirm": "c", "final": "f"}[trial.stage] + trial_key(trial)
+    return {"search": "", "confirm": "c", "final": "f", "audit": "a"}[trial.stage] + trial_key(trial)
 
 
 def _named(trials: Sequence[Trial]) -> str:

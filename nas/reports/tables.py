@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -26,11 +26,20 @@ HUGE = 1e12
 """From so much on people read powers of ten."""
 
 
+_STAGES: Mapping[str, str] = {
+    "search": "search",
+    "confirm": "the best, trained again from other seeds",
+    "final": "finalists, trained again",
+    "audit": "a sample, trained again by an audit",
+}
+
+
 def headline(table: Table) -> str:
     """What the rows of `table` have in common, in one line."""
-    what = {"final": "finalists, trained again", "confirm": "the best, trained again from other seeds", "search": "search"}
     changed = [table.recipe] if table.recipe else []
-    return " · ".join([table.benchmark, what[table.stage], table.budget, *changed, table.setting.use, str(table.setting.machine)])
+    return " · ".join(
+        [table.benchmark, _STAGES[table.stage], table.budget, *changed, table.setting.use, str(table.setting.machine)]
+    )
 
 
 def title(name: str) -> str:

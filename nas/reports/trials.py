@@ -16,12 +16,10 @@ from rich.text import Text
 from nas.benchmark import Objective
 from nas.errors import printable
 from nas.ranking import Summary
-from nas.records import Stage, StudyEntry, Trial
+from nas.records import StudyEntry, Trial
 from nas.records.holders import is_dead
+from nas.records.schema import STAGES
 from nas.reports.tables import NOT_MEASURED, neutral, show, title
-
-STAGES: Sequence[Stage] = ("search", "confirm", "final")
-"""In walking order."""
 
 Standing = Literal["running", "interrupted", "complete", "pruned", "infeasible", "failed"]
 

@@ -233,7 +233,7 @@ class _Search(Source):
         mine = {trial.id: self.driver.claimed(trial) for trial in self.ledger.take_over(self.entry, self.stages)}
         found = 0
         for trial in trials:
-            if trial.stage != "final" and trial.id not in mine:
+            if trial.stage in self.stages and trial.id not in mine:
                 found += trial.state != "running"
                 self.hear(trial, fresh=False)
         self.resume(mine.values())
@@ -364,7 +364,7 @@ class _Search(Source):
     def learn(self, trials: Iterable[Trial]) -> None:
         """What other drivers began or ended."""
         for trial in trials:
-            if trial.stage == "final":
+            if trial.stage not in self.stages:
                 continue
             self.shared = True
             if self.round.size is not None:

@@ -9,13 +9,13 @@ it has: one that only thinks what to try next is not.
 """
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from nas.benchmark import Budget, Objective
 from nas.errors import printable
-from nas.records import Epoch, Ledger, StudyEntry, Trial
+from nas.records import Epoch, Ledger, Stage, StudyEntry, Trial
 from nas.reports.trials import holder_words, place, standing
 from nas.searching.config import default_ledger
 from nas.searching.events import EpochEnded, Event, Progress, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded
@@ -61,8 +61,10 @@ class Watch:
         """Begun, and nobody works at them."""
         self.last: deque[Trial] = deque(maxlen=LAST)
         """Those that ended last, the latest at the end."""
-        self.finals = self.finals_target = 0
-        """Finalists' trainings that have ended, and how many there are to be; 0 where no driver told it."""
+        self.retrained: Counter[Stage] = Counter()
+        """Trainings of finalists, and of an audit, that have ended."""
+        self.retraining: dict[Stage, int] = {}
+        """How many of these there are to be, where a driver told it."""
         self.seconds: deque[float] = deque(maxlen=RECENT)
         self.revision = -1
         self.begun = False
@@ -138,8 +140,8 @@ class Watch:
         self.told.pop(trial.id, None)
         if trial.record is not None and trial.record.seconds is not None and trial.reused_from is None:
             self.seconds.append(trial.record.seconds)
-        if trial.stage == "final":
-            self.finals += 1
+        if trial.stage in {"final", "audit"}:
+            self.retrained[trial.stage] += 1
         elif trial.stage == "confirm":
             self.tally.add(trial, repeated=False, fresh=fresh)
         else:
@@ -154,8 +156,8 @@ class Watch:
         self.interrupted = tuple(trial for trial in found if trial.id not in live)
         for trial in found:
             target = trial.progress.get("target")
-            if isinstance(target, int) and trial.stage == "final":
-                self.finals_target = target
+            if isinstance(target, int) and trial.stage in {"final", "audit"}:
+                self.retraining[trial.stage] = target
             elif isinstance(target, int):
                 self.tally.target = target
         if self.running:

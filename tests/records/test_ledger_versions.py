@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import shutil
 import sqlite3
+import time
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -141,10 +142,13 @@ def test_an_old_ledger_where_nothing_can_be_written_is_read_as_it_is(path: Path,
     assert path.read_bytes() == before
 
 
-def test_a_ledger_that_an_older_program_is_using_is_left_as_it_is(path: Path) -> None:
+IN_USE = r"nas\.sqlite is in use by an older version of this program; wait for that to end\.$"
+
+
+def test_a_ledger_that_an_older_program_is_using_is_left_as_it_is(tmp_path: Path) -> None:
+    path = Path(shutil.copy(KEPT / "schema-1.sqlite", tmp_path / "nas.sqlite"))
     with FileLock(path.with_name(".nas.sqlite.old.lock")):
-        rule = r"nas\.sqlite is in use by an older version of this program; wait for that to end\.$"
-        with pytest.raises(LedgerError, match=rule):
+        with pytest.raises(LedgerError, match=IN_USE):
             Ledger(f"sqlite:///{path}")
         with Ledger(f"sqlite:///{path}", create=False) as ledger:
             check(kept(ledger))
@@ -152,6 +156,43 @@ def test_a_ledger_that_an_older_program_is_using_is_left_as_it_is(path: Path) ->
         check(kept(ledger))
         assert all(row.digest for row in connection.execute(trials.select()))
         assert all(row.digest for row in connection.execute(studies.select()))
+
+
+def lease(path: Path, seconds: float) -> None:
+    """Let a driver of another machine hold the trial that is running."""
+    connection = sqlite3.connect(path)
+    values = (time.time() + seconds, "elsewhere boot 1 2 3")
+    assert connection.execute("UPDATE trials SET lease_until = ?, holder = ? WHERE state = 'running'", values).rowcount == 1
+    connection.commit()
+    connection.close()
+
+
+def test_a_ledger_in_which_a_driver_of_an_older_program_holds_a_trial_is_left_as_it_is(tmp_path: Path) -> None:
+    path = Path(shutil.copy(KEPT / "schema-2.sqlite", tmp_path / "nas.sqlite"))
+    lease(path, 60)
+    with pytest.raises(LedgerError, match=IN_USE):
+        Ledger(f"sqlite:///{path}")
+    with Ledger(f"sqlite:///{path}", create=False) as ledger:
+        entry = ledger.study("old")
+        (held,) = ledger.running(entry)
+        assert held.holder == "elsewhere boot 1 2 3"
+        assert len(ledger.trials(entry)) == 7
+        with pytest.raises(LedgerError, match="is of an older version and cannot be changed now"):
+            ledger.take_over(entry) or ledger.begin_trial(entry, "audit", 0, SHALLOW, "key")
+    lease(path, -1)
+    with Ledger(f"sqlite:///{path}") as ledger:
+        (left,) = ledger.take_over(ledger.study("old"))
+        assert (left.stage, left.number) == ("search", 4)
+
+
+def test_an_old_ledger_takes_trials_of_an_audit(path: Path) -> None:
+    with Ledger(f"sqlite:///{path}") as ledger:
+        entry = ledger.study("old")
+        begun = ledger.begin_trial(entry, "audit", 0, SHALLOW, "audited")
+        ended = ledger.end_trial(begun, toy_evaluate(SHALLOW, budget=BUDGET, seed=7))
+    with Ledger(f"sqlite:///{path}", create=False) as ledger:
+        assert ledger.trials(entry, "audit") == [ended]
+        assert ended in ledger.trials(entry)
 
 
 def test_a_ledger_of_a_newer_version_is_refused_for_reading_too(tmp_path: Path, unwritable: None) -> None:
