@@ -15,6 +15,7 @@ NasError
 │   ├── AtWork       another driver of the study is at the same evaluation
 │   ├── LeaseLost    another driver took the trial over; what the first one brings is left aside
 │   └── Parked       the ledger is away or its disk is full; the same command goes on later
+├── ReportError      a table, a plot or a page cannot be written as it is asked for
 ├── ClusterError     machines that candidates shall run on cannot be had as they are asked for
 ├── SearchError      a search is asked for something that it cannot do
 └── CompareError     a comparison of strategies cannot be made as it is asked for, or its runs cannot be kept
@@ -85,6 +86,10 @@ class LeaseLost(LedgerError):
 
 class Parked(LedgerError):
     """The ledger is away or its disk is full; what is finished is kept, and the same command goes on later."""
+
+
+class ReportError(NasError):
+    """A table, a plot or a page cannot be written as it is asked for."""
 
 
 class ClusterError(NasError):

@@ -7,7 +7,6 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ import click
 from nas.cli.cluster import SLURM, array, check_array, submit_array
 from nas.cli.compare import compare
 from nas.cli.doctor import doctor
+from nas.cli.formats import asked, formats, give_tables, schema_of
 from nas.cli.layers import layers
 from nas.cli.means import amount, means, places, usual_workers
 from nas.cli.printing import FOLDER, Ordered, as_json, complain, console, print_list
@@ -294,23 +294,20 @@ main.add_command(trial)
 @click.argument("study", required=False)
 @click.option("--cost", default="flops", show_default=True, metavar="FIGURE", help="What the Pareto front is drawn against.")
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Rows of each table; without it all, as text 50.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
-@as_json
+@formats
+@schema_of("leaderboard")
 @_ledger
-def rank(study: str | None, cost: str, top: int | None, as_csv: bool, as_json: bool, ledger: str) -> None:
+def rank(study: str | None, cost: str, top: int | None, ledger: str, **given: Any) -> None:
     """Print the leaderboard of STUDY, or of all studies; rows that cannot be compared stand apart."""
     from nas.ranking import leaderboard
     from nas.records import Ledger
-    from nas.reports.tables import print_tables, tables_csv, tables_data
+    from nas.reports.tables import print_tables
 
+    wanted = asked(**given)
     with _no_garbage(), Ledger(ledger, create=False) as book:
         tables = leaderboard(book, study, cost=cost)
-    if top is not None and (as_json or as_csv):
-        tables = tuple(replace(table, rows=table.rows[:top]) for table in tables)
-    if as_json:
-        click.echo(json.dumps(tables_data(tables), indent=1))
-    elif as_csv:
-        click.echo(tables_csv(tables), nl=False)
+    if wanted.format != "text":
+        give_tables(tables, wanted, top)
     elif not tables:
         click.echo("No trial is complete yet.")
     else:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from nas.cli.formats import asked, formats, give_trials, schema_of
 from nas.cli.printing import as_json, console, show
 from nas.cli.study import ledger_option, study_argument, the_study, with_ledger
 
@@ -24,8 +25,8 @@ _STAGES = click.Choice(["search", "confirm", "final", "audit"])
 @click.option(
     "--last", "last_only", type=click.IntRange(min=1), metavar="N", help="The N that began last; as text 50 if not given."
 )
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
-@as_json
+@formats
+@schema_of("trials")
 @ledger_option
 def trials(
     study: str | None,
@@ -33,17 +34,17 @@ def trials(
     stage: Any,
     top: int | None,
     last_only: int | None,
-    as_csv: bool,
-    as_json: bool,
     ledger: str,
+    **given: Any,
 ) -> None:
     """List the trials of STUDY: also those that are under way, that failed, or that lie outside a limit.
 
     STUDY may be left out where the ledger has one.
     """
     from nas.records import Ledger
-    from nas.reports.trials import best, in_order, last, objectives_of, standing, trials_csv, trials_data, trials_grid
+    from nas.reports.trials import best, in_order, last, objectives_of, standing, trials_grid
 
+    wanted = asked(**given)
     with Ledger(ledger, create=False) as book:
         entry = the_study(book, study)
         found = book.trials(entry, stage)
@@ -53,10 +54,8 @@ def trials(
         found = best(found, top, objectives_of(entry)[0])
     if last_only is not None:
         found = last(found, last_only) if top is None else found[:last_only]
-    if as_json:
-        click.echo(json.dumps(trials_data(found), indent=1))
-    elif as_csv:
-        click.echo(trials_csv(found), nl=False)
+    if wanted.format != "text":
+        give_trials(found, entry, wanted)
     elif not found:
         click.echo(
             f"No trial of {entry.name} is so." if states or stage or top else f"Nothing of {entry.name} has been tried yet."

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas.benchmark import Objective
 from nas.errors import LedgerError, did_you_mean, quote
@@ -12,6 +12,9 @@ from nas.ranking.pareto import pareto_front, pareto_layers
 from nas.ranking.volume import Hypervolume, hypervolume
 from nas.records import FIGURES, LOOKED_UP, Ledger, Setting, Stage, StudyEntry, Trial, figure_kind
 from nas.space import Architecture
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COSTS = ("flops", "params", "latency_ms", "peak_memory_bytes")
 """Figures that an objective can be weighed against, of a named device too: latency_ms:raspi4."""
@@ -71,6 +74,12 @@ class Table:
     rows: tuple[Row, ...]
     hypervolume: Hypervolume | None = None
     """Of the front of the objectives alone; None for one objective, and for more than MOST_MEASURED."""
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Its rows as a DataFrame: rank, architecture, figures as they were measured, choices as `choice:NAME`."""
+        from nas.ranking.flat import frame  # which is made of tables
+
+        return frame([self])
 
 
 def leaderboard(ledger: Ledger, study: str | None = None, *, cost: str = "flops") -> tuple[Table, ...]:

@@ -2,7 +2,9 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,11 +15,12 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from nas.errors import printable
-from nas.ranking import Row, Summary, Table, figure_names
+from nas.ranking import Row, Summary, Table, figure_names, flat_rows
 from nas.records import LOOKED_UP
 from nas.reports.figures import face
+from nas.reports.schema import LEADERBOARD
 
-_LEFT_OUT = {"macs", "size_bytes", "activation_bytes", "validation_loss", "test_loss"}
+LEFT_OUT = {"macs", "size_bytes", "activation_bytes", "validation_loss", "test_loss"}
 """Figures that the text table leaves to CSV and JSON, so that it fits a terminal."""
 
 NOT_MEASURED = "–"
@@ -52,11 +55,11 @@ def show(name: str, summary: Summary | None) -> str:
     if summary is None:
         return NOT_MEASURED
     told = face(name)
-    text = _number(summary.mean / told.scale, told.digits)
-    return text if not summary.deviation else f"{text} ± {_number(summary.deviation / told.scale, told.digits)}"
+    text = number(summary.mean / told.scale, told.digits)
+    return text if not summary.deviation else f"{text} ± {number(summary.deviation / told.scale, told.digits)}"
 
 
-def _number(value: float, digits: int) -> str:
+def number(value: float, digits: int) -> str:
     """With so many digits after the point; one that has far too many before it, such as the loss of what diverged, with four."""
     return f"{value:,.{digits}f}" if abs(value) < HUGE else f"{value:.3e}"
 
@@ -69,7 +72,7 @@ def print_tables(tables: Sequence[Table], console: Console, *, top: int | None =
     several = len({row.study for table in tables for row in table.rows}) > 1
     for table in tables:
         aims = {objective.figure for objective in table.objectives}
-        names = [name for name in figure_names(table) if name in aims or name not in _LEFT_OUT]
+        names = [name for name in figure_names(table) if name in aims or name not in LEFT_OUT]
         grid = _grid(table, names, several, top)
         left_out: list[str] = []
         while len(names) > len(aims) and _width(grid, console) > console.width:
@@ -143,6 +146,7 @@ def tables_data(tables: Sequence[Table]) -> list[dict[str, Any]]:
     """Leaderboards as plain data, ready for JSON."""
     return [
         {
+            "schema": LEADERBOARD,
             "benchmark": table.benchmark,
             "stage": table.stage,
             "budget": table.budget,
@@ -156,6 +160,20 @@ def tables_data(tables: Sequence[Table]) -> list[dict[str, Any]]:
         }
         for table in tables
     ]
+
+
+def finite(data: Any) -> Any:
+    """Plain data with None for numbers that JSON does not have: infinities, and what is no number."""
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, Mapping):
+        return {key: finite(value) for key, value in data.items()}
+    return [*map(finite, data)] if isinstance(data, list | tuple) else data
+
+
+def to_json(data: Any) -> str:
+    """`data` as JSON that every reader takes."""
+    return json.dumps(finite(data), indent=1, allow_nan=False) + "\n"
 
 
 def _row_data(row: Row) -> dict[str, Any]:
@@ -174,37 +192,16 @@ def _row_data(row: Row) -> dict[str, Any]:
 
 def tables_csv(tables: Sequence[Table]) -> str:
     """Leaderboards as one CSV: a row each, figures as they were measured, choices as `choice:NAME`."""
-    names = list(dict.fromkeys(name for table in tables for name in figure_names(table)))
-    choices = list(dict.fromkeys(name for table in tables for row in table.rows for name in row.architecture.choices))
+    names, rows = flat_rows(tables)
+    return to_csv(names, [{**row, "on_front": int(row["on_front"])} for row in rows])
+
+
+def to_csv(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """`rows` in the columns `names`, none of them a formula."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    fixed = [
-        "benchmark",
-        "stage",
-        "budget",
-        "recipe",
-        "machine",
-        "device",
-        "threads",
-        "precision",
-        "compile",
-        "processes",
-        "rank",
-        "on_front",
-        "study",
-        "trial",
-        "architecture",
-        "seeds",
-    ]
-    writer.writerow([neutral(name) for name in (*fixed, *names, *(f"choice:{name}" for name in choices))])
-    for table in tables:
-        for row in table.rows:
-            use = {name: value for name, value in asdict(table.setting).items() if name != "machine"}
-            common = [table.benchmark, table.stage, table.budget, table.recipe, str(table.setting.machine), *use.values()]
-            own = [row.rank, int(row.on_front), row.study, row.number, row.architecture.id, len(row.trials)]
-            figures = [row.figures[name].mean if name in row.figures else None for name in names]
-            answers = [row.architecture.choices.get(name) for name in choices]
-            writer.writerow([neutral(cell) for cell in [*common, *own, *figures, *answers]])
+    writer.writerow([neutral(name) for name in names])
+    writer.writerows([neutral(row.get(name)) for name in names] for row in rows)
     return stream.getvalue()
 
 

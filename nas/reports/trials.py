@@ -1,7 +1,5 @@
 """The trials of a study, a line each, as text, CSV and JSON: also those that are under way, failed or were never trained."""
 
-import csv
-import io
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -19,14 +17,15 @@ from nas.ranking import Summary
 from nas.records import StudyEntry, Trial
 from nas.records.holders import is_dead
 from nas.records.schema import STAGES
-from nas.reports.tables import NOT_MEASURED, neutral, show, title
+from nas.reports.schema import TRIALS
+from nas.reports.tables import NOT_MEASURED, show, title, to_csv
 
 Standing = Literal["running", "interrupted", "complete", "pruned", "infeasible", "failed"]
 
 STYLES: Mapping[str, str] = {"running": "cyan", "interrupted": "yellow", "failed": "red", "pruned": "dim", "infeasible": "dim"}
 """State → how it looks on a terminal; complete ones look as all else does."""
 
-_TOLD = ("params", "flops", "latency_ms", "train_seconds")
+TOLD = ("params", "flops", "latency_ms", "train_seconds")
 """Figures beside the objectives that people read first."""
 
 HERE = "this process"
@@ -83,8 +82,8 @@ def trials_grid(trials: Sequence[Trial], entry: StudyEntry, console: Console) ->
     """A line a trial for people, in the columns that `console` has room for."""
     aims = [objective.figure for objective in objectives_of(entry)]
     known = {name for trial in trials if trial.record for name in trial.record.figures}
-    names = [name for name in dict.fromkeys((*aims, *_TOLD)) if name in known]
-    befallen = _befallen(trials)
+    names = [name for name in dict.fromkeys((*aims, *TOLD)) if name in known]
+    befallen = remarks(trials)
     needed = min(_SHORTEST, max(map(len, befallen), default=0))
     left = console.width - _width(_grid(trials, names), console)
     while len(names) > len(known & {*aims}) and left < needed:
@@ -128,7 +127,7 @@ def _figure(trial: Trial, name: str) -> str:
     return show(name, Summary(mean=figures[name], deviation=None, count=1)) if name in figures else NOT_MEASURED
 
 
-def _befallen(trials: Sequence[Trial]) -> list[str]:
+def remarks(trials: Sequence[Trial]) -> list[str]:
     """What befell each, where its state and figures do not say it."""
     names = {trial.id: f"{trial.stage} {trial.number}" for trial in trials}
     return [_what_befell(trial, names) for trial in trials]
@@ -210,7 +209,7 @@ def duration(seconds: float) -> str:
 
 def trials_data(trials: Sequence[Trial]) -> list[dict[str, Any]]:
     """Trials as plain data, ready for JSON."""
-    return [trial_row(trial) for trial in trials]
+    return [{"schema": TRIALS, **trial_row(trial)} for trial in trials]
 
 
 def trial_row(trial: Trial) -> dict[str, Any]:
@@ -239,20 +238,27 @@ def trial_row(trial: Trial) -> dict[str, Any]:
     }
 
 
-def trials_csv(trials: Sequence[Trial]) -> str:
-    """Trials as CSV: a row each, figures as they were measured, choices as `choice:NAME`."""
-    rows = trials_data(trials)
-    figures = list(dict.fromkeys(name for row in rows for name in row["figures"]))
-    choices = list(dict.fromkeys(name for row in rows for name in row["choices"]))
+def trials_flat(trials: Sequence[Trial]) -> tuple[list[str], list[dict[str, Any]]]:
+    """The columns of a flat table of trials, and each trial by them: figures as they were measured, choices as `choice:NAME`."""
+    told = trials_data(trials)
+    figures = list(dict.fromkeys(name for row in told for name in row["figures"]))
+    choices = list(dict.fromkeys(name for row in told for name in row["choices"]))
     own = ["study", "stage", "number", "id", "state", "architecture", "seed", "seconds", "begun_at", "ended_at"]
     own += ["reused_from", "attempts"]
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    names = [*own, "error", "message", "broken_limits", *figures, *(f"choice:{name}" for name in choices)]
-    writer.writerow([neutral(name) for name in names])
-    for row in rows:
-        error = row["error"] or {}
-        cells = [*(row[name] for name in own), error.get("kind"), error.get("message"), "; ".join(row["broken_limits"])]
-        cells += [row["figures"].get(name) for name in figures] + [row["choices"].get(name) for name in choices]
-        writer.writerow([neutral(cell) for cell in cells])
-    return stream.getvalue()
+    rows = [
+        {
+            **{name: row[name] for name in own},
+            "error": (row["error"] or {}).get("kind"),
+            "message": (row["error"] or {}).get("message"),
+            "broken_limits": "; ".join(row["broken_limits"]),
+            **{name: row["figures"].get(name) for name in figures},
+            **{f"choice:{name}": row["choices"].get(name) for name in choices},
+        }
+        for row in told
+    ]
+    return [*own, "error", "message", "broken_limits", *figures, *(f"choice:{name}" for name in choices)], rows
+
+
+def trials_csv(trials: Sequence[Trial]) -> str:
+    """Trials as CSV: a row each."""
+    return to_csv(*trials_flat(trials))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.errors import SearchError
-from nas.ranking import Hypervolume, Row, Table, hypervolume, leaderboard
+from nas.ranking import Hypervolume, Row, Table, frame, hypervolume, leaderboard
 from nas.records import Ledger, StudyEntry, Trial, shown_url, trials_table, without_password
 from nas.searching.config import resolve_benchmark
 from nas.space import Space
@@ -45,6 +45,11 @@ class Study:
         """All trials, one row each: number, state, architecture, figures, choices."""
         with Ledger(self.ledger, create=False) as ledger:
             return trials_table(ledger.trials(self.entry))
+
+    @property
+    def leaderboard(self) -> "pd.DataFrame":
+        """Its leaderboards as one DataFrame, a row each; `stage`, `budget`, `machine` tell rows apart that do not compare."""
+        return frame(self.tables)
 
     @property
     def best(self) -> Row:

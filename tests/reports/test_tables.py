@@ -333,6 +333,7 @@ def test_json_is_equal_to_the_data_and_holds_every_figure() -> None:
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert data == [
         {
+            "schema": "urn:nas-harness:leaderboard:1",
             "benchmark": "digits v1",
             "stage": "final",
             "budget": "3 epochs",
