@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -28,6 +28,9 @@ from nas.searching.together import WAIT_MINUTES, follow, together
 from nas.searching.working import given, make_executor
 from nas.space import Architecture
 from nas.tables import TableBenchmark
+
+if TYPE_CHECKING:
+    from nas.training import Ranks
 
 
 def finals(
@@ -76,33 +79,59 @@ def finals(
             if places.workers:
                 raise SearchError(f"On a table nothing is trained, got workers {places.workers}; leave them out.")
             evaluate = finals_evaluator(benchmark, seeds, means, read=1 + again, proxies=scores_of(entry))
-        plan = Plan(  # without limits: the search has kept to them, and another measurement shall drop no finalist
-            space=entry.space,
-            benchmark=benchmark,
-            data=data,
-            means=means,
-            proxies=scores_of(entry),
-            processes=ranks.size if ranks else 1,
-            elsewhere=places.on_cluster is not None,
-        )
-        make = partial(given, evaluate) if evaluate else partial(plan, ranks) if ranks else plan
-        driver = Driver(book, partial(make_executor, places, make), lambda: plan.setting, places.attempts)
-        run = _Finals(book, entry, benchmark, on_event, evaluate or plan)
-        try:
-            # On a table there are few trainings, and those that confirmed come right after the search's.
-            unused = entry.definition["seed"] + entry.definition.get("replicates", 1) + again
-            for architecture in chosen:
-                for n in range(seeds):
-                    run.expect(architecture, unused + n)
-            driver.open(entry, checkpoint)
-            run.go(driver, places.slots)
-        except KeyboardInterrupt:
-            on_event(RunEnded(study, INTERRUPTED, True, run.tally.progress()))
-            raise
-        finally:
-            driver.close()
-        on_event(RunEnded(study, run.outcome(), False, run.tally.progress()))
+        plan = plan_of(entry, benchmark, places, means, data=data, ranks=ranks)
+        run = Finals(book, entry, benchmark, on_event, evaluate or plan)
+        # On a table there are few trainings, and those that confirmed come right after the search's.
+        unused = entry.definition["seed"] + entry.definition.get("replicates", 1) + again
+        for architecture in chosen:
+            for n in range(seeds):
+                run.expect(architecture, unused + n)
+        retrain(run, plan, places, evaluate, checkpoint=checkpoint, ranks=ranks)
     return Study(study, url)
+
+
+def plan_of(
+    entry: StudyEntry,
+    benchmark: Benchmark,
+    places: Places,
+    means: Mapping[str, Any],
+    *,
+    data: Path | None,
+    ranks: "Ranks | None",
+) -> Plan:
+    """How architectures of a study are trained again: without limits, since the search has kept to them, and another measurement
+    shall drop none.
+    """
+    return Plan(
+        space=entry.space,
+        benchmark=benchmark,
+        data=data,
+        means=means,
+        proxies=scores_of(entry),
+        processes=ranks.size if ranks else 1,
+        elsewhere=places.on_cluster is not None,
+    )
+
+
+def retrain(
+    run: "Finals", plan: Plan, places: Places, evaluate: Evaluate | None, *, checkpoint: float, ranks: "Ranks | None"
+) -> None:
+    """Do the trainings that `run` expects, by `evaluate` or else as planned.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C.
+    """
+    make = partial(given, evaluate) if evaluate else partial(plan, ranks) if ranks else plan
+    driver = Driver(run.ledger, partial(make_executor, places, make), lambda: plan.setting, places.attempts)
+    try:
+        driver.open(run.entry, checkpoint)
+        run.go(driver, places.slots)
+    except KeyboardInterrupt:
+        run.on_event(RunEnded(run.entry.name, INTERRUPTED, True, run.tally.progress()))
+        raise
+    finally:
+        driver.close()
+    run.on_event(RunEnded(run.entry.name, run.outcome(), False, run.tally.progress()))
 
 
 def places_of(options: Mapping[str, Any]) -> Places:
@@ -168,11 +197,11 @@ def scores_of(entry: StudyEntry) -> tuple[str, ...]:
     return tuple(name for name in SCORES if name in {*entry.definition.get("proxies", ()), *objectives})
 
 
-class _Finals(Source):
+class Finals(Source):
     """One run of finals, as the driver's source of work: which trainings are wanted, and which are done."""
 
     asks: frozenset[Question] = frozenset()
-    stages: tuple[Stage, ...] = ("final",)
+    stage: Stage = "final"
     driver: Driver
 
     def __init__(self, ledger: Ledger, entry: StudyEntry, benchmark: Benchmark, on_event: OnEvent, how: Evaluate | Plan) -> None:
@@ -180,8 +209,9 @@ class _Finals(Source):
         self.entry = entry
         self.on_event = on_event
         self.benchmark = benchmark
+        self.stages = (self.stage,)
         self.budget = benchmark.final_budget
-        self.key = EvaluationKey(entry.space, benchmark, "final", how, entry.name)
+        self.key = EvaluationKey(entry.space, benchmark, self.stage, how, entry.name)
         self.tally = Tally(0, Objective(**entry.definition["objectives"][0]))
         self.expected: dict[str, tuple[Architecture, int]] = {}
         """Key of each training that is wanted → its architecture and seed."""
@@ -200,6 +230,11 @@ class _Finals(Source):
         self.wanted.append(key)
         self.tally.target = len(self.expected)
 
+    def headline(self) -> str:
+        """What is done, in one line."""
+        told = "further trainings" if isinstance(self.benchmark, TableBenchmark) else "test data"
+        return f"finals of {self.entry.name} · {self.benchmark.words(self.budget)} · {told}"
+
     def outcome(self) -> str:
         """What came of it, as a sentence."""
         done = f"{self.tally.counts['complete']} of {self.tally.target} trainings of finalists are complete"
@@ -210,11 +245,9 @@ class _Finals(Source):
         self.driver = driver
         self.tally.at_once = slots
         mine = {trial.id: driver.claimed(trial) for trial in self.ledger.take_over(self.entry, self.stages)}
-        self.learn(trial for trial in self.ledger.trials(self.entry, "final") if trial.id not in mine)
+        self.learn(trial for trial in self.ledger.trials(self.entry, self.stage) if trial.id not in mine)
         self.resume(mine.values())
-        told = "further trainings" if isinstance(self.benchmark, TableBenchmark) else "test data"
-        headline = f"finals of {self.entry.name} · {self.benchmark.words(self.budget)} · {told}"
-        self.on_event(RunBegun(self.entry.name, self.tally.target, self.tally.evaluated, headline))
+        self.on_event(RunBegun(self.entry.name, self.tally.target, self.tally.evaluated, self.headline()))
         driver.go(self)
 
     def next(self) -> Work | None:
@@ -230,10 +263,11 @@ class _Finals(Source):
         return None
 
     def claim(self, key: str) -> Work | None:
+        """Begin the training of that key; None where somebody else is at it, or has done it."""
         architecture, _ = self.expected[key]
         while True:
             try:
-                claimed = self.ledger.begin_trial(self.entry, "final", self.number, architecture, key)
+                claimed = self.ledger.begin_trial(self.entry, self.stage, self.number, architecture, key)
             except AtWork:
                 self.driver.attend(now=True)
                 return None
@@ -247,6 +281,7 @@ class _Finals(Source):
                 return self.work_of(self.driver.claimed(claimed))
 
     def work_of(self, trial: Trial) -> Work:
+        """How a trial that is claimed is trained."""
         _, seed = self.expected[trial.evaluation]
         return Work(trial=trial, budget=self.budget, seed=seed, final=True, label=f"final, seed {seed}")
 
@@ -282,7 +317,7 @@ class _Finals(Source):
     def learn(self, trials: Iterable[Trial]) -> None:
         """What others, or earlier runs, began or ended."""
         for trial in trials:
-            if trial.stage != "final":
+            if trial.stage != self.stage:
                 continue
             self.number = max(self.number, trial.number + 1)
             key = trial.evaluation
@@ -300,7 +335,7 @@ class _Finals(Source):
         """Go on with what was left behind, as far as it is wanted still."""
         for trial in trials:
             self.elsewhere.pop(trial.evaluation, None)
-            if trial.stage == "final" and trial.evaluation in self.expected:
+            if trial.stage == self.stage and trial.evaluation in self.expected:
                 self.left.append(trial)
                 if trial.evaluation in self.wanted:
                     self.wanted.remove(trial.evaluation)
