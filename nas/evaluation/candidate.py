@@ -15,7 +15,7 @@ from nas.benchmark import Benchmark, Budget
 from nas.device import Precision, accelerator, is_out_of_memory, pick, place, release
 from nas.errors import Interrupted, ModelError, NasError, SearchError
 from nas.evaluation.replicating import mean_curve, mean_figures
-from nas.models import Cost, build, cost, example
+from nas.models import Cost, build, cost, example, network_id
 from nas.profiling.flops import check_macs
 from nas.profiling.latency import measure_latency
 from nas.profiling.layers import Counts, count_layers
@@ -39,17 +39,23 @@ from nas.training import (
     Together,
     Training,
     augment,
+    digest_sources,
+    digest_tensors,
     evaluate,
     feed,
     load_task,
     mix,
     train,
     train_replicates,
+    write_weights,
 )
 
 Told = ParamSpec("Told")
 
 TRAINED_WITH: tuple[Split, ...] = ("train", "validation")
+
+LARGEST_KEPT = 2 * 2**30
+"""Bytes of the largest network whose weights are written to a file."""
 
 Keep = Callable[[nn.Module], None]
 """Handed a trained network."""
@@ -112,6 +118,8 @@ class Evaluator:
         self.task = load_task(benchmark, data)
         self._read = {split: self.task.examples(split) for split in TRAINED_WITH}
         """Examples that are not on the device yet."""
+        self.data_sha256 = digest_sources(self._read)
+        """What tells these examples from others; None where that cannot be told cheaply."""
         if self.device.type == "cpu":
             _ = self.training, self.validation
         validated = (objective for objective in benchmark.objectives if objective.figure.startswith("validation_"))
@@ -170,6 +178,7 @@ class Evaluator:
         on_replicate: OnReplicate = lambda _, __: False,
         on_step: OnStep = lambda _: None,
         keep: Keep = lambda _: None,
+        weights: Path | None = None,
         checkpoints: Checkpoints | None = None,
         stopping: Stopping = lambda: False,
     ) -> Record:
@@ -178,9 +187,10 @@ class Evaluator:
         `on_known` may have it left untrained, `report` stopped after an epoch, and `on_replicate` after a replicate, where these
         train one after another: it is then pruned, with the figures that it has by then.
 
-        `on_step` is handed the loop after every step, and `keep` the trained network where it is complete. The training goes on
-        from `checkpoints`, and is written down there. Of replicates, which train from `seed` and the seeds after it, no steps are
-        told and nothing is written down; `report` is told the epochs of the first, and cannot stop them; and the first is kept.
+        `on_step` is handed the loop after every step, and `keep` the trained network where it is complete; its weights are then
+        in the file `weights` too, whole, or a note says why not. The training goes on from `checkpoints`, and is written down
+        there. Of replicates, which train from `seed` and the seeds after it, no steps are told and nothing is written down;
+        `report` is told the epochs of the first, and cannot stop them; and the first is kept.
 
         A candidate that fails (wrong shape, out of memory, diverged, an exception of its own) is a Record with `error`.
         What is not the candidate's fault is raised: an architecture of another space, missing data, an error in `report`.
@@ -212,6 +222,8 @@ class Evaluator:
             torch.set_num_threads(threads)  # the rest of the process keeps its own
         if outcome == "complete" and run.model is not None:
             keep(run.model)
+            if weights is not None:
+                run.write(run.model, weights)
         run.model, run.others = None, []
         release(self.device)
         return run.record(outcome)
@@ -309,7 +321,9 @@ class _Run:
 
     def reckon(self) -> None:
         """Figures by the layers' formulas, so that a candidate outside the limits costs next to nothing."""
-        self.figures |= _figures(cost(self.evaluator.space, self.architecture, self.evaluator.benchmark.signature))
+        of = (self.evaluator.space, self.architecture, self.evaluator.benchmark.signature)
+        self.figures |= _figures(cost(*of))
+        self.gathered["network_id"] = network_id(*of)
 
     def count(self) -> Counts:
         """Figures of a pass on the meta device, by torch's formulas, which go before the layers'."""
@@ -417,6 +431,7 @@ class _Run:
         if training.ended == "diverged":
             return self.fail("diverged", training.problem)
         self.figures |= training.figures
+        self.gathered["weights_sha256"] = _digest(model)
         return training.ended
 
     def train_all(self, model: nn.Module, report: Report) -> Outcome:
@@ -455,8 +470,12 @@ class _Run:
         left, seeds = seeds[len(trained) :], seeds[: len(trained)]
         self.gathered["loading"] = evaluator.training.kind
         self.gathered["replicates"] = tuple(
-            Replicate(seed=seed, figures=one.figures, curve=tuple(one.curve)) for seed, one in zip(seeds, trained, strict=True)
+            Replicate(seed=seed, figures=one.figures, curve=tuple(one.curve), weights_sha256=_digest(network))
+            for seed, one, network in zip(
+                seeds, trained, (model, *self.others), strict=False
+            )  # a pruner may leave some untrained
         )
+        self.gathered["weights_sha256"] = _digest(model)
         self.gathered["curve"] = mean_curve([one.curve for one in trained])
         self.figures["train_seconds"] = math.fsum(one.seconds for one in trained)
         self.notes += dict.fromkeys(note for one in trained for note in one.notes)
@@ -469,6 +488,19 @@ class _Run:
                 f"It was stopped after {len(trained)} of {evaluator.replicates} replicates, of which figures are means."
             )
         return "pruned" if left else "complete"
+
+    def write(self, model: nn.Module, path: Path) -> None:
+        """Write the weights of `model` to `path`, whose folder is there where it is shared with whoever asked."""
+        reason = f"they take more than {LARGEST_KEPT:,} bytes" if self.figures["size_bytes"] > LARGEST_KEPT else ""
+        if not path.parent.is_dir():
+            reason = "their folder is not on the machine that trained"
+        try:
+            if not reason:
+                write_weights(model, path)
+        except (OSError, TypeError) as error:  # a full disk; a state that is not of tensors alone
+            reason = getattr(error, "strerror", None) or str(error)
+        if reason:
+            self.notes.append(f"The weights are not kept: {reason}.")
 
     def wanted(self) -> dict[str, Any]:
         """What other processes need to know to train with this one; see `Evaluator.follow`."""
@@ -503,8 +535,17 @@ class _Run:
             **vars(self.evaluator.setting),
             versions=versions(),
             commit=commit(),
+            data_sha256=self.evaluator.data_sha256,
             **self.gathered,  # type: ignore[arg-type]
         )
+
+
+def _digest(model: nn.Module) -> str | None:
+    """What tells its weights from others; None where its state is not of tensors alone."""
+    try:
+        return digest_tensors(model.state_dict())
+    except TypeError:
+        return None
 
 
 def _figures(cost: Cost | Counts) -> dict[str, float]:

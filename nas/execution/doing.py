@@ -32,6 +32,8 @@ def do(
         return listener.on_epoch(job, epoch) and "epoch" in job.asks
 
     given: dict[str, Any] = {"final": True} if job.final else {}
+    if job.weights is not None and "weights" in inspect.signature(evaluate).parameters:
+        given["weights"] = job.weights
     told: dict[Question, tuple[str, Callable[..., bool]]] = {
         "known": ("on_known", partial(listener.on_known, job)),
         "replicate": ("on_replicate", partial(listener.on_replicate, job)),

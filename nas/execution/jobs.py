@@ -72,6 +72,8 @@ class Job:
     """Where checkpoints lie; None for none."""
     every_seconds: float = 60.0
     """Between two checkpoints."""
+    weights: Path | None = None
+    """The file that the trained weights are kept in; None where nobody wants them."""
     asks: frozenset[Question] = frozenset()
     """The questions whose answer matters. The candidate waits for these; what else it tells it tells in passing."""
 

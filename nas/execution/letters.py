@@ -17,6 +17,7 @@ def job_to_data(job: Job) -> dict[str, Any]:
         "architecture": job.architecture.to_data(),
         "budget": asdict(job.budget),
         "folder": str(job.folder.absolute()) if job.folder else None,
+        "weights": str(job.weights.absolute()) if job.weights else None,
         "asks": sorted(job.asks),
     }
 
@@ -29,6 +30,7 @@ def job_from_data(data: Mapping[str, Any]) -> Job:
             "architecture": Architecture.from_data(data["architecture"]),
             "budget": Budget(**data["budget"]),
             "folder": Path(data["folder"]) if data["folder"] else None,
+            "weights": Path(data["weights"]) if data["weights"] else None,
             "asks": cast("frozenset[Question]", frozenset(data["asks"])),
         }
     )

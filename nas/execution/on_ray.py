@@ -128,7 +128,8 @@ class OnRay:
         worker.job = job
         worker.silence, worker.heard = 0.0, time.monotonic()
         folder = job.folder.absolute() if job.folder is not None else None
-        self._order(worker, Order("start", replace(job, folder=folder)))
+        weights = job.weights.absolute() if job.weights is not None else None
+        self._order(worker, Order("start", replace(job, folder=folder, weights=weights)))
 
     def wait(self, seconds: float) -> Sequence[Ended]:
         """Serve the listener until a job has ended, or so many seconds are over; returns those that ended."""

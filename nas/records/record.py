@@ -139,6 +139,8 @@ class Replicate:
     figures: Mapping[str, float]
     """Validation figures of the network that came out."""
     curve: tuple[Epoch, ...]
+    weights_sha256: str | None = None
+    """Of its weights, as in the Record."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +183,13 @@ class Record:
     precision: str = "float32"
     compile: str = "never"
     processes: int = 1
+    network_id: str | None = None
+    """Equal for equal networks under different names; None where nothing was counted, or by an older version."""
+    weights_sha256: str | None = None
+    """Of the weights and buffers that were trained, as `nas.training.digest_tensors` takes it; of replicates those of the first.
+    None where nothing was trained, or by an older version."""
+    data_sha256: str | None = None
+    """Of the training and validation examples, all of them; None where that cannot be told cheaply, or by an older version."""
     loading: Literal["memory", "stream"] | None = None
     """How training examples reached the device: from its memory, or streamed to it; None where it was not trained."""
     versions: Mapping[str, str] = field(default_factory=dict)

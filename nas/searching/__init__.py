@@ -21,6 +21,7 @@ from nas.searching.single import Trained, train_one
 from nas.searching.study import Study
 from nas.searching.tensorboard import to_tensorboard
 from nas.searching.together import following
+from nas.searching.weights import weights_of
 from nas.space import resolve_space
 
 __all__ = [
@@ -50,4 +51,5 @@ __all__ = [
     "to_data",
     "to_tensorboard",
     "train_one",
+    "weights_of",
 ]

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from nas.benchmark import Budget
@@ -47,6 +48,8 @@ class Work:
     """What is special about it, for whoever watches."""
     size: float = 0.0
     """FLOPs of a forward pass, by which the longest goes first."""
+    weights: Path | None = None
+    """The file that trained weights are kept in; None where they are not."""
     proposal: Proposal | None = None
     """The strategy's, where one made it."""
     log: str = ""
@@ -265,6 +268,7 @@ class Driver:
             final=work.final,
             folder=self.unfinished.folder_of(trial.evaluation),
             every_seconds=self.unfinished.every_seconds,
+            weights=work.weights,
             asks=self.source.asks,
         )
 

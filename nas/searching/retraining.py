@@ -25,6 +25,7 @@ from nas.searching.places import PLACES, Places
 from nas.searching.resuming import EVERY_SECONDS
 from nas.searching.study import Study
 from nas.searching.together import WAIT_MINUTES, follow, together
+from nas.searching.weights import Weights
 from nas.searching.working import given, make_executor
 from nas.space import Architecture
 from nas.tables import TableBenchmark
@@ -131,7 +132,7 @@ def retrain(
         raise
     finally:
         driver.close()
-    run.on_event(RunEnded(run.entry.name, run.outcome(), False, run.tally.progress()))
+    run.on_event(RunEnded(run.entry.name, f"{run.outcome()} {run.weights or ''}".rstrip(), False, run.tally.progress()))
 
 
 def places_of(options: Mapping[str, Any]) -> Places:
@@ -212,6 +213,8 @@ class Finals(Source):
         self.stages = (self.stage,)
         self.budget = benchmark.final_budget
         self.key = EvaluationKey(entry.space, benchmark, self.stage, how, entry.name)
+        self.weights = Weights(ledger, entry) if isinstance(how, Plan) and self.stage == "final" else None
+        """Where weights are kept; None where nothing is trained, or by a function of one's own."""
         self.tally = Tally(0, Objective(**entry.definition["objectives"][0]))
         self.expected: dict[str, tuple[Architecture, int]] = {}
         """Key of each training that is wanted → its architecture and seed."""
@@ -283,7 +286,8 @@ class Finals(Source):
     def work_of(self, trial: Trial) -> Work:
         """How a trial that is claimed is trained."""
         _, seed = self.expected[trial.evaluation]
-        return Work(trial=trial, budget=self.budget, seed=seed, final=True, label=f"final, seed {seed}")
+        weights = self.weights.file_of(trial) if self.weights else None
+        return Work(trial=trial, budget=self.budget, seed=seed, final=True, label=f"final, seed {seed}", weights=weights)
 
     def over(self) -> bool:
         """Whether nobody is at anything that is wanted."""

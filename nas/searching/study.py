@@ -80,7 +80,7 @@ class Study:
         return hypervolume(rows, table.objectives, reference)
 
     def build(self, row: Row | Trial | None = None, *, seed: int | None = None) -> "nn.Sequential":
-        """The untrained network of `row`, or of the best: an ordinary torch module. Trained weights are not kept.
+        """The untrained network of `row`, or of the best: an ordinary torch module. `weights_of` finds trained weights.
 
         Raises:
             SearchError: the study is on a table.

@@ -3,6 +3,7 @@
 from nas.training.augmentation import augment
 from nas.training.checkpoints import Checkpoints
 from nas.training.compiling import Compile, Compiler
+from nas.training.digests import digest_sources, digest_tensors
 from nas.training.feeding import Feed, Loading, feed
 from nas.training.joining import joined
 from nas.training.kinds import Classification, NextToken, Regression, Tagging
@@ -50,6 +51,8 @@ __all__ = [
     "Training",
     "Transcription",
     "augment",
+    "digest_sources",
+    "digest_tensors",
     "evaluate",
     "feed",
     "find_data",

@@ -54,6 +54,9 @@ class Task(Protocol):
     def examples(self, split: Split) -> Examples:
         """The examples of `split`; those of "train" in an order of which every beginning is stratified.
 
+        In place of Examples a data set that is read by number may come. Its attribute `sha256`, a text that changes whenever an
+        example does, if it has one, goes into Records, so that a training can be told from one on other data.
+
         "test" is asked for when a finalist is evaluated, and never before.
         """
 

@@ -13,6 +13,7 @@ from statistics import fmean
 from typing import Any, ClassVar
 
 import pytest
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
@@ -27,7 +28,7 @@ from nas.models import Cost, LayerKind, build
 from nas.profiling import latency
 from nas.records import FIGURES, Epoch, Latency, Record, this_machine, versions
 from nas.space import Architecture, Limit, Space, parse_space
-from nas.training import Examples, Split, Task, load_task, replicates, train
+from nas.training import Examples, Split, Task, digest_tensors, load_task, replicates, train
 from nas.training import evaluate as evaluate_on
 
 BUDGET = Budget(epochs=1, fraction=0.1)
@@ -607,3 +608,34 @@ def test_a_candidate_is_evaluated_on_the_gpu() -> None:
     assert record.machine.accelerator == torch.cuda.get_device_name()
     assert record.figures["validation_accuracy"] > 0.2
     assert record.figures["peak_memory_bytes"] > 0
+
+
+def test_equal_trainings_have_equal_digests_and_others_other_ones() -> None:
+    first_of, again, other = evaluated(), evaluated(), evaluated(seed=1)
+    assert first_of.weights_sha256 == again.weights_sha256 != other.weights_sha256
+    assert first_of.data_sha256 == other.data_sha256
+    assert first_of.network_id == other.network_id
+    assert None not in {first_of.weights_sha256, first_of.data_sha256, first_of.network_id}
+
+
+def test_each_replicate_has_the_digest_that_it_has_alone() -> None:
+    evaluate = evaluator(replicates=2)
+    both = evaluate(first(evaluate.space), budget=BUDGET, seed=0)
+    alone = [evaluated(seed=seed).weights_sha256 for seed in (0, 1)]
+    assert [one.weights_sha256 for one in both.replicates] == alone
+    assert both.weights_sha256 == alone[0]
+
+
+def test_what_was_not_trained_has_no_digest_of_weights() -> None:
+    record = evaluated(limits=["params <= 1"])
+    assert (record.outcome, record.weights_sha256) == ("infeasible", None)
+    assert record.network_id is not None
+
+
+def test_weights_are_kept_where_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = evaluated(weights=tmp_path / "w.safetensors")
+    assert digest_tensors(safetensors.torch.load_file(tmp_path / "w.safetensors")) == record.weights_sha256
+    monkeypatch.setattr("nas.evaluation.candidate.LARGEST_KEPT", 10)
+    too_large = evaluated(weights=tmp_path / "too_large.safetensors")
+    assert too_large.notes[-1] == "The weights are not kept: they take more than 10 bytes."
+    assert [file.name for file in tmp_path.iterdir()] == ["w.safetensors"]

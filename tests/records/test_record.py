@@ -25,7 +25,7 @@ FULL = Record(
         Epoch(epoch=2, train_loss=1.9, figures={}, seconds=1.0),
     ),
     replicates=(
-        Replicate(seed=7, figures={"validation_accuracy": 0.25}, curve=()),
+        Replicate(seed=7, figures={"validation_accuracy": 0.25}, curve=(), weights_sha256="1" * 64),
         Replicate(seed=8, figures={}, curve=(Epoch(epoch=1, train_loss=2.2, figures={}, seconds=0.5),)),
     ),
     error=Failure(kind="out_of_memory", message="on cuda: é ☃ \udcff"),
@@ -41,6 +41,9 @@ FULL = Record(
     precision="bfloat16",
     compile="auto",
     processes=2,
+    network_id="0123456789abcdef",
+    weights_sha256="1" * 64,
+    data_sha256="2" * 64,
     loading="stream",
 )
 

@@ -1,0 +1,63 @@
+"""The weights of finalists, kept beside the ledger, so that whoever wants the winner need not train it again.
+
+    nas.sqlite.weights/STUDY/EVALUATION.safetensors        EVALUATION as the ledger names the work
+
+A file is there whole, or not at all; work that is done again replaces its file. Where candidates run on another machine, the
+folder must be shared with it. Nothing deletes these files but their owner, who may do so at any time.
+"""
+
+from contextlib import suppress
+from pathlib import Path
+
+from nas.errors import PathError
+from nas.files import inside
+from nas.records import Ledger, StudyEntry, Trial
+from nas.records.addresses import find_address, shown_path, without_password
+
+_KIND, _ENDING = "weights", ".safetensors"
+
+
+class Weights:
+    """The files of one study."""
+
+    def __init__(self, ledger: Ledger, entry: StudyEntry) -> None:
+        self.folder = inside(ledger.beside(_KIND).absolute(), entry.name)
+
+    def file_of(self, trial: Trial) -> Path:
+        """Where the weights of `trial` are to be kept, in a folder that is made now if that can be."""
+        with suppress(OSError):  # whoever trains sees that it is not there, and says so in the Record
+            self.folder.mkdir(parents=True, exist_ok=True)
+        return inside(self.folder, f"{trial.evaluation}{_ENDING}")
+
+    def __str__(self) -> str:
+        """How many there are, of what size, and where, in a sentence; empty where there are none."""
+        sizes = [path.stat().st_size for path in sorted(self.folder.glob(f"*{_ENDING}"))] if self.folder.is_dir() else []
+        if not sizes:
+            return ""
+        which = "The weights of 1 training are" if len(sizes) == 1 else f"The weights of {len(sizes):,} trainings are"
+        return f"{which} in {shown_path(self.folder)} ({sum(sizes) / 2**20:,.1f} MiB)."
+
+
+def weights_of(ledger: str, trial: Trial) -> Path | None:
+    """The safetensors file with the trained weights of `trial`, a finalist's training in the ledger at that URL; None where there
+    is none: it is no finalist's, it is not complete, they were not kept, or they were deleted.
+
+    Whoever reads it compares `nas.training.digest_tensors` of it with the Record's `weights_sha256`.
+
+    Raises:
+        LedgerError: the URL is none.
+    """
+    if trial.stage != "final" or trial.state != "complete":
+        return None
+    folder = find_address(without_password(ledger)).beside(_KIND)
+    name = f"{trial.evaluation}{_ENDING}"
+    # Equal work has an equal name, also where another study has done it.
+    others = sorted(path.name for path in folder.iterdir() if path.name != trial.study) if folder.is_dir() else []
+    for study in (trial.study, *others):
+        try:
+            path = inside(inside(folder, study), name)
+        except PathError:
+            continue
+        if path.is_file():
+            return path
+    return None
