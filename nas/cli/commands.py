@@ -15,6 +15,7 @@ import click
 from nas.cli.cluster import SLURM, array, check_array, submit_array
 from nas.cli.compare import compare
 from nas.cli.doctor import doctor
+from nas.cli.effects import effects
 from nas.cli.formats import asked, formats, give_tables, schema_of
 from nas.cli.layers import layers
 from nas.cli.means import amount, means, places, usual_workers
@@ -312,6 +313,9 @@ def rank(study: str | None, cost: str, top: int | None, ledger: str, **given: An
         click.echo("No trial is complete yet.")
     else:
         print_tables(tables, console(), top=top or TEXT_ROWS)
+
+
+main.add_command(effects)
 
 
 @main.command()

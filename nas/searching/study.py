@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nas.effects import Effect, Price, effects_of, prices_of
 from nas.errors import SearchError
 from nas.ranking import Hypervolume, Row, Table, frame, hypervolume, leaderboard
 from nas.records import Ledger, StudyEntry, Trial, shown_url, trials_table, without_password
@@ -78,6 +79,25 @@ class Study:
         table = max(tables, key=lambda table: len(table.rows))
         rows = [{name: summary.mean for name, summary in row.figures.items()} for row in table.rows]
         return hypervolume(rows, table.objectives, reference)
+
+    def effects(self, *figures: str) -> tuple[Effect, ...]:
+        """What each choice does to each of `figures`, or to the objectives, as far as the trials of the search tell.
+
+        Raises:
+            LedgerError: no complete trial has one of `figures`.
+        """
+        with Ledger(self.ledger, create=False) as ledger:
+            return effects_of(self.entry, ledger.trials(self.entry, "search"), figures=figures or None)
+
+    def prices(self, *figures: str, cost: str | None = None, more: float | None = None) -> tuple[Price, ...]:
+        """What more of `cost`, or of latency, parameters and FLOPs, buys of each of `figures`, or of the objectives.
+
+        Raises:
+            LedgerError: no complete trial has one of `figures`, or `cost`.
+        """
+        with Ledger(self.ledger, create=False) as ledger:
+            trials = ledger.trials(self.entry, "search")
+        return prices_of(self.entry, trials, figures=figures or None, costs=[cost] if cost else None, more=more)
 
     def build(self, row: Row | Trial | None = None, *, seed: int | None = None) -> "nn.Sequential":
         """The untrained network of `row`, or of the best: an ordinary torch module. `weights_of` finds trained weights.
