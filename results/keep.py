@@ -1,7 +1,7 @@
 """Keep a study's leaderboard under results/: `python results/keep.py STUDY [--ledger URL]`.
 
-It goes to BENCHMARK-vN/MACHINE/STUDY/: leaderboard.csv and leaderboard.json as `nas rank` prints them, machine.json, and the
-commands that make it again.
+It goes to BENCHMARK-vN/MACHINE/STUDY/: leaderboard.csv, .json and .md as `nas rank` prints them, machine.json, and the commands
+that make it again.
 """
 
 import argparse
@@ -11,7 +11,9 @@ from pathlib import Path
 from nas.ranking import leaderboard
 from nas.records import Ledger
 from nas.reports.command import commands
-from nas.reports.tables import tables_csv, tables_data
+from nas.reports.markdown import to_markdown
+from nas.reports.sheets import leaderboard_sheet
+from nas.reports.tables import tables_csv, tables_data, to_json
 
 RESULTS = Path(__file__).parent
 
@@ -27,7 +29,8 @@ def keep(study: str, ledger: str) -> Path:
     folder = RESULTS / f"{benchmark['name']}-v{benchmark['version']}" / machine.id / study
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "leaderboard.csv").write_text(tables_csv(tables), encoding="utf-8")
-    (folder / "leaderboard.json").write_text(json.dumps(tables_data(tables), indent=1) + "\n", encoding="utf-8")
+    (folder / "leaderboard.json").write_text(to_json(tables_data(tables)), encoding="utf-8")
+    (folder / "leaderboard.md").write_text(to_markdown([leaderboard_sheet(table) for table in tables]), encoding="utf-8")
     (folder / "machine.json").write_text(json.dumps(vars(machine), indent=1) + "\n", encoding="utf-8")
     (folder / "commands.sh").write_text("".join(f"{command}\n" for command in again), encoding="utf-8")
     return folder

@@ -2,14 +2,19 @@
 
 import csv
 import json
+import runpy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
+from nas.documents import read_file
 from nas.registry import SEARCH_SPACES, owners
+from nas.reports.schema import read_schema
 from nas.searching import resolve_benchmark, resolve_space
+from nas.space import Limit
 
 RESULTS = Path(__file__).parents[1] / "results"
 KEPT = sorted(path.parent for path in RESULTS.glob("*/*/*/leaderboard.json"))
@@ -29,8 +34,26 @@ def test_every_space_has_a_reference_leaderboard() -> None:
     assert searched >= ours
 
 
+def test_the_index_is_of_what_is_committed() -> None:
+    code = runpy.run_path(str(RESULTS / "index.py"))
+    assert code["index"]() in (RESULTS / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_leaderboard_and_every_space_is_made_by_the_script() -> None:
+    plans = read_file(RESULTS / "leaderboards.yaml").value
+    assert {folder.name for folder in KEPT} == set(plans)
+    for plan in plans.values():
+        benchmark = resolve_benchmark(plan["on"])
+        resolve_space(plan["space"])
+        assert [Limit.parse(limit) for limit in plan["limits"]]
+        assert (RESULTS / f"{benchmark.name}-v{benchmark.version}").is_dir()
+
+
 @pytest.mark.parametrize("folder", KEPT, ids=lambda folder: str(folder.relative_to(RESULTS)))
 class TestKept:
+    def test_it_keeps_to_the_published_schema(self, folder: Path) -> None:
+        jsonschema.validate(tables(folder), read_schema("leaderboard"))
+
     def test_it_lies_where_its_benchmark_version_and_machine_say(self, folder: Path) -> None:
         machine = json.loads((folder / "machine.json").read_text(encoding="utf-8"))
         for table in tables(folder):
