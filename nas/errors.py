@@ -18,6 +18,7 @@ NasError
 ├── ReportError      a table, a plot or a page cannot be written as it is asked for
 ├── ClusterError     machines that candidates shall run on cannot be had as they are asked for
 ├── SearchError      a search is asked for something that it cannot do
+├── ExportError      a network cannot be handed over in the form that it is asked for
 └── CompareError     a comparison of strategies cannot be made as it is asked for, or its runs cannot be kept
 
 A candidate that fails (out of memory, diverged, …) is no exception but a Record with `error`; one that is asked to stop before
@@ -98,6 +99,10 @@ class ClusterError(NasError):
 
 class SearchError(NasError):
     """A search is asked for something that it cannot do."""
+
+
+class ExportError(NasError):
+    """A network cannot be handed over in the form that it is asked for."""
 
 
 class CompareError(NasError):

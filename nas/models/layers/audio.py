@@ -87,7 +87,7 @@ class Spectrogram(nn.Module):
 
     def __init__(self, given: Waveform, window: int, hop: int, transformed: int, mels: int, offset: float) -> None:
         super().__init__()
-        self.hop, self.transformed, self.offset = hop, transformed, offset
+        self.rate, self.hop, self.transformed, self.offset = given.rate, hop, transformed, offset
         missing = (math.ceil(given.length / hop) - 1) * hop + window - given.length
         self.pad = (missing // 2, missing - missing // 2)  # below 0 where hops leave samples out
         window_S = torch.hann_window(window)

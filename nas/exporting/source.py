@@ -1,0 +1,175 @@
+"""A network as one file of plain PyTorch: its classes, what makes it, and what reads its weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nas.benchmark import Features, Image, NextTokens, Sequence, Shape, Signature, Tokens, Waveform
+from nas.errors import ExportError
+from nas.exporting.expressions import Expression, render
+from nas.exporting.lifting import Book, imports_text
+from nas.exporting.modules import Modules
+from nas.models import Fork, Graph, Part, Step
+
+WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What `write_source` gives."""
+
+    text: str
+    constants: Mapping[str, Tensor]
+    """Numbers of the network that are no weights, and too many to be written out; they lie in the file of weights too."""
+
+
+def write_source(
+    network: nn.Module, signature: Signature, *, title: str, words: str = "", parts: tuple[Part, ...] = ()
+) -> Source:
+    """The file that makes `network`, in plain PyTorch: `network()`, and `load()` which reads its weights.
+
+    `title` is the first line of what the file says of itself, `words` the rest; `parts` is the plan, whose shapes are told.
+
+    Raises:
+        ExportError: a module cannot be written as source; names it.
+    """
+    _refuse_shared(network)
+    book = Book()
+    modules = Modules(book)
+    if isinstance(network, nn.Sequential):
+        made = modules.sequential(network, "", {part.path.replace(".", "-"): _remark(part) for part in parts})
+    else:
+        made = modules.expression(network, "")
+    modules.finish()
+    for name in ("json", "torch"):
+        book.need(name)
+    book.need("pathlib", "Path")
+    book.need("torch", "nn")
+    book.need("torch", "Tensor")
+    return Source(_file(book, made, signature, modules.constants, title, words), modules.constants)
+
+
+def _file(book: Book, made: Expression, signature: Signature, constants: Mapping[str, Tensor], title: str, words: str) -> str:
+    legend = book.legend()
+    about = "\n\n".join(part for part in (title, words, f"Axes: {legend}." if legend else "") if part)
+    given, gives = _batch(signature.input), _batch(signature.output)
+    network = f'''def network() -> nn.Module:
+    """The network, its weights drawn at random: {given} → {gives}."""
+    return {render(made, 4, 7)}'''
+    pieces = [
+        f'"""{about}\n"""' if "\n" in about else f'"""{about}"""',
+        imports_text(book.imports),
+        ("" if book.values else "\n\n") + book.text(),
+        "\n\n" + network,
+        "\n\n" + (_LOAD_WITH_CONSTANTS if constants else _LOAD).format(weights=WEIGHTS, names=_names(constants)),
+        "\n\n" + _READ,
+        "\n\n" + _example(signature.input),
+        "\n\n" + _MAIN,
+    ]
+    return "\n\n".join(piece.rstrip("\n") for piece in pieces).replace("\n\n\n\n", "\n\n\n") + "\n"
+
+
+_LOAD = '''def load(weights: Path | str | None = None) -> nn.Module:
+    """The network with its weights, in evaluation mode; they are read from {weights} if no file is given."""
+    model = network()
+    model.load_state_dict(read_tensors(Path(weights or Path(__file__).with_name("{weights}"))))
+    return model.eval()'''
+
+_LOAD_WITH_CONSTANTS = '''CONSTANTS = ({names},)
+"""Numbers of the network that are no weights; they lie in the file of weights too."""
+
+
+def load(weights: Path | str | None = None) -> nn.Module:
+    """The network with its weights, in evaluation mode; they are read from {weights} if no file is given."""
+    model = network()
+    tensors = read_tensors(Path(weights or Path(__file__).with_name("{weights}")))
+    for name in CONSTANTS:
+        model.get_buffer(name).copy_(tensors.pop(name))
+    model.load_state_dict(tensors)
+    return model.eval()'''
+
+_READ = '''def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, by name: the header's length, the header in JSON, then the numbers."""
+    types = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+    types |= {"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8}
+    types |= {"U8": torch.uint8, "BOOL": torch.bool}
+    data = bytearray(path.read_bytes())
+    begin = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:begin])
+    tensors = {}
+    for name, entry in header.items():
+        if name != "__metadata__":
+            first, last = entry["data_offsets"]
+            numbers = data[begin + first : begin + last]
+            flat = torch.frombuffer(numbers, dtype=types[entry["dtype"]]) if numbers else torch.empty(0)
+            tensors[name] = flat.reshape(entry["shape"])
+    return tensors'''
+
+_MAIN = """if __name__ == "__main__":
+    with torch.no_grad():
+        outputs = load()(example())
+    print(tuple(outputs.shape))"""
+
+
+def _example(shape: Shape) -> str:
+    axes = ", ".join(map(str, shape.axes))
+    if isinstance(shape, Tokens):
+        made = f"torch.randint({shape.vocabulary}, (batch_size, {axes}))"
+    else:
+        made = f"torch.rand(batch_size, {axes})"
+    return f'''def example(batch_size: int = 1) -> Tensor:
+    """Random inputs of the right shape and type, which mean nothing: {_batch(shape)}."""
+    return {made}'''
+
+
+def _batch(shape: Shape) -> str:
+    """A batch of `shape` in words."""
+    axes = f"(N, {', '.join(map(str, shape.axes))})"
+    if isinstance(shape, Tokens):
+        return f"{axes} token ids below {shape.vocabulary:,}"
+    if isinstance(shape, Waveform):
+        return f"{axes} samples at {shape.rate:,} Hz"
+    if isinstance(shape, NextTokens):
+        return f"{axes} logits of the next tokens"
+    return axes
+
+
+def _names(constants: Mapping[str, Tensor]) -> str:
+    return ", ".join(f'"{name}"' for name in constants)
+
+
+def _remark(part: Part) -> str:
+    """What comes out after a part of the network."""
+    if isinstance(part, Step):
+        what = ""
+    elif isinstance(part, Fork):
+        what = f"{len(part.branches)} branches, merged by {part.merge}; "
+    else:
+        assert isinstance(part, Graph)  # noqa: S101 - there is no other
+        what = f"a cell of {part.nodes} nodes; "
+    return f"{what}→ {_shape(part.gives)}"
+
+
+def _shape(shape: Shape) -> str:
+    if isinstance(shape, Image):
+        return f"{shape.channels} × {shape.height} × {shape.width}"
+    if isinstance(shape, Sequence):
+        return f"{shape.length} positions × {shape.channels}"
+    return f"{shape.count} numbers" if isinstance(shape, Features) else str(shape)
+
+
+def _refuse_shared(network: nn.Module) -> None:
+    """Refuse weights or modules that stand in two places, which an expression would make twice.
+
+    Raises:
+        ExportError: there are some; names one.
+    """
+    seen: dict[int, str] = {}
+    for name, one in [*network.named_modules(remove_duplicate=False), *network.named_parameters(remove_duplicate=False)]:
+        if id(one) in seen and not isinstance(one, torch.Tensor):
+            raise ExportError(f"The module {name} is also {seen[id(one)]}; source that makes one of them twice would untie them.")
+        if id(one) in seen:
+            raise ExportError(f"The weight {name} is also {seen[id(one)]}; source that makes both would untie them.")
+        seen[id(one)] = name
