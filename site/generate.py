@@ -39,7 +39,12 @@ def _walk(command: click.Command, path: tuple[str, ...]) -> list[tuple[tuple[str
 
 def layers() -> str:
     """Every built-in layer with its options."""
-    parts = ["# Layers", "", "The vocabulary of search spaces. Packages may bring more; `nas layers` lists what is installed.", ""]
+    parts = [
+        "# Layers",
+        "",
+        "The vocabulary of search spaces. Packages may bring more; `nas layers` lists what is installed.",
+        "",
+    ]
     for name in sorted(registry.owners(registry.LAYERS)):
         layer = describe_layer(name)
         if not layer["package"].startswith("nas-harness "):
