@@ -1,0 +1,138 @@
+"""How sure an order is: intervals of what each row is worth, which rows cannot be told apart, and whether the first is the first.
+
+All of it is about the noise of training: what other seeds would have given, on the same validation data. That these are a sample
+too, and would rank otherwise than others of their kind, is a further error and not in these figures.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from nas.benchmark import Objective
+from nas.records import figure_kind
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from nas.ranking.noise import Floats
+
+ALPHA = 0.05
+"""Probability of one false difference or more in a table whose rows are all equal."""
+
+LEVEL = 0.95
+"""Of intervals."""
+
+MOST_ROWS = 200
+"""Rows of a table whose pairs are tested."""
+
+SHARES = ("accuracy", "f1", "auroc")
+"""Endings of figures that lie between 0 and 1, as intervals then do."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where the mean over all seeds lies, with 95 %."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certainty:
+    """What is known of one row of a table whose rows were trained several times."""
+
+    intervals: Mapping[str, Interval]
+    """Of each objective; one row and figure at a time, not all of them together."""
+    first: float
+    """The probability that no other row is better; with several objectives, that none dominates it."""
+    rank: int
+    """From 1; shared by all that cannot be told apart from the best of them. With several objectives there is no such rank: 1 for
+    all."""
+    places: tuple[int, int]
+    """The best and the worst place that it may truly have, with 95 % for all rows together; from the same tests as `rank`."""
+
+
+Runs = Mapping[int, float]
+"""Seed → the figure that its training gave."""
+
+
+def certainties(rows: Sequence[Mapping[str, Runs]], objectives: Sequence[Objective]) -> tuple[Certainty, ...] | None:
+    """What is known of `rows`, which are in order; each has all trainings of each objective.
+
+    None where nothing can be known: where no row has two trainings, or a figure is no number.
+
+    Costs that follow from the architecture alone are exact. With one objective, rows share a rank that a t test cannot tell
+    apart from the best of them: paired by seed, with the variances of all rows pooled as `nas.ranking.noise` says, corrected for
+    all pairs of the table (step-down max-t, which like Holm's keeps the probability of any false difference at 5 %).
+    """
+    runs = {goal.figure: [row[goal.figure] for row in rows] for goal in objectives}
+    values = [value for figure in runs.values() for row in figure for value in row.values()]
+    if not 1 <= len(rows) <= MOST_ROWS or max(map(len, runs[objectives[0].figure])) < 2 or not all(map(isfinite, values)):
+        return None
+    import numpy as np
+
+    from nas.ranking.noise import Trainings, draw_means, half_widths, pair_values
+
+    rng = np.random.default_rng(0)
+    intervals: list[dict[str, Interval]] = [{} for _ in rows]
+    drawn: list[Floats] = []
+    for goal in objectives:
+        trainings = Trainings.of([{seed: goal.cost(value) for seed, value in row.items()} for row in runs[goal.figure]])
+        known = None if _is_exact(goal.figure) else trainings.spread()
+        widths = np.zeros(len(rows)) if known is None else half_widths(trainings, known, LEVEL)
+        for row, mean, width in zip(intervals, trainings.means, widths, strict=True):
+            ends = sorted((goal.cost(float(mean - width)), goal.cost(float(mean + width))))
+            row[goal.figure] = _within_bounds(goal.figure, *ends)
+        drawn.append(np.array([trainings.means]) if known is None else draw_means(trainings, known, rng))
+    first = _undominated(drawn)
+    places = [(1, len(rows))] * len(rows)
+    ranks = [1] * len(rows)
+    if len(objectives) == 1:
+        exact = _is_exact(objectives[0].figure)
+        mean_R = trainings.means
+        differ = np.not_equal.outer(mean_R, mean_R) if exact else pair_values(trainings, rng) < ALPHA
+        better = differ & (mean_R[:, None] < mean_R)
+        ranks = _shared(better)
+        places = [(1 + int(better[:, n].sum()), len(rows) - int(better[n].sum())) for n in range(len(rows))]
+    return tuple(
+        Certainty(intervals=row, first=float(chance), rank=rank, places=place)
+        for row, chance, rank, place in zip(intervals, first, ranks, places, strict=True)
+    )
+
+
+def _is_exact(figure: str) -> bool:
+    """Whether it follows from the architecture, and no seed has a part in it."""
+    kind = figure_kind(figure)
+    return kind is not None and kind.known in {"reckoned", "counted"}
+
+
+def _within_bounds(figure: str, low: float, high: float) -> Interval:
+    return Interval(max(0.0, low), min(1.0, high)) if figure.endswith(SHARES) else Interval(low, high)
+
+
+def _shared(better: "npt.NDArray[np.bool_]") -> list[int]:
+    """The rank of each row: that of the best before it from which it cannot be told apart, with all between."""
+    ranks, best = [1], 0
+    for n in range(1, len(better)):
+        if better[best, n]:
+            best = n
+        ranks.append(best + 1)
+    return ranks
+
+
+def _undominated(drawn: Sequence["Floats"]) -> "Floats":
+    """(R,): the share of draws in which no other row is better, several that are equal sharing it, or none dominates it."""
+    import numpy as np
+
+    costs = np.stack(np.broadcast_arrays(*drawn), axis=-1)  # draws, rows, objectives
+    if costs.shape[-1] == 1:
+        least = costs[..., 0] == costs[..., 0].min(axis=1, keepdims=True)
+        return np.asarray((least / least.sum(axis=1, keepdims=True)).mean(axis=0))
+    first = np.empty(costs.shape[1])
+    for n in range(costs.shape[1]):
+        own = costs[:, n : n + 1]
+        dominates = np.all(costs <= own, axis=-1) & np.any(costs < own, axis=-1)
+        first[n] = 1 - np.any(dominates, axis=1).mean()
+    return first
