@@ -21,6 +21,7 @@ from nas.cli.layers import layers
 from nas.cli.means import amount, means, places, usual_workers
 from nas.cli.printing import FOLDER, Ordered, as_json, complain, console, print_list
 from nas.cli.profile import profile
+from nas.cli.report import report
 from nas.cli.score import score
 from nas.cli.spaces import space_path, spaces
 from nas.cli.stopping import INTERRUPTED, stoppable
@@ -316,29 +317,7 @@ def rank(study: str | None, cost: str, top: int | None, ledger: str, **given: An
 
 
 main.add_command(effects)
-
-
-@main.command()
-@click.argument("study")
-@click.option(
-    "--out",
-    type=FOLDER,
-    default=Path("leaderboard.html"),
-    show_default=True,
-    metavar="FILE",
-    help="The page to write.",
-)
-@_ledger
-def report(study: str, out: Path, ledger: str) -> None:
-    """Write one HTML page about STUDY that needs no network and no server."""
-    from nas.records import Ledger
-    from nas.reports import write_report
-
-    with Ledger(ledger, create=False) as book:
-        path = write_report(book, study, out)
-    click.echo(f"Wrote {path}.")
-
-
+main.add_command(report)
 main.add_command(table)
 
 

@@ -11,8 +11,11 @@ from nas.reports.outcome import words
 from nas.reports.tables import cost_known, headline, show, title, volume_words
 from nas.space import Value
 
-DETAILED = 150
-"""Rows of a board that open; further ones have their figures only, so that the page does not grow without bound."""
+SHOWN = 100
+"""Rows of a board that stand in the page as a table; page.js has them all."""
+
+DETAILED = 20
+"""Of these, rows that open."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +53,6 @@ class Details:
 class Line:
     """One row."""
 
-    key: str
-    """Names the row within the page."""
     rank: int
     on_front: bool
     id: str
@@ -76,6 +77,8 @@ class Board:
     volume: str
     """The front's hypervolume in a sentence; empty where it was not measured."""
     lines: tuple[Line, ...]
+    left_out: int
+    """How many rows there are beyond these lines."""
 
 
 def board(table: Table, key: str, curve: Objective | None) -> Board:
@@ -95,7 +98,6 @@ def board(table: Table, key: str, curve: Objective | None) -> Board:
         volume=volume_words(table),
         lines=tuple(
             Line(
-                key=row_key(key, n),
                 rank=row.rank,
                 on_front=row.on_front,
                 id=row.architecture.id,
@@ -103,14 +105,10 @@ def board(table: Table, key: str, curve: Objective | None) -> Board:
                 last=str(row.number if search else len(row.trials)),
                 details=writer.details(row) if n < DETAILED else None,
             )
-            for n, row in enumerate(table.rows)
+            for n, row in enumerate(table.rows[:SHOWN])
         ),
+        left_out=max(0, len(table.rows) - SHOWN),
     )
-
-
-def row_key(board_key: str, n: int) -> str:
-    """Names row `n` of a board within the page."""
-    return f"{board_key}r{n}"
 
 
 def choices_text(choices: Mapping[str, Value]) -> str:

@@ -8,7 +8,6 @@ from nas.benchmark import Objective
 from nas.ranking import Summary
 from nas.records import Trial
 from nas.reports.outcome import first_of_each
-from nas.reports.scatter import trial_key
 from nas.reports.tables import NOT_MEASURED, show, title
 
 LISTED = 100
@@ -22,8 +21,7 @@ class Lost:
     state: str
     summary: str
     headers: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[str, ...]], ...]
-    """The row's name within the page, and its cells."""
+    rows: tuple[tuple[str, ...], ...]
     left_out: int
     """How many more there are."""
 
@@ -43,7 +41,7 @@ def _failed(trials: Sequence[Trial]) -> Lost:
         error = trial.record.error if trial.record else None
         groups.setdefault((error.kind, error.message) if error else ("unknown", "no message was kept"), []).append(trial)
     rows = [
-        (_key(members[0]), (kind.replace("_", " "), message, f"{len(members):,}", _named(members)))
+        (kind.replace("_", " "), message, f"{len(members):,}", _named(members))
         for (kind, message), members in sorted(groups.items(), key=lambda item: -len(item[1]))
     ]
     kinds = Counter(kind.replace("_", " ") for (kind, _), members in groups.items() for _ in members)
@@ -53,14 +51,11 @@ def _failed(trials: Sequence[Trial]) -> Lost:
 def _pruned(trials: Sequence[Trial], objective: Objective) -> Lost:
     rows = [
         (
-            _key(trial),
-            (
-                f"{trial.number}",
-                trial.architecture.id,
-                _epochs(trial),
-                _figure(trial, objective.figure),
-                _figure(trial, "params"),
-            ),
+            f"{trial.number}",
+            trial.architecture.id,
+            _epochs(trial),
+            _figure(trial, objective.figure),
+            _figure(trial, "params"),
         )
         for trial in trials
     ]
@@ -73,19 +68,15 @@ def _infeasible(trials: Sequence[Trial]) -> Lost:
     broken = [trial.record.broken_limits if trial.record else () for trial in trials]
     limits = Counter(f"outside {text.rpartition(', got ')[0] or text}" for texts in broken for text in texts)
     rows = [
-        (_key(trial), (f"{trial.number}", trial.architecture.id, "; ".join(texts) or NOT_MEASURED))
+        (f"{trial.number}", trial.architecture.id, "; ".join(texts) or NOT_MEASURED)
         for trial, texts in zip(trials, broken, strict=True)
     ]
     return _lost("infeasible", limits, ("trial", "architecture", "limit and figure"), rows)
 
 
-def _lost(state: str, counts: Counter[str], headers: tuple[str, ...], rows: Sequence[tuple[str, tuple[str, ...]]]) -> Lost:
+def _lost(state: str, counts: Counter[str], headers: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Lost:
     summary = ", ".join(f"{count:,} {what}" for what, count in counts.most_common(5))
     return Lost(state=state, summary=summary, headers=headers, rows=tuple(rows[:LISTED]), left_out=max(0, len(rows) - LISTED))
-
-
-def _key(trial: Trial) -> str:
-    return {"search": "", "confirm": "c", "final": "f", "audit": "a"}[trial.stage] + trial_key(trial)
 
 
 def _named(trials: Sequence[Trial]) -> str:

@@ -3,7 +3,8 @@
 import base64
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,16 +18,51 @@ from nas.errors import LedgerError
 from nas.files import write_whole
 from nas.ranking import Table, rank
 from nas.records import FIGURES, SCORES, Ledger, StudyEntry, Trial
-from nas.reports.board import DETAILED, board
+from nas.records.schema import STAGES
+from nas.reports.board import board
 from nas.reports.command import commands, finals_command
 from nas.reports.curves import HEIGHT, WIDTH, curve_objective
+from nas.reports.drawing import Drawing, drawing
 from nas.reports.losses import lost
 from nas.reports.origin import definition, evidence, question
 from nas.reports.outcome import funnel, outcome, taken_over
-from nas.reports.plots import BEST, learning_curves
-from nas.reports.scatter import progress_plot, table_plots
-from nas.reports.tables import title
-from nas.space import space_to_yaml
+from nas.reports.rows import rows_data
+from nas.reports.tables import show, title
+from nas.reports.times import clock, work
+from nas.reports.trials import duration
+from nas.space import Space, space_to_yaml
+
+SCRIPTS = (
+    "elements",
+    "rows",
+    "view",
+    "leaderboard",
+    "filters",
+    "axes",
+    "points",
+    "curves",
+    "parallel",
+    "boards",
+    "theme",
+    "age",
+    "main",
+)
+"""The page's scripts, in an order in which each finds what it needs."""
+
+DRAWN = 5
+"""Architectures that are drawn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Live:
+    """What a page says of itself while the study goes on."""
+
+    written_at: str
+    """For people, to the second."""
+    stamp: str
+    """The same moment as ISO 8601 has it."""
+    every: int
+    """Seconds after which it is read again."""
 
 
 def write_report(ledger: Ledger, study: str, out: Path) -> Path:
@@ -41,9 +77,9 @@ def write_report(ledger: Ledger, study: str, out: Path) -> Path:
     return out
 
 
-def render(entry: StudyEntry, trials: Sequence[Trial]) -> str:
-    """The page of a study and its trials."""
-    style, script = asset("page.css"), asset("page.js")
+def render(entry: StudyEntry, trials: Sequence[Trial], live: Live | None = None) -> str:
+    """The page of a study and its trials; `live` where it is written anew as the study goes on."""
+    style, script = asset("page.css"), scripts()
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("nas.reports", "templates"),
         autoescape=True,
@@ -51,11 +87,21 @@ def render(entry: StudyEntry, trials: Sequence[Trial]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["duration"] = duration
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     tables = rank((entry, trial) for trial in trials)
-    context = _head(entry, trials, tables) | _boards(entry, trials, tables) | _origin(entry, trials)
+    space = entry.space
+    context = _head(entry, space, trials, tables) | _boards(entry, trials, tables) | _course(trials) | _origin(entry, trials)
+    context["drawings"] = list(_drawings(space, tables))
+    context["links"] = [(section, text) for section, text, there in _links(context) if there]
     page = environment.get_template("page.html")
-    return page.render(context, style=style, script=script, policy=policy(style, script))
+    return page.render(context, style=style, script=script, policy=policy(style, script), live=live)
+
+
+def scripts() -> Markup:
+    """The page's scripts as one, which leaves nothing behind."""
+    parts = Markup("\n").join(asset(f"{name}.js") for name in SCRIPTS)
+    return Markup('\n"use strict";\n(() => {\n') + parts + Markup("})();\n")
 
 
 def asset(name: str, room: str = "nas.reports") -> Markup:
@@ -73,46 +119,67 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _head(entry: StudyEntry, trials: Sequence[Trial], tables: Sequence[Table]) -> dict[str, Any]:
+def _links(context: dict[str, Any]) -> list[tuple[str, str, object]]:
+    """Id, title, and whether there is such a section."""
+    return [
+        ("finals", "Finalists", context["finals"]),
+        ("confirmed", "The best again", context["confirmed"]),
+        ("search", "Leaderboard", True),
+        ("plots", "Trade-offs", context["boards"]),
+        ("curves", "Learning curves", context["curved"]),
+        ("choices", "Choices", context["boards"]),
+        ("architectures", "Architectures", context["drawings"]),
+        ("course", "How it went", True),
+        ("lost", "Without a score", context["lost"]),
+        ("origin", "How to do it again", True),
+    ]
+
+
+def _head(entry: StudyEntry, space: Space, trials: Sequence[Trial], tables: Sequence[Table]) -> dict[str, Any]:
     """What was asked, and what came of it."""
-    space = entry.space
     search = [trial for trial in trials if trial.stage == "search"]
     return {
         "study": entry.name,
         "outcome": outcome(tables, entry.definition["benchmark"], search),
         "question": question(entry, space),
         "yaml": space_to_yaml(space),
-        "funnel": funnel(search),
-        "taken_over": taken_over(search),
     }
 
 
 def _boards(entry: StudyEntry, trials: Sequence[Trial], tables: Sequence[Table]) -> dict[str, Any]:
-    """Leaderboards, plots, curves, and the trials that are on none."""
-    keyed = [(f"b{n}", table) for n, table in enumerate(tables)]
-    search = [(key, table) for key, table in keyed if table.stage == "search"]
+    """Leaderboards, what scripts draw, and the trials that are on no leaderboard."""
     objective = curve_objective(entry.definition, trials)
+    by_stage: dict[str, list[Any]] = {stage: [] for stage in STAGES}
+    for n, table in enumerate(tables):
+        by_stage[table.stage].append(board(table, f"b{n}", objective))
+    data = rows_data(entry, tables, trials, objective)
     return {
         "looked_up": "table" in entry.definition["benchmark"],
-        "finals": [board(table, key, objective) for key, table in keyed if table.stage == "final"],
-        "confirmed": [board(table, key, objective) for key, table in keyed if table.stage == "confirm"],
-        "boards": [board(table, key, objective) for key, table in search],
-        **_plots(trials, search),
-        "curves": _curves(entry, trials),
-        "best": BEST,
-        "detailed": DETAILED,
+        "finals": by_stage["final"],
+        "confirmed": by_stage["confirm"],
+        "boards": by_stage["search"],
+        "rows_count": len(data["rows"]["id"]),
+        "data": data,
+        "curved": bool(data["curves"] and data["curves"]["rows"]),
         "spark": (WIDTH, HEIGHT),
         "meanings": _meanings(tables),
         "lost": lost(trials, Objective(**entry.definition["objectives"][0])),
     }
 
 
-def _plots(trials: Sequence[Trial], search: Sequence[tuple[str, Table]]) -> dict[str, Any]:
-    """The plots of the search, by the table that they belong to, and what page.js draws them from."""
-    progress = progress_plot([trial for trial in trials if trial.stage == "search"], search, "progress")
-    plots = {key: tuple(table_plots(table, key)) for key, table in search}
-    drawn = [*([progress] if progress else []), *(plot for some in plots.values() for plot in some)]
-    return {"progress": progress, "plots": plots, "data": {plot.key: plot.data() for plot in drawn}}
+def _course(trials: Sequence[Trial]) -> dict[str, Any]:
+    """How proposals ended, and where the time went."""
+    search = [trial for trial in trials if trial.stage == "search"]
+    return {"funnel": funnel(search), "taken_over": taken_over(search), "work": work(trials), "clock": clock(trials)}
+
+
+def _drawings(space: Space, tables: Sequence[Table]) -> Iterator[tuple[str, str, Drawing]]:
+    """The best of the first leaderboard that can be drawn: id, its first objective, and the drawing."""
+    for row in tables[0].rows[:DRAWN] if tables else ():
+        found = drawing(space, row.architecture)
+        if found is not None:
+            figure = tables[0].objectives[0].figure
+            yield row.architecture.id, f"rank {row.rank}, {title(figure)} {show(figure, row.figures[figure])}", found
 
 
 def _origin(entry: StudyEntry, trials: Sequence[Trial]) -> dict[str, Any]:
@@ -122,15 +189,6 @@ def _origin(entry: StudyEntry, trials: Sequence[Trial]) -> dict[str, Any]:
         "commands": commands(entry, trials),
         "finals_command": finals_command(entry),
     }
-
-
-def _curves(entry: StudyEntry, trials: Sequence[Trial]) -> str:
-    """The learning curves of the search as a data URI; empty where there are none."""
-    search = [trial for trial in trials if trial.stage == "search"]
-    objective = curve_objective(entry.definition, search)
-    if objective is None:
-        return ""
-    return data_uri(learning_curves(search, objective))
 
 
 def data_uri(image: bytes) -> str:

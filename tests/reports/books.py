@@ -22,7 +22,7 @@ version: 1
 accepts: image
 summary: Two layers.
 layers:
-  - conv: {features: [8, 16, 32], kernel: {int: [1, 7]}}
+  - conv: {features: [8, 16, 32], kernel: {int: [0, 63]}}
   - head
 """
 )

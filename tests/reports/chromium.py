@@ -64,10 +64,17 @@ class Browser:
                 return result
             self.events.append(answer)
 
-    def open(self, path: Path, width: int = 1200, height: int = 900) -> None:
+    def open(self, path: Path, width: int = 1200, height: int = 900, *, keep: bool = False) -> None:
+        """Open a page as if for the first time, or with what the tab keeps of it."""
+        if not keep:
+            self.run("location.protocol === 'file:' && (sessionStorage.clear(), localStorage.clear())")
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self._go("about:blank")  # else only the part after # would change
+        self._go(path.as_uri())
+
+    def _go(self, address: str) -> None:
         self.events.clear()
-        self.call("Page.navigate", url=path.as_uri())
+        self.call("Page.navigate", url=address)
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._read())
 
@@ -75,6 +82,18 @@ class Browser:
         answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
+
+    def press(self, *keys: str) -> None:
+        """Press keys, one after the other."""
+        for key in keys:
+            code = {"Enter": 13, " ": 32, "Tab": 9}.get(key, 0)
+            text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
+            self.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, windowsVirtualKeyCode=code, text=text)
+            self.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key, windowsVirtualKeyCode=code)
+
+    def dialogs(self) -> list[dict[str, Any]]:
+        """The dialogs that the page opened."""
+        return [event["params"] for event in self.events if event.get("method") == "Page.javascriptDialogOpening"]
 
     def complaints(self) -> list[dict[str, Any]]:
         """What the console would show: errors, refusals of the Content-Security-Policy, messages."""
