@@ -26,6 +26,7 @@ from nas.cli.score import score
 from nas.cli.spaces import space_path, spaces
 from nas.cli.stopping import INTERRUPTED, stoppable
 from nas.cli.table import table
+from nas.cli.trackers import mlflow, optuna, tensorboard
 from nas.cli.training import tensorboard_option, train
 from nas.cli.trials import trial, trials
 from nas.cli.watch import stop, watch
@@ -319,8 +320,9 @@ def rank(study: str | None, cost: str, top: int | None, ledger: str, **given: An
 main.add_command(effects)
 main.add_command(report)
 main.add_command(table)
-
-
+main.add_command(optuna)
+main.add_command(tensorboard)
+main.add_command(mlflow)
 main.add_command(compare)
 main.add_command(doctor)
 

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from nas.errors import SearchError
 from nas.files import inside
-from nas.records import Epoch, Stage, Trial
+from nas.records import Epoch, Ledger, Stage, Trial
 from nas.searching.events import EpochEnded, Event, OnEvent, RunBegun, TrialEnded
+from nas.trackers.told import Told
 
 
 @contextmanager
@@ -33,6 +35,26 @@ def to_tensorboard(folder: Path) -> Iterator[OnEvent]:
         yield board
     finally:
         board.close()
+
+
+def study_to_tensorboard(ledger: Ledger, study: str, folder: Path) -> Told:
+    """Write what `to_tensorboard` writes of a run, of a study that is in the ledger; what is there whole stays as it is.
+
+    Raises:
+        SearchError: TensorBoard is not installed, or the folder cannot be written to.
+        LedgerError: there is no such study.
+    """
+    entry = ledger.study(study)
+    trials = ledger.trials(entry)
+    trained = [trial for trial in trials if trial.record is not None and trial.record.curve]
+    with to_tensorboard(folder) as board:
+        assert isinstance(board, _Board)  # noqa: S101 - see above
+        board.study = entry.name
+        new = [trial for trial in trained if not board.holds(trial)]
+        for trial in new:
+            board.end(trial)
+    waiting = sum(trial.state == "running" for trial in trials)
+    return Told(added=len(new), known=len(trained) - len(new), waiting=waiting)
 
 
 class _Board:
@@ -77,13 +99,22 @@ class _Board:
             writer.file_writer.add_summary(summary)
         self.close()
 
+    def place(self, number: int, stage: Stage) -> Path:
+        """The folder of a trial."""
+        return inside(self.folder, self.study) / (f"{number:05}" if stage == "search" else f"{stage}-{number:05}")
+
+    def holds(self, trial: Trial) -> bool:
+        """Whether its files were written to after it had ended, so that all of it is there."""
+        ended = datetime.fromisoformat(trial.ended_at).timestamp() if trial.ended_at else float("inf")
+        written = [file.stat().st_mtime for file in self.place(trial.number, trial.stage).glob("events.out.tfevents.*")]
+        return bool(written) and max(written) >= ended
+
     def open(self, number: int, stage: Stage) -> Any:
         if self.writer is None:
             from torch.utils.tensorboard import SummaryWriter
 
-            name = f"{number:05}" if stage == "search" else f"{stage}-{number:05}"
             # What an interrupted run wrote of this trial is hidden.
-            self.writer = SummaryWriter(str(inside(self.folder, self.study) / name), purge_step=0)
+            self.writer = SummaryWriter(str(self.place(number, stage)), purge_step=0)
         return self.writer
 
     def close(self) -> None:

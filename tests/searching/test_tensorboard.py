@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import nas.searching.tensorboard as board
 from nas.errors import SearchError
 from nas.records import Ledger, Trial
 from nas.searching import to_tensorboard, train_one
+from nas.searching.tensorboard import study_to_tensorboard
+from nas.trackers import Told
 
 pytest.importorskip("tensorboard")
 
@@ -96,3 +99,36 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SearchError, match="file/board cannot be written to: Not a directory"):
         to_tensorboard(tmp_path / "file" / "board").__enter__()
+
+
+def told(ledger: Path, folder: Path) -> Told:
+    with Ledger(f"sqlite:///{ledger}/nas.sqlite") as book:
+        return study_to_tensorboard(book, "toy", folder)
+
+
+def test_a_study_that_is_over_is_written_as_a_running_one_would_have_been(tmp_path: Path) -> None:
+    trials = search(tmp_path / "live", tmp_path, trials=5, confirm=1, strategy="random")
+    assert told(tmp_path, tmp_path / "after") == Told(added=len(trials), known=0, waiting=0)
+    names = {path.name for path in (tmp_path / "live" / "toy").iterdir()}
+    assert names == {path.name for path in (tmp_path / "after" / "toy").iterdir()}
+    for name in names:
+        live, after = (read(tmp_path / folder / "toy" / name) for folder in ("live", "after"))
+        assert live.Tags()["scalars"] == after.Tags()["scalars"]
+        for tag in live.Tags()["scalars"]:
+            assert [(p.step, p.value) for p in live.Scalars(tag)] == [(p.step, p.value) for p in after.Scalars(tag)]
+        assert "_hparams_/session_start_info" in after.summary_metadata
+
+
+def test_what_is_there_whole_is_not_written_again(tmp_path: Path) -> None:
+    trials = search(tmp_path / "board", tmp_path)
+    files = sorted((tmp_path / "board").rglob("events*"))
+    assert told(tmp_path, tmp_path / "board") == Told(added=0, known=len(trials), waiting=0)
+    assert sorted((tmp_path / "board").rglob("events*")) == files
+
+
+def test_what_was_cut_off_is_written_again_and_hides_what_was_there(tmp_path: Path) -> None:
+    trials = search(tmp_path / "board", tmp_path)
+    (file,) = (tmp_path / "board" / "toy" / "00001").glob("events*")
+    os.utime(file, (1, 1))  # before the trial had ended
+    assert told(tmp_path, tmp_path / "board") == Told(added=1, known=len(trials) - 1, waiting=0)
+    assert [point.step for point in read(tmp_path / "board" / "toy" / "00001").Scalars("curve/train_loss")] == [1, 2, 3]
