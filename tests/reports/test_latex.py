@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from books import Book
-from test_page import HOSTILE
+from hostile import HOSTILE
 from test_tables import row, summary, table
 
 from nas.reports.latex import escaped, to_latex

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 from books import Book
+from hostile import HOSTILE
 from markdown_it import MarkdownIt
-from test_page import HOSTILE
 from test_tables import row, summary, table
 
 from nas.benchmark import Objective
