@@ -75,7 +75,7 @@ def submit_array(
     gpus = -(-places.workers // places.per_gpu) if (places.device or "").startswith("cuda") or places.gpus else 0
     given = [*tasks_words(words)]
     submitted = submit(
-        given if "--study" in given or given[:1] == ["finals"] else [*given, "--study", study],
+        given if "--study" in given or given[:1] in (["finals"], ["audit"]) else [*given, "--study", study],
         ledger=ledger,
         folder=inside(find_address(without_password(ledger), {}).beside("slurm"), study),
         tasks=tasks if tasks is not None else 1,

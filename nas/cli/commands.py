@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nas.cli.audit import audit
 from nas.cli.cluster import SLURM, array, check_array, submit_array
 from nas.cli.compare import compare
 from nas.cli.doctor import doctor
@@ -287,6 +288,7 @@ def finals(
         finals(study, on_event=on_event, **options)
 
 
+main.add_command(audit)
 main.add_command(watch)
 main.add_command(stop)
 main.add_command(trials)

@@ -19,11 +19,11 @@ from math import asin, atanh, pi, sin, sqrt, tanh
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from nas.benchmark import Objective
+from nas.benchmark import Budget, Objective
 from nas.errors import LedgerError
 from nas.ranking.leaderboard import Row, Table, leaderboard
 from nas.ranking.sampling import Stratum, draw, lots, observed, pair_weights, places
-from nas.records import SCORES, Ledger, Record, StudyEntry, Trial, figure_kind
+from nas.records import SCORES, Ledger, Record, Setting, StudyEntry, Trial, figure_kind
 from nas.space import Architecture
 
 if TYPE_CHECKING:
@@ -245,26 +245,26 @@ def audit_of(ledger: Ledger, study: str, *, tables: Sequence[Table] | None = Non
     told = [trial.proposal["audit"] for trial in audits if "audit" in trial.proposal]
     if not any(trial.state == "complete" for trial in audits) or not told:
         return None
-    latest = max(told, key=lambda design: (design["until"], design["sample"], design["pruned"]))
+    latest = told[-1]
     cheap, real = objectives_of(entry)
     found = found_by(leaderboard(ledger, study) if tables is None else tables, cheap, latest["until"])
     if found is None:
         return None
     finals = ledger.trials(entry, "final")
-    trainings = full_trainings([*audits, *finals], real)
+    trainings = full_trainings([*audits, *finals], real, Budget(**latest["budget"]))
     finalists = [one for one in trained_in_full(finals) if one in trainings]
     failed = {trial.architecture.id for trial in audits if trial.state == "failed"} - trainings.keys()
     pruned = pruned_by(ledger.trials(entry, "search"), latest["until"]) if latest["pruned"] else {}
     return _audit(entry, found, trainings, finalists, latest, pruned, len(failed))
 
 
-def full_trainings(trials: Sequence[Trial], real: Objective) -> dict[str, list[Record]]:
-    """Id → its full trainings that can be compared, by audits and finals: of one budget and setting, of which most are known."""
-    groups: defaultdict[tuple[Any, ...], dict[str, list[Record]]] = defaultdict(dict)
+def full_trainings(trials: Sequence[Trial], real: Objective, budget: Budget) -> dict[str, list[Record]]:
+    """Id → its trainings at `budget` that can be compared, by audits and finals: in one setting, that in which most are known."""
+    groups: defaultdict[Setting, dict[str, list[Record]]] = defaultdict(dict)
     for trial in trials:
         record = trial.record
-        if trial.state == "complete" and record is not None and real.figure in record.figures:
-            of_one = groups[record.budget, record.setting].setdefault(trial.architecture.id, [])
+        if trial.state == "complete" and record is not None and record.budget == budget and real.figure in record.figures:
+            of_one = groups[record.setting].setdefault(trial.architecture.id, [])
             if record.seed not in [other.seed for other in of_one]:
                 of_one.append(record)
     return max(groups.values(), key=len, default={})

@@ -1,6 +1,7 @@
 """A search from end to end: what is asked, the loop, the finals, and the study that comes out."""
 
 from nas.execution import Evaluate
+from nas.searching.auditing import audit
 from nas.searching.config import SearchConfig, check_input, check_limits, default_ledger, resolve_benchmark
 from nas.searching.evaluating import make_evaluator
 from nas.searching.events import (
@@ -37,6 +38,7 @@ __all__ = [
     "Trained",
     "TrialBegun",
     "TrialEnded",
+    "audit",
     "check_input",
     "check_limits",
     "default_ledger",

@@ -243,6 +243,10 @@ class Finals(Source):
         done = f"{self.tally.counts['complete']} of {self.tally.target} trainings of finalists are complete"
         return f"{done}, {self.tally.counts['failed']} failed." if self.tally.counts["failed"] else f"{done}."
 
+    def note(self) -> Mapping[str, Any]:
+        """What is kept with each trial."""
+        return {}
+
     def go(self, driver: Driver, slots: int) -> None:
         """Do what is wanted and not done."""
         self.driver = driver
@@ -309,7 +313,7 @@ class Finals(Source):
 
     def keep(self, work: Work, record: Record, source: int | None = None) -> None:
         """End the trial."""
-        trial = self.ledger.end_trial(work.trial, record, reused_from=source, log=work.log)
+        trial = self.ledger.end_trial(work.trial, record, proposal=self.note(), reused_from=source, log=work.log)
         self.driver.freed(trial)
         self.driver.unfinished.done(trial.evaluation)
         self.tally.add(trial, repeated=False, fresh=source is None)
