@@ -16,6 +16,7 @@ NasError
 │   ├── LeaseLost    another driver took the trial over; what the first one brings is left aside
 │   └── Parked       the ledger is away or its disk is full; the same command goes on later
 ├── ReportError      a table, a plot or a page cannot be written as it is asked for
+├── RankingError     trials cannot be put in order as it is asked for
 ├── ClusterError     machines that candidates shall run on cannot be had as they are asked for
 ├── SearchError      a search is asked for something that it cannot do
 ├── ExportError      a network cannot be handed over in the form that it is asked for
@@ -91,6 +92,10 @@ class Parked(LedgerError):
 
 class ReportError(NasError):
     """A table, a plot or a page cannot be written as it is asked for."""
+
+
+class RankingError(NasError):
+    """Trials cannot be put in order as it is asked for."""
 
 
 class ClusterError(NasError):

@@ -1,6 +1,5 @@
 """The commands. What is heavy is imported where it is used, so that `nas --help` and `nas rank` answer at once."""
 
-import gc
 import json
 import math
 import shlex
@@ -17,11 +16,11 @@ from nas.cli.cluster import SLURM, array, check_array, submit_array
 from nas.cli.compare import compare
 from nas.cli.doctor import doctor
 from nas.cli.effects import effects
-from nas.cli.formats import asked, formats, give_tables, schema_of
 from nas.cli.layers import layers
 from nas.cli.means import amount, means, places, usual_workers
 from nas.cli.printing import FOLDER, Ordered, as_json, complain, console, print_list
 from nas.cli.profile import profile
+from nas.cli.rank import rank
 from nas.cli.report import report
 from nas.cli.score import score
 from nas.cli.spaces import space_path, spaces
@@ -35,9 +34,6 @@ from nas.errors import NasError, Parked
 
 if TYPE_CHECKING:
     from nas.searching import Event, OnEvent, SearchConfig, Study
-
-TEXT_ROWS = 50
-"""Rows of a table that are printed for people who did not say how many."""
 
 PARKED = 75
 """Exit status of a run that its ledger stopped, and that goes on by the same command: EX_TEMPFAIL of sysexits.h."""
@@ -293,30 +289,7 @@ main.add_command(watch)
 main.add_command(stop)
 main.add_command(trials)
 main.add_command(trial)
-
-
-@main.command()
-@click.argument("study", required=False)
-@click.option("--cost", default="flops", show_default=True, metavar="FIGURE", help="What the Pareto front is drawn against.")
-@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Rows of each table; without it all, as text 50.")
-@formats
-@schema_of("leaderboard")
-@_ledger
-def rank(study: str | None, cost: str, top: int | None, ledger: str, **given: Any) -> None:
-    """Print the leaderboard of STUDY, or of all studies; rows that cannot be compared stand apart."""
-    from nas.ranking import leaderboard
-    from nas.records import Ledger
-    from nas.reports.tables import print_tables
-
-    wanted = asked(**given)
-    with _no_garbage(), Ledger(ledger, create=False) as book:
-        tables = leaderboard(book, study, cost=cost)
-    if wanted.format != "text":
-        give_tables(tables, wanted, top)
-    elif not tables:
-        click.echo("No trial is complete yet.")
-    else:
-        print_tables(tables, console(), top=top or TEXT_ROWS)
+main.add_command(rank)
 
 
 main.add_command(effects)
@@ -327,16 +300,6 @@ main.add_command(tensorboard)
 main.add_command(mlflow)
 main.add_command(compare)
 main.add_command(doctor)
-
-
-@contextmanager
-def _no_garbage() -> Iterator[None]:
-    """Within it Python looks for no garbage, which takes a third of the time where thousands of trials are read and kept."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 @contextmanager

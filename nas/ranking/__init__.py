@@ -1,16 +1,25 @@
 """Records → an order: leaderboards of rows that can be compared, and their Pareto fronts."""
 
 from nas.ranking.agreement import Audit, Audited, audit_of
+from nas.ranking.conditions import Difference
 from nas.ranking.flat import flat_rows, frame
-from nas.ranking.leaderboard import COSTS, Row, Summary, Table, figure_names, leaderboard, rank
+from nas.ranking.knee import knee_of
+from nas.ranking.leaderboard import COSTS, Apart, Row, Summary, Table, figure_names, leaderboard, rank
+from nas.ranking.order import ORDERS, PARETO, Order, Priority
 from nas.ranking.pareto import dominates, pareto_front, pareto_layers
 from nas.ranking.volume import Hypervolume, hypervolume
 
 __all__ = [
     "COSTS",
+    "ORDERS",
+    "PARETO",
+    "Apart",
     "Audit",
     "Audited",
+    "Difference",
     "Hypervolume",
+    "Order",
+    "Priority",
     "Row",
     "Summary",
     "Table",
@@ -20,6 +29,7 @@ __all__ = [
     "flat_rows",
     "frame",
     "hypervolume",
+    "knee_of",
     "leaderboard",
     "pareto_front",
     "pareto_layers",

@@ -21,7 +21,7 @@ def flat_rows(tables: Sequence[Table]) -> tuple[list[str], list[dict[str, Any]]]
 SHARED = ("benchmark", "stage", "budget", "recipe", "machine", "device", "threads", "precision", "compile", "processes")
 """Columns of what the rows of one leaderboard have in common."""
 
-OWN = ("rank", "on_front", "study", "trial", "architecture", "seeds")
+OWN = ("rank", "on_front", "knee", "score", "broken_limits", "study", "trial", "architecture", "seeds")
 """Columns of what a row is, before its figures."""
 
 
@@ -40,6 +40,9 @@ def _own(row: Row, figures: Iterable[str], choices: Iterable[str]) -> dict[str, 
     return {
         "rank": row.rank,
         "on_front": row.on_front,
+        "knee": row.knee,
+        "score": row.score,
+        "broken_limits": "; ".join(row.broken),
         "study": row.study,
         "trial": row.number,
         "architecture": row.architecture.id,

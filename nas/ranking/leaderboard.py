@@ -1,27 +1,28 @@
 """Records → an order: who is best, on which evidence, among rows that can be compared."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from nas.benchmark import Objective
 from nas.errors import LedgerError, did_you_mean, quote
-from nas.ranking.pareto import pareto_front, pareto_layers
+from nas.ranking.conditions import Conditions, Difference, differences
+from nas.ranking.knee import knee_of
+from nas.ranking.order import PARETO, Order, Placing, place
+from nas.ranking.pareto import pareto_front
+from nas.ranking.question import Question
 from nas.ranking.volume import Hypervolume, hypervolume
 from nas.records import FIGURES, LOOKED_UP, Ledger, Setting, Stage, StudyEntry, Trial, figure_kind
-from nas.space import Architecture
+from nas.space import Architecture, Limit, broken_limits
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COSTS = ("flops", "params", "latency_ms", "peak_memory_bytes")
 """Figures that an objective can be weighed against, of a named device too: latency_ms:raspi4."""
-
-
-_Member = tuple[Trial, tuple[Objective, ...]]
-"""A trial and what its study steers by."""
 
 MOST_MEASURED = 5
 """Objectives of which a leaderboard measures the hypervolume; of more it may take seconds."""
@@ -45,9 +46,15 @@ class Row:
     """One architecture on a leaderboard."""
 
     rank: int
-    """From 1; rows that are equal in every objective share it."""
+    """From 1; rows between which the order makes no difference share it."""
     on_front: bool
-    """Whether no other row is at least as good in the objectives and the cost, and better in one."""
+    """Whether it lies within the limits, and no other such row is at least as good in all that decides, and better in one."""
+    knee: bool = False
+    """Whether it is the knee of that front."""
+    score: float | None = None
+    """What the order's scalarisation comes to, 0 at best; None for orders that have none, and outside a limit."""
+    broken: tuple[str, ...] = ()
+    """The limits that it lies outside of, each with what was found; such rows stand below all others, the furthest out last."""
     study: str
     number: int
     """Of the first of its trials."""
@@ -55,6 +62,15 @@ class Row:
     figures: Mapping[str, Summary]
     trials: tuple[Trial, ...]
     """The trials behind the row: one in a search, one a seed among finalists, and where it was confirmed both."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Apart:
+    """Why a table's rows are not ranked with those of another."""
+
+    table: int
+    """The other's place among the tables, from 0: the largest of the same stage, or where this is it, the largest of all."""
+    differences: tuple[Difference, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +85,25 @@ class Table:
     empty where nothing was."""
     setting: Setting
     objectives: tuple[Objective, ...]
-    cost: str
-    """The figure that, with the objectives, decides who is on the front."""
+    cost: str | None
+    """The figure that, with the objectives, decides who is on the front; None where these decide alone."""
+    order: Order = PARETO
+    limits: tuple[Limit, ...] = ()
+    """Rows outside of these stand below."""
+    scale: Mapping[str, tuple[float, float]] | None = None
+    """Objective → its best and worst on the front, between which the order counts shares; None for orders that count none."""
+    apart: Apart | None = None
+    """Why its rows are not ranked with those of the largest table; None for that."""
+    left_out: int = 0
+    """Complete trials of the same conditions that have no place, since one of the objectives was not measured."""
     rows: tuple[Row, ...]
     hypervolume: Hypervolume | None = None
-    """Of the front of the objectives alone; None for one objective, and for more than MOST_MEASURED."""
+    """Of the front of the objectives alone; None for one, for more than MOST_MEASURED, and where no row is within the limits."""
+
+    @property
+    def knee(self) -> Row | None:
+        """The knee of the front, or the first of equal ones; None where it has none."""
+        return next((row for row in self.rows if row.knee), None)
 
     def to_frame(self) -> "pd.DataFrame":
         """Its rows as a DataFrame: rank, architecture, figures as they were measured, choices as `choice:NAME`."""
@@ -82,97 +112,142 @@ class Table:
         return frame([self])
 
 
-def leaderboard(ledger: Ledger, study: str | None = None, *, cost: str = "flops") -> tuple[Table, ...]:
-    """The tables of `study`, or of all studies of the ledger; finalists first, then by benchmark, what was confirmed before all
-    that was found; samples that an audit took last.
+def leaderboard(
+    ledger: Ledger,
+    study: str | None = None,
+    *,
+    cost: str | None = None,
+    objectives: Sequence[str] = (),
+    order: Order = PARETO,
+    limits: Sequence[Limit] = (),
+) -> tuple[Table, ...]:
+    """The tables of `study`, or of all studies of the ledger, as `rank` makes them; finalists first, then by benchmark, what was
+    confirmed before all that was found; samples that an audit took last.
 
     Raises:
         LedgerError: there is no such study, or `cost` is no figure to weigh by.
+        RankingError: what is asked for does not fit together, or no trial has a figure that it names.
     """
-    if cost.partition(":")[0] not in COSTS:
+    if cost is not None and cost.partition(":")[0] not in COSTS:
         raise LedgerError(f"A front cannot be drawn against {quote(cost)}. {did_you_mean(cost, COSTS)}")
     entries = [ledger.study(study)] if study is not None else ledger.studies()
-    return rank(((entry, trial) for entry in entries for trial in ledger.trials(entry)), cost=cost)
+    trials = ((entry, trial) for entry in entries for trial in ledger.trials(entry))
+    return rank(trials, cost=cost, objectives=objectives, order=order, limits=limits)
 
 
-def rank(trials: Iterable[tuple[StudyEntry, Trial]], *, cost: str = "flops") -> tuple[Table, ...]:
+def rank(
+    trials: Iterable[tuple[StudyEntry, Trial]],
+    *,
+    cost: str | None = None,
+    objectives: Sequence[str] = (),
+    order: Order = PARETO,
+    limits: Sequence[Limit] = (),
+) -> tuple[Table, ...]:
     """Put complete trials in order; rows that cannot be compared stand in tables of their own.
 
     In a table each architecture has one row: with several trainings (finalists), the mean decides. A trial in which an
     objective was not measured has no place in an order and is left out, and so is one that its study has had already, if
     under another name.
+
+    Args:
+        trials: each with its study.
+        cost: the figure that the front weighs the objectives against; None for FLOPs where there is one objective, and for
+            none where there are several.
+        objectives: figures to rank by instead of those that the study's search steered by, each as FIGURE or as
+            FIGURE=minimize or FIGURE=maximize.
+        order: by what rows are put in order; an objective that it names beside these counts too.
+        limits: rows outside stand below all others.
+
+    Raises:
+        RankingError: what is asked for does not fit together, or no trial has a figure that it names.
     """
-    groups: defaultdict[tuple[Any, ...], list[_Member]] = defaultdict(list)
+    question = Question(cost=cost, objectives=tuple(objectives), order=order, limits=tuple(limits))
+    groups: defaultdict[Conditions, list[Trial]] = defaultdict(list)
+    left_out: Counter[Conditions] = Counter()
     sources: defaultdict[str, set[int]] = defaultdict(set)
     for entry, trial in trials:
         repeated = trial.reused_from in sources[trial.study]
         sources[trial.study].add(trial.reused_from or trial.id)
         if trial.state == "complete" and trial.record is not None and not repeated:
-            objectives = tuple(Objective(**objective) for objective in entry.definition["objectives"])
-            if all(objective.figure in trial.record.figures for objective in objectives):
-                groups[_group(entry, trial, objectives)].append((trial, objectives))
-    for group, members in groups.items():
-        if group[1] == "confirm":
-            members[:0] = _searched(members, groups.get((group[0], "search", *group[2:]), []))
-    ordered = sorted(groups.items(), key=lambda group: _place(group[0]))
-    return tuple(_table(group, [trial for trial, _ in members], members[0][1], cost) for group, members in ordered)
+            conditions = question.conditions(entry, trial.stage, trial.record)
+            if all(objective.figure in trial.record.figures for objective in conditions.asked.objectives):
+                groups[conditions].append(trial)
+            else:
+                left_out[conditions] += 1
+    question.check()
+    _join_untold(groups)
+    for conditions, members in groups.items():
+        if conditions.stage == "confirm":
+            members[:0] = _searched(members, groups.get(replace(conditions, stage="search"), []))
+    ordered = sorted(groups, key=_place)
+    tables = [_table(conditions, groups[conditions], question, left_out[conditions]) for conditions in ordered]
+    return tuple(_set_apart(tables, ordered))
 
 
-def _searched(confirmed: Sequence[_Member], found: Sequence[_Member]) -> list[_Member]:
+def _join_untold(groups: dict[Conditions, list[Trial]]) -> None:
+    """Put trials that do not tell which data they had, as of an older version, with those that do, where these agree."""
+    for untold in [conditions for conditions in groups if conditions.data is None]:
+        told = [other for other in groups if other.data is not None and replace(other, data=None) == untold]
+        if len(told) == 1:
+            groups[told[0]][:0] = groups.pop(untold)
+
+
+def _searched(confirmed: Sequence[Trial], found: Sequence[Trial]) -> list[Trial]:
     """What the search itself found of the architectures that were confirmed."""
-    again = {(trial.study, trial.architecture.id) for trial, _ in confirmed}
-    return [member for member in found if (member[0].study, member[0].architecture.id) in again]
+    again = {(trial.study, trial.architecture.id) for trial in confirmed}
+    return [trial for trial in found if (trial.study, trial.architecture.id) in again]
 
 
-def _group(entry: StudyEntry, trial: Trial, objectives: tuple[Objective, ...]) -> tuple[Any, ...]:
-    """What rows must share to be compared."""
-    assert trial.record is not None  # noqa: S101 - only complete trials are ranked
-    benchmark = entry.definition["benchmark"]
-    name = f"{benchmark['name']} v{benchmark['version']}"
-    record = trial.record
-    options = [f"{option}={value}" for option, value in entry.definition.get("recipe", {}).items()]
-    recipe = ", ".join(options + [f"replicates={len(record.replicates)}"] * bool(record.replicates))
-    return (name, trial.stage, record.budget, recipe, record.setting, objectives)
-
-
-def _place(group: tuple[Any, ...]) -> tuple[Any, ...]:
+def _place(conditions: Conditions) -> tuple[Any, ...]:
     """Where a table stands: finalists first, then by benchmark, the confirmed before all, larger budgets first; audits last."""
-    name, stage, budget, recipe, setting, _ = group
+    budget, setting = conditions.budget, conditions.setting
     return (
-        stage == "audit",
-        stage != "final",
-        name,
-        stage,
+        conditions.stage == "audit",
+        conditions.stage != "final",
+        conditions.asked.benchmark,
+        conditions.stage,
         -budget.epochs * budget.fraction,
         str(budget),
-        recipe,
+        conditions.recipe,
         setting.machine.id,
         str(setting),
     )
 
 
-def _table(group: tuple[Any, ...], trials: Sequence[Trial], objectives: tuple[Objective, ...], cost: str) -> Table:
-    benchmark, stage, budget, recipe, setting, _ = group
-    by_architecture: defaultdict[tuple[str, str], dict[str, Trial]] = defaultdict(dict)
-    for trial in trials:
-        by_architecture[trial.study, trial.architecture.id].setdefault(trial.evaluation, trial)
-    entries = [(tuple(found.values()), _summaries(tuple(found.values()))) for found in by_architecture.values()]
+def _set_apart(tables: Sequence[Table], conditions: Sequence[Conditions]) -> Iterator[Table]:
+    """The tables, each with what sets it apart from the largest one."""
+    largest = sorted(range(len(tables)), key=lambda n: -len(tables[n].rows))
+    for n, table in enumerate(tables):
+        other = next(m for m in largest if tables[m].stage == table.stage)
+        other = largest[0] if other == n else other
+        apart = Apart(table=other, differences=differences(conditions[n], conditions[other])) if other != n else None
+        yield replace(table, apart=apart)
+
+
+def _table(conditions: Conditions, trials: Sequence[Trial], question: Question, left_out: int) -> Table:
+    objectives, setting = conditions.asked.objectives, conditions.setting
+    entries = _entries(trials)
     costs = [[objective.cost(figures[objective.figure].mean) for objective in objectives] for _, figures in entries]
-    layers = pareto_layers(costs) if len(objectives) > 1 else [0] * len(costs)
-    weighed = [[*own, *_weight(figures, cost)] for own, (_, figures) in zip(costs, entries, strict=True)]
-    front = pareto_front(weighed)
-    volume = None
-    if 1 < len(objectives) <= MOST_MEASURED:
-        first = [{name: one.mean for name, one in figures.items()} for n, (_, figures) in enumerate(entries) if layers[n] == 0]
-        volume = hypervolume(first, objectives)
-    order = sorted(range(len(entries)), key=lambda n: (layers[n], costs[n], entries[n][0][0].number))
+    outside = [_outside(figures, question.limits) for _, figures in entries]
+    within = [n for n, (broken, _) in enumerate(outside) if not broken]
+    placing = place([costs[n] for n in within], objectives, question.order)
+    scores = dict(zip(within, placing.scores or (), strict=False))
+    cost = question.cost_beside(objectives)
+    weighed = [[*costs[n], *_weight(entries[n][1], cost)] for n in within]
+    front = {n for n, stands in zip(within, pareto_front(weighed), strict=True) if stands}
+    knees = {n for n, stands in zip(within, knee_of(weighed), strict=True) if stands}
+    keys = {n: (0, *key) for n, key in zip(within, placing.keys, strict=True)}
+    keys |= {n: (1, excess, *costs[n]) for n, (broken, excess) in enumerate(outside) if broken}
     rows: list[Row] = []
-    for place, n in enumerate(order):
-        same = place > 0 and (layers[n], costs[n]) == (layers[order[place - 1]], costs[order[place - 1]])
+    before = None
+    for n in sorted(keys, key=lambda n: (keys[n], costs[n], entries[n][0][0].number)):
         found, figures = entries[n]
         row = Row(
-            rank=rows[-1].rank if same else place + 1,
-            on_front=front[n],
+            rank=rows[-1].rank if keys[n] == before else len(rows) + 1,
+            on_front=n in front,
+            knee=n in knees,
+            score=scores.get(n),
+            broken=outside[n][0],
             study=found[0].study,
             number=found[0].number,
             architecture=found[0].architecture,
@@ -180,23 +255,69 @@ def _table(group: tuple[Any, ...], trials: Sequence[Trial], objectives: tuple[Ob
             trials=found,
         )
         rows.append(row)
+        before = keys[n]
     told = setting.device != LOOKED_UP or any(trial.record.curve for trial in trials if trial.record)
     return Table(
-        benchmark=benchmark,
-        stage=stage,
-        budget=str(budget) if told else UNTOLD,
-        recipe=recipe,
+        benchmark=conditions.asked.benchmark,
+        stage=conditions.stage,
+        budget=str(conditions.budget) if told else UNTOLD,
+        recipe=conditions.recipe,
         setting=setting,
         objectives=objectives,
         cost=cost,
+        order=question.order,
+        limits=question.limits,
+        scale=_scale(placing, objectives),
+        left_out=left_out,
         rows=tuple(rows),
-        hypervolume=volume,
+        hypervolume=_volume([entries[n][1] for n in within], objectives),
     )
 
 
-def _weight(figures: Mapping[str, Summary], cost: str) -> list[float]:
+_Entry = tuple[tuple[Trial, ...], dict[str, Summary]]
+"""The trials of one architecture, and their figures."""
+
+
+def _entries(trials: Sequence[Trial]) -> list[_Entry]:
+    by_architecture: defaultdict[tuple[str, str], dict[str, Trial]] = defaultdict(dict)
+    for trial in trials:
+        by_architecture[trial.study, trial.architecture.id].setdefault(trial.evaluation, trial)
+    return [(found, _summaries(found)) for found in (tuple(trials.values()) for trials in by_architecture.values())]
+
+
+def _outside(figures: Mapping[str, Summary], limits: Sequence[Limit]) -> tuple[tuple[str, ...], float]:
+    """The limits that a row lies outside of, in words, and how far, in shares of the bounds; what was not measured is outside."""
+    if not limits:
+        return (), 0.0
+    means = {limit.figure: figures[limit.figure].mean for limit in limits if limit.figure in figures}
+    broken = list(broken_limits(means, limits))
+    excess = sum(max(0.0, limit.excess(means[limit.figure])) for limit in limits if limit.figure in means)
+    for limit in limits:
+        if limit.figure not in means:
+            broken.append(f"{limit}, not measured")
+            excess = inf
+    return tuple(broken), excess
+
+
+def _weight(figures: Mapping[str, Summary], cost: str | None) -> list[float]:
     """The cost figure; a row that has none counts as the dearest."""
-    return [figures[cost].mean if cost in figures else float("inf")]
+    if cost is None:
+        return []
+    return [figures[cost].mean if cost in figures else inf]
+
+
+def _scale(placing: Placing, objectives: Sequence[Objective]) -> dict[str, tuple[float, float]] | None:
+    """Best and worst of each objective, in its own direction."""
+    if placing.scale is None:
+        return None
+    ends = zip(objectives, placing.scale.ideal, placing.scale.nadir, strict=True)
+    return {objective.figure: (objective.cost(best), objective.cost(worst)) for objective, best, worst in ends}
+
+
+def _volume(rows: Sequence[Mapping[str, Summary]], objectives: Sequence[Objective]) -> Hypervolume | None:
+    if not rows or not 1 < len(objectives) <= MOST_MEASURED:
+        return None
+    return hypervolume([{goal.figure: row[goal.figure].mean for goal in objectives} for row in rows], objectives)
 
 
 def _summaries(trials: Sequence[Trial]) -> dict[str, Summary]:

@@ -18,6 +18,7 @@ from nas.errors import printable
 from nas.ranking import Row, Summary, Table, figure_names, flat_rows
 from nas.records import LOOKED_UP
 from nas.reports.figures import face
+from nas.reports.ordering import apart_words, broken_words, order_data, order_notes, score_words
 from nas.reports.schema import LEADERBOARD
 
 LEFT_OUT = {"macs", "size_bytes", "activation_bytes", "validation_loss", "test_loss"}
@@ -70,23 +71,28 @@ def print_tables(tables: Sequence[Table], console: Console, *, top: int | None =
     `more` says how to see rows that are left out.
     """
     several = len({row.study for table in tables for row in table.rows}) > 1
+    numbered = any(table.apart and apart_words(table, tables) for table in tables)
     for table in tables:
-        aims = {objective.figure for objective in table.objectives}
+        aims = {objective.figure for objective in table.objectives} | {limit.figure for limit in table.limits}
         names = [name for name in figure_names(table) if name in aims or name not in LEFT_OUT]
         grid = _grid(table, names, several, top)
         left_out: list[str] = []
         while len(names) > len(aims) and _width(grid, console) > console.width:
             left_out.insert(0, title(names.pop()))  # from the end: an objective is never cut short for a cost
             grid = _grid(table, names, several, top)
-        console.print(Text(printable(headline(table)), style="bold"))
+        apart = [apart_words(table, tables)] if table.apart else []
+        place = f"{tables.index(table) + 1}. " if numbered else ""
+        console.print(Text(printable(place + headline(table)), style="bold"))
         console.print(grid)
         rest = len(table.rows) - len(table.rows[:top])
         notes = [f"{rest:,} more rows; {more}"] if rest else []
         notes += ["≈ measured while other work went on; see its interval."] if any(map(_disturbed, table.rows[:top])) else []
         notes += [f"No room for {', '.join(left_out)}; --csv has all."] if left_out else []
         weighed = " and ".join([", ".join(objective.figure for objective in table.objectives), *cost_known(table)])
+        front = [f"◆ on the Pareto front of {weighed}.", *(["◈ its knee."] if table.knee else [])]
         volume = [volume_words(table)] if table.hypervolume else []
-        console.print(Text(" ".join([f"◆ on the Pareto front of {weighed}.", *volume, *notes]) + "\n", style="dim"))
+        words = [*front, *order_notes(table), *volume, *notes, *apart]
+        console.print(Text(printable(" ".join(words)) + "\n", style="dim"))
 
 
 def volume_words(table: Table) -> str:
@@ -100,8 +106,9 @@ def volume_words(table: Table) -> str:
 
 def cost_known(table: Table) -> list[str]:
     """The figure that decides with the objectives who is on the front; none where figures are looked up and nobody told it."""
-    missing = table.setting.device == LOOKED_UP and not any(table.cost in row.figures for row in table.rows)
-    return [] if missing else [table.cost]
+    if table.cost is None or (table.setting.device == LOOKED_UP and not any(table.cost in row.figures for row in table.rows)):
+        return []
+    return [table.cost]
 
 
 def _width(grid: RichTable, console: Console) -> int:
@@ -114,11 +121,15 @@ def _grid(table: Table, names: Sequence[str], several: bool, top: int | None) ->
     grid.add_column("#", justify="right")
     grid.add_column("", width=1)
     grid.add_column("architecture", no_wrap=True)
+    if table.scale:
+        grid.add_column("score", justify="right", no_wrap=True)
     for name in names:
         grid.add_column(Text(title(name)), justify="right", no_wrap=True)
     grid.add_column("trial" if table.stage == "search" else "seeds", justify="right")
     if several:
         grid.add_column("study")
+    if any(row.broken for row in table.rows[:top]):
+        grid.add_column("outside")
     for row in table.rows[:top]:
         grid.add_row(*_cells(row, names, table, several))
     return grid
@@ -128,11 +139,13 @@ def _cells(row: Row, names: Sequence[str], table: Table, several: bool) -> list[
     last = str(row.number) if table.stage == "search" else str(len(row.trials))
     cells = [
         str(row.rank),
-        "◆" if row.on_front else "",
+        "◈" if row.knee else "◆" if row.on_front else "",
         row.architecture.id,
+        *([score_words(row)] if table.scale else []),
         *("≈ " * (name == "latency_ms" and _disturbed(row)) + show(name, row.figures.get(name)) for name in names),
         last,
         *([row.study] if several else []),
+        *([broken_words(row)] if row.broken else []),
     ]
     return [Text(cell, style="bold" if row.rank == 1 else "") for cell in cells]
 
@@ -155,6 +168,7 @@ def tables_data(tables: Sequence[Table]) -> list[dict[str, Any]]:
             "machine": asdict(table.setting.machine) | {"id": table.setting.machine.id},
             "objectives": [asdict(objective) for objective in table.objectives],
             "cost": table.cost,
+            **order_data(table),
             "hypervolume": asdict(table.hypervolume) if table.hypervolume else None,
             "rows": [_row_data(row) for row in table.rows],
         }
@@ -180,6 +194,9 @@ def _row_data(row: Row) -> dict[str, Any]:
     return {
         "rank": row.rank,
         "on_front": row.on_front,
+        "knee": row.knee,
+        "score": row.score,
+        "broken_limits": list(row.broken),
         "study": row.study,
         "trial": row.number,
         "architecture": row.architecture.id,
@@ -193,7 +210,7 @@ def _row_data(row: Row) -> dict[str, Any]:
 def tables_csv(tables: Sequence[Table]) -> str:
     """Leaderboards as one CSV: a row each, figures as they were measured, choices as `choice:NAME`."""
     names, rows = flat_rows(tables)
-    return to_csv(names, [{**row, "on_front": int(row["on_front"])} for row in rows])
+    return to_csv(names, [{**row, "on_front": int(row["on_front"]), "knee": int(row["knee"])} for row in rows])
 
 
 def to_csv(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:

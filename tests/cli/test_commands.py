@@ -85,6 +85,33 @@ def test_top_cuts_csv_and_json_too(run: Nas, ledger: str) -> None:
     assert len(run("rank", "--csv", "--top", "1", "--ledger", ledger).output.splitlines()) == 3
 
 
+def test_rank_in_another_order_within_limits_says_so(run: Nas, ledger: str) -> None:
+    words = ["rank", "toy", "--ledger", ledger, "--order", "chebyshev", "--weight", "params=2", "--limit", "params <= 400"]
+    text = " ".join(run(*words).output.split())
+    assert "validation_accuracy ↑ ×1" in text
+    assert "params ↓ ×2" in text
+    assert "Limits: params <= 400;" in text
+    (table,) = (table for table in json.loads(run(*words, "--json").output) if table["stage"] == "search")
+    assert table["objectives"] == [
+        {"figure": "validation_accuracy", "direction": "maximize"},
+        {"figure": "params", "direction": "minimize"},
+    ]
+    assert table["order"]["weights"] == {"validation_accuracy": 1.0, "params": 2.0}
+    inside = [row["figures"]["params"]["mean"] <= 400 for row in table["rows"]]
+    assert inside == sorted(inside, reverse=True)
+    assert {True, False} == {*inside}
+    for row, within in zip(table["rows"], inside, strict=True):
+        assert bool(row["broken_limits"]) is not within
+        assert (row["score"] is None) is not within
+
+
+def test_rank_by_priorities_puts_the_cheaper_of_about_equals_first(run: Nas, ledger: str) -> None:
+    words = ["rank", "toy", "--ledger", ledger, "--priority", "validation_accuracy:1", "--priority", "params", "--json"]
+    (table,) = (table for table in json.loads(run(*words).output) if table["stage"] == "search")
+    params = [row["figures"]["params"]["mean"] for row in table["rows"]]
+    assert params == sorted(params)
+
+
 def test_report_writes_the_page(run: Nas, ledger: str, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     done = run("report", "toy", "--out", str(page), "--ledger", ledger)
@@ -138,6 +165,14 @@ def test_a_search_that_is_done_prints_its_leaderboard_and_the_next_step(run: Nas
             "A front cannot be drawn against 'beauty'. Known: flops, latency_ms, params, peak_memory_bytes.",
         ),
         (["rank", "nobody"], "No study in "),
+        (["rank", "--weight", "params=2"], "Weights are for the orders weighted and chebyshev, got no order;"),
+        (["rank", "--objective", "parms"], "No complete trial has the figure 'parms'. Did you mean 'params'?"),
+        (
+            ["rank", "--objective", "params=down"],
+            "An objective reads like 'latency_ms' or 'latency_ms=minimize', got 'params=down'.",
+        ),
+        (["rank", "--limit", "params"], "a limit reads like 'params <= 50e3', got 'params'."),
+        (["rank", "--limit", "test_accuracy >= 0.9"], "Test figures stand beside an order and make none, got 'test_accuracy';"),
         (["finals", "toy", "--top", "0"], "Finals need top of at least 1, got 0."),
         (["report", "nobody"], "No study in "),
         (["rnk"], "No such command 'rnk'."),

@@ -1,4 +1,5 @@
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
@@ -10,10 +11,10 @@ from hypothesis import strategies as st
 from toys import toy_record
 
 from nas.benchmark import Budget, Objective
-from nas.errors import LedgerError
-from nas.ranking import COSTS, Row, Table, figure_names, leaderboard, rank
-from nas.records import FIGURES, Ledger, Machine, Outcome, Record, Replicate, Stage, StudyEntry, Trial
-from nas.space import Architecture
+from nas.errors import LedgerError, RankingError
+from nas.ranking import COSTS, Order, Priority, Row, Table, figure_names, leaderboard, rank
+from nas.records import FIGURES, Latency, Ledger, Machine, Outcome, Record, Replicate, Stage, StudyEntry, Trial
+from nas.space import Architecture, Limit
 
 BUDGET = Budget(epochs=3)
 MACHINE = Machine(system="Linux x86_64", processor="A Processor", cores=2, memory_gib=16)
@@ -22,11 +23,17 @@ PARAMS = Objective("params", "minimize")
 
 
 def study(
-    name: str = "a", objectives: Sequence[Objective] = (ACCURACY,), benchmark: str = "digits", version: int = 1
+    name: str = "a",
+    objectives: Sequence[Objective] = (ACCURACY,),
+    benchmark: str = "digits",
+    version: int = 1,
+    declared: Mapping[str, Any] | None = None,
+    recipe: Mapping[str, Any] | None = None,
 ) -> StudyEntry:
     definition = {
         "space": {"name": "toy", "version": 1},
-        "benchmark": {"name": benchmark, "version": version},
+        "benchmark": {"name": benchmark, "version": version, **(declared or {})},
+        "recipe": recipe or {},
         "objectives": [vars(objective) for objective in objectives],
     }
     return StudyEntry(id=1, name=name, definition=definition, begun_at="2026-01-01")
@@ -69,6 +76,11 @@ def trial(
         proposal={},
         record=result,
     )
+
+
+def latency(**unusual: Any) -> Latency:
+    usual = {"batch_size": 1, "device": "cpu", "threads": 1, "dtype": "float32"}
+    return Latency(median_ms=1.0, low_ms=0.9, high_ms=1.1, p95_ms=1.5, samples=100, **{**usual, **unusual})
 
 
 def ranked(*trials: Trial, objectives: Sequence[Objective] = (ACCURACY,), cost: str = "flops") -> Table:
@@ -340,3 +352,178 @@ def test_figures_are_named_in_reading_order() -> None:
 def test_only_figures_that_some_row_has_are_named() -> None:
     table = ranked(trial(0, record(0.5)), trial(1, record(0.4, latency_ms=1.5)))
     assert figure_names(table) == ["validation_accuracy", "flops", "latency_ms"]
+
+
+# Why they cannot be compared.
+
+
+def why(*pairs: tuple[StudyEntry, Trial], **asked: Any) -> list[str]:
+    """In words, what sets the last table apart from the largest one."""
+    (apart,) = [table.apart for table in rank(pairs, **asked) if table.apart]
+    return [str(difference) for difference in apart.differences]
+
+
+@pytest.mark.parametrize(
+    ("entry", "other", "reason"),
+    [
+        (study(version=2), trial(9, record(0.5)), "benchmark digits v2, there digits v1"),
+        (study(), trial(9, record(0.5, budget=Budget(epochs=4))), "budget 4 epochs, there 3 epochs"),
+        (study(), trial(9, replace(record(0.5), device="cuda:0")), "device cuda:0, there cpu"),
+        (study(), trial(9, replace(record(0.5), precision="bfloat16")), "precision bfloat16, there float32"),
+        (study(), trial(9, replace(record(0.5), threads=8)), "threads 8, there 1"),
+        (study(), trial(9, replace(record(0.5), latency=latency(batch_size=8))), "latency batches of 8, there as usual"),
+        (study(), trial(9, replace(record(0.5), latency=latency(dtype="float16"))), "latency float16, there as usual"),
+        (study(), trial(9, replace(record(0.5), latency=latency(backend="onnx"))), "latency onnx, there as usual"),
+        (study(), trial(9, replace(record(0.5), latency=latency(threads=4))), "latency 4 threads, there as usual"),
+        (study(recipe={"mixup": 0.2}), trial(9, record(0.5)), "recipe mixup=0.2, there as usual"),
+        (
+            study(objectives=[PARAMS]),
+            trial(9, record(0.5, params=1)),
+            "objectives minimize params, there maximize validation_accuracy",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_table_says_what_sets_it_apart_from_the_largest(entry: StudyEntry, other: Trial, reason: str) -> None:
+    many = [(study(), trial(n, record(0.9))) for n in range(3)]
+    assert why((entry, other), *many) == [reason]
+
+
+def test_a_latency_that_was_not_measured_sets_nothing_apart() -> None:
+    usual, none = trial(0, replace(record(0.9), latency=latency())), trial(1, record(0.8))
+    assert len(rank([(study(), usual), (study(), none)])) == 1
+
+
+def test_a_benchmark_that_was_changed_under_one_version_is_seen() -> None:
+    declared = {"signature": {}, "recipe": {"batch_size": 32, "learning_rate": 0.1}}
+    changed = {**declared, "recipe": {**declared["recipe"], "batch_size": 64}}
+    many = [(study(declared=declared), trial(n, record(0.9))) for n in range(3)]
+    assert why(*many, (study(declared=changed), trial(9, record(0.5)))) == ["the benchmark's batch_size 64, there 32"]
+
+
+def test_an_option_that_an_older_recipe_does_not_know_had_its_default() -> None:
+    older = {"recipe": {"batch_size": 32, "learning_rate": 0.1}}
+    newer = {"recipe": {**older["recipe"], "mixup": 0.0, "ema": None}}
+    pairs = [(study("a", declared=older), trial(0, record(0.9))), (study("b", declared=newer), trial(0, record(0.8), entry="b"))]
+    assert len(rank(pairs)) == 1
+
+
+def test_other_data_set_rows_apart_and_data_that_are_not_told_do_not() -> None:
+    pairs = [(study(), trial(n, replace(record(0.9), data_sha256=data))) for n, data in enumerate([None, "a" * 64, "a" * 64])]
+    (table,) = rank(pairs)
+    assert numbers(table.rows) == [0, 1, 2]
+    other = (study(), trial(3, replace(record(0.9), data_sha256="b" * 64)))
+    assert why(*pairs[1:], other) == ["data bbbbbbbbbbbb, there aaaaaaaaaaaa"]
+    assert len(rank([*pairs, other])) == 3
+
+
+def test_how_examples_were_loaded_matters_where_training_time_or_memory_decides() -> None:
+    pairs = [
+        (study(), trial(n, replace(record(0.9, train_seconds=1.0), loading=loading)))
+        for n, loading in enumerate(["memory", "memory", "stream"])
+    ]
+    assert len(rank(pairs)) == 1
+    assert why(*pairs, limits=[Limit.parse("train_seconds <= 5")]) == ["loading stream, there memory"]
+
+
+def test_tables_of_other_stages_are_compared_with_the_largest_of_all() -> None:
+    pairs = [(study(), trial(n, record(0.9))) for n in range(3)] + [(study(), trial(0, record(0.9, seed=1), stage="final"))]
+    final, search = rank(pairs)
+    assert search.apart is None
+    assert final.apart is not None
+    assert final.apart.table == 1
+    assert [difference.what for difference in final.apart.differences] == ["stage"]
+
+
+# Other figures, orders and limits.
+
+
+def points(*figures: tuple[float, float, float]) -> list[tuple[StudyEntry, Trial]]:
+    """Trials of accuracy, params and latency."""
+    return [
+        (study(), trial(n, record(accuracy, params=params, latency_ms=latency_ms)))
+        for n, (accuracy, params, latency_ms) in enumerate(figures)
+    ]
+
+
+def test_other_figures_than_the_searchs_can_rank() -> None:
+    pairs = points((0.9, 30, 3.0), (0.8, 20, 1.0), (0.7, 10, 2.0))
+    (table,) = rank(pairs, objectives=["latency_ms"])
+    assert (numbers(table.rows), table.objectives) == ([1, 2, 0], (Objective("latency_ms", "minimize"),))
+    (table,) = rank(pairs, objectives=["validation_accuracy", "latency_ms"])
+    assert [row.on_front for row in table.rows] == [True, True, False]  # of these two, whatever the FLOPs are
+    assert table.cost is None
+    (table,) = rank(pairs, objectives=["latency_ms=maximize"])
+    assert numbers(table.rows) == [0, 2, 1]
+
+
+def test_what_an_order_names_counts_too() -> None:
+    (table,) = rank(points((0.9, 30, 3.0), (0.8, 20, 1.0)), order=Order(name="lexicographic", priorities=(Priority("params"),)))
+    assert [objective.figure for objective in table.objectives] == ["validation_accuracy", "params"]
+    assert numbers(table.rows) == [1, 0]
+
+
+def test_rows_without_a_figure_that_ranks_are_counted() -> None:
+    pairs = [*points((0.9, 30, 3.0)), (study(), trial(1, record(0.8)))]
+    (table,) = rank(pairs, objectives=["latency_ms"])
+    assert (numbers(table.rows), table.left_out) == ([0], 1)
+
+
+def test_rows_outside_a_limit_stand_below_the_furthest_out_last() -> None:
+    pairs = points((0.9, 100, 1.0), (0.8, 60, 1.0), (0.5, 50, 9.0), (0.4, 10, 1.0))
+    (table,) = rank(
+        [*pairs, (study(), trial(4, record(0.99)))], limits=[Limit.parse("params <= 50"), Limit.parse("latency_ms <= 5")]
+    )
+    assert numbers(table.rows) == [3, 1, 2, 0, 4]
+    assert [row.on_front for row in table.rows] == [True, False, False, False, False]
+    assert [row.broken for row in table.rows] == [
+        (),
+        ("params <= 50, got 60",),
+        ("latency_ms <= 5, got 9",),
+        ("params <= 50, got 100",),
+        ("params <= 50, not measured", "latency_ms <= 5, not measured"),
+    ]
+    assert ranks(table) == [1, 2, 3, 4, 5]
+
+
+def test_neither_front_nor_hypervolume_nor_scale_knows_rows_outside_a_limit() -> None:
+    pairs = points((0.9, 30, 3.0), (0.8, 20, 1.0), (0.85, 25, 2.0))
+    asked: dict[str, Any] = {"objectives": ["validation_accuracy", "params"], "order": Order(name="weighted")}
+    (alone,) = rank(pairs, **asked)
+    (beside,) = rank(
+        [*pairs, *points((0, 0, 0), (0, 0, 0), (0, 0, 0), (0.99, 1, 50.0))[3:]], limits=[Limit("latency_ms", "<=", 5)], **asked
+    )
+    assert beside.hypervolume == alone.hypervolume
+    assert beside.scale == alone.scale
+    assert [row.score for row in beside.rows[:3]] == [row.score for row in alone.rows]
+    assert beside.rows[3].score is None
+
+
+def test_no_row_within_the_limits_leaves_a_table_without_a_front() -> None:
+    (table,) = rank(
+        points((0.9, 30, 3.0), (0.8, 20, 1.0)), objectives=["validation_accuracy", "params"], limits=[Limit("params", "<", 5)]
+    )
+    assert (table.hypervolume, table.knee, [row.on_front for row in table.rows]) == (None, None, [False, False])
+
+
+def test_the_knee_is_a_row_of_the_front_that_is_shown() -> None:
+    pairs = points((0.9, 100, 1.0), (0.88, 20, 1.0), (0.5, 10, 1.0), (0.6, 90, 1.0))
+    (table,) = rank(pairs, cost="params")
+    assert table.knee is not None
+    assert (table.knee.number, [row.number for row in table.rows if row.knee]) == (1, [1])
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"objectives": ["latency"]}, "No complete trial has the figure 'latency'. Did you mean 'latency_ms'?"),
+        ({"objectives": ["test_accuracy"]}, "Test figures stand beside an order and make none, got 'test_accuracy';"),
+        ({"limits": [Limit("test_accuracy", ">=", 0.5)]}, "Test figures stand beside an order and make none,"),
+        ({"order": Order(name="weighted", weights={"beauty": 1})}, "No complete trial has the figure 'beauty'. Known: flops,"),
+        ({"objectives": ["params=least"]}, "An objective reads like 'latency_ms' or 'latency_ms=minimize', got 'params=least'."),
+        ({"objectives": ["params", "params=max"]}, "An objective is named once, got 'params' twice; leave one out."),
+    ],
+)
+def test_a_figure_that_cannot_rank_is_refused(asked: Mapping[str, Any], message: str) -> None:
+    with pytest.raises(RankingError, match="^" + re.escape(message)):
+        rank(points((0.9, 30, 3.0)), **asked)
