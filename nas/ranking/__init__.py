@@ -1,6 +1,7 @@
 """Records → an order: leaderboards of rows that can be compared, and their Pareto fronts."""
 
 from nas.ranking.agreement import Audit, Audited, audit_of
+from nas.ranking.certainty import Certainty, Interval
 from nas.ranking.conditions import Difference
 from nas.ranking.flat import flat_rows, frame
 from nas.ranking.knee import knee_of
@@ -16,8 +17,10 @@ __all__ = [
     "Apart",
     "Audit",
     "Audited",
+    "Certainty",
     "Difference",
     "Hypervolume",
+    "Interval",
     "Order",
     "Priority",
     "Row",

@@ -48,8 +48,9 @@ class Certainty:
     first: float
     """The probability that no other row is better; with several objectives, that none dominates it."""
     rank: int
-    """From 1; shared by all that cannot be told apart from the best of them. With several objectives there is no such rank: 1 for
-    all."""
+    """From 1; shared by all that cannot be told apart from the best of them. With several objectives 1."""
+    shared_by: int
+    """Rows that have this rank for that reason; 1 with several objectives."""
     places: tuple[int, int]
     """The best and the worst place that it may truly have, with 95 % for all rows together; from the same tests as `rank`."""
 
@@ -97,7 +98,13 @@ def certainties(rows: Sequence[Mapping[str, Runs]], objectives: Sequence[Objecti
         ranks = _shared(better)
         places = [(1 + int(better[:, n].sum()), len(rows) - int(better[n].sum())) for n in range(len(rows))]
     return tuple(
-        Certainty(intervals=row, first=float(chance), rank=rank, places=place)
+        Certainty(
+            intervals=row,
+            first=float(chance),
+            rank=rank,
+            shared_by=ranks.count(rank) if len(objectives) == 1 else 1,
+            places=place,
+        )
         for row, chance, rank, place in zip(intervals, first, ranks, places, strict=True)
     )
 

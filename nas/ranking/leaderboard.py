@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.benchmark import Objective
 from nas.errors import LedgerError, did_you_mean, quote
+from nas.ranking.certainty import Certainty, certainties
 from nas.ranking.conditions import Conditions, Difference, differences
 from nas.ranking.knee import knee_of
 from nas.ranking.order import PARETO, Order, Placing, place
@@ -46,7 +47,7 @@ class Row:
     """One architecture on a leaderboard."""
 
     rank: int
-    """From 1; rows between which the order makes no difference share it."""
+    """From 1; rows between which the order makes no difference share it, and so do finalists that cannot be told apart."""
     on_front: bool
     """Whether it lies within the limits, and no other such row is at least as good in all that decides, and better in one."""
     knee: bool = False
@@ -62,6 +63,8 @@ class Row:
     figures: Mapping[str, Summary]
     trials: tuple[Trial, ...]
     """The trials behind the row: one in a search, one a seed among finalists, and where it was confirmed both."""
+    certainty: Certainty | None = None
+    """How sure its place is; None where nothing tells, such as in a search, which trains each architecture once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,9 +272,28 @@ def _table(conditions: Conditions, trials: Sequence[Trial], question: Question, 
         limits=question.limits,
         scale=_scale(placing, objectives),
         left_out=left_out,
-        rows=tuple(rows),
+        rows=tuple(_judged(rows, conditions.stage, objectives)),
         hypervolume=_volume([entries[n][1] for n in within], objectives),
     )
+
+
+def _judged(rows: Sequence[Row], stage: Stage, objectives: Sequence[Objective]) -> list[Row]:
+    """`rows` with what is known of the noise of those within the limits, which share a rank where they cannot be told apart.
+
+    Only trainings of the stage itself count: that by which a search chose an architecture is better than most that it would have.
+    """
+    within = [row for row in rows if not row.broken]
+    if stage == "search" or not any(len(row.trials) > 1 for row in within):
+        return [*rows]
+    found = [[trial.record for trial in row.trials if trial.stage == stage and trial.record] for row in within]
+    names = [objective.figure for objective in objectives]
+    runs = [{name: {record.seed: record.figures[name] for record in records} for name in names} for records in found]
+    known = certainties(runs, objectives) if all(found) else None
+    if known is None:
+        return [*rows]
+    single = len(objectives) == 1
+    judged = [replace(row, certainty=own, rank=own.rank if single else row.rank) for row, own in zip(within, known, strict=True)]
+    return [*judged, *rows[len(within) :]]
 
 
 _Entry = tuple[tuple[Trial, ...], dict[str, Summary]]

@@ -17,6 +17,7 @@ from rich.text import Text
 from nas.errors import printable
 from nas.ranking import Row, Summary, Table, figure_names, flat_rows
 from nas.records import LOOKED_UP
+from nas.reports.certainty import certainty_data, certainty_words, first_text, interval_text, rank_text, uncertain
 from nas.reports.figures import face
 from nas.reports.ordering import apart_words, broken_words, order_data, order_notes, score_words
 from nas.reports.schema import LEADERBOARD
@@ -91,6 +92,8 @@ def print_tables(tables: Sequence[Table], console: Console, *, top: int | None =
         weighed = " and ".join([", ".join(objective.figure for objective in table.objectives), *cost_known(table)])
         front = [f"◆ on the Pareto front of {weighed}.", *(["◈ its knee."] if table.knee else [])]
         volume = [volume_words(table)] if table.hypervolume else []
+        if sure := certainty_words(table):
+            console.print(Text(sure))
         words = [*front, *order_notes(table), *volume, *notes, *apart]
         console.print(Text(printable(" ".join(words)) + "\n", style="dim"))
 
@@ -121,33 +124,31 @@ def _grid(table: Table, names: Sequence[str], several: bool, top: int | None) ->
     grid.add_column("#", justify="right")
     grid.add_column("", width=1)
     grid.add_column("architecture", no_wrap=True)
+    doubtful, judged = uncertain(table), any(row.certainty for row in table.rows)
     if table.scale:
         grid.add_column("score", justify="right", no_wrap=True)
     for name in names:
         grid.add_column(Text(title(name)), justify="right", no_wrap=True)
+        if name in doubtful:
+            grid.add_column("95 % interval", justify="right", no_wrap=True)
+    if judged:
+        grid.add_column("best" if len(table.objectives) == 1 else "on front", justify="right", no_wrap=True)
     grid.add_column("trial" if table.stage == "search" else "seeds", justify="right")
     if several:
         grid.add_column("study")
     if any(row.broken for row in table.rows[:top]):
         grid.add_column("outside")
     for row in table.rows[:top]:
-        grid.add_row(*_cells(row, names, table, several))
+        cells = [rank_text(row), "◈" if row.knee else "◆" if row.on_front else "", row.architecture.id]
+        cells += [score_words(row)] if table.scale else []
+        for name in names:
+            cells += ["≈ " * (name == "latency_ms" and _disturbed(row)) + show(name, row.figures.get(name))]
+            cells += [interval_text(row, name)] if name in doubtful else []
+        cells += [first_text(row)] if judged else []
+        cells += [str(row.number) if table.stage == "search" else str(len(row.trials)), *([row.study] if several else [])]
+        cells += [broken_words(row)] if row.broken else []
+        grid.add_row(*(Text(cell, style="bold" if row.rank == 1 else "") for cell in cells))
     return grid
-
-
-def _cells(row: Row, names: Sequence[str], table: Table, several: bool) -> list[Text]:
-    last = str(row.number) if table.stage == "search" else str(len(row.trials))
-    cells = [
-        str(row.rank),
-        "◈" if row.knee else "◆" if row.on_front else "",
-        row.architecture.id,
-        *([score_words(row)] if table.scale else []),
-        *("≈ " * (name == "latency_ms" and _disturbed(row)) + show(name, row.figures.get(name)) for name in names),
-        last,
-        *([row.study] if several else []),
-        *([broken_words(row)] if row.broken else []),
-    ]
-    return [Text(cell, style="bold" if row.rank == 1 else "") for cell in cells]
 
 
 def _disturbed(row: Row) -> bool:
@@ -170,6 +171,7 @@ def tables_data(tables: Sequence[Table]) -> list[dict[str, Any]]:
             "cost": table.cost,
             **order_data(table),
             "hypervolume": asdict(table.hypervolume) if table.hypervolume else None,
+            "certainty": certainty_words(table) or None,
             "rows": [_row_data(row) for row in table.rows],
         }
         for table in tables
@@ -201,6 +203,7 @@ def _row_data(row: Row) -> dict[str, Any]:
         "trial": row.number,
         "architecture": row.architecture.id,
         "figures": {name: asdict(summary) for name, summary in row.figures.items()},
+        "certainty": certainty_data(row),
         "choices": dict(row.architecture.choices),
         "seeds": [trial.record.seed for trial in row.trials if trial.record is not None],
         "commits": sorted({trial.record.commit or "" for trial in row.trials if trial.record is not None}),

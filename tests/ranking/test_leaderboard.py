@@ -163,7 +163,7 @@ def test_finalists_are_ranked_by_the_mean_over_their_seeds() -> None:
         for n, score in enumerate(found)
     ]
     table = ranked(*trials)
-    assert (table.stage, ranks(table)) == ("final", [1, 2])
+    assert (table.stage, ranks(table)) == ("final", [1, 1])  # which three such seeds cannot tell apart
     for row, of in zip(table.rows, (1, 0), strict=True):
         assert (row.architecture, len(row.trials)) == (architecture(of), 3)
         summary = row.figures["validation_accuracy"]
@@ -187,6 +187,63 @@ def test_a_figure_that_one_seed_lacks_is_summed_up_over_the_others() -> None:
     )
     summary = table.rows[0].figures["latency_ms"]
     assert (summary.mean, summary.deviation, summary.count) == (2.0, None, 1)
+
+
+# How sure an order is.
+
+
+def trainings(stage: Stage, *rows: Sequence[float], first: int = 0) -> list[Trial]:
+    """Each row's trainings with seeds from 1."""
+    return [
+        trial(first + 10 * of + n, record(score, seed=n + 1, params=of), of=of, stage=stage)
+        for of, row in enumerate(rows)
+        for n, score in enumerate(row)
+    ]
+
+
+def test_finalists_that_cannot_be_told_apart_share_a_rank_and_say_how_sure_they_are() -> None:
+    table = ranked(*trainings("final", [0.90, 0.91, 0.92], [0.905, 0.915, 0.91], [0.5, 0.51, 0.49]))
+    assert ranks(table) == [1, 1, 3]
+    known = [row.certainty for row in table.rows]
+    assert [one.places for one in known if one] == [(1, 2), (1, 2), (3, 3)]
+    assert sum(one.first for one in known if one) == pytest.approx(1)
+    for row in table.rows:
+        assert row.certainty is not None
+        interval = row.certainty.intervals["validation_accuracy"]
+        assert interval.low < row.figures["validation_accuracy"].mean < interval.high
+
+
+def test_a_search_and_finalists_of_one_seed_say_nothing_of_noise() -> None:
+    assert all(row.certainty is None for row in ranked(*trainings("search", [0.9], [0.8])).rows)
+    table = ranked(*trainings("final", [0.9], [0.8]))
+    assert (ranks(table), [row.certainty for row in table.rows]) == ([1, 2], [None, None])
+
+
+def test_what_the_search_found_tells_nothing_of_the_noise_of_what_was_confirmed() -> None:
+    lucky = [trial(0, record(0.99), of=0), trial(1, record(0.9), of=1)]
+    again = trainings("confirm", [0.90, 0.91, 0.92], [0.90, 0.91, 0.89], first=50)
+    confirmed = rank([(study(), one) for one in (*lucky, *again)])[0]
+    assert (confirmed.stage, [len(row.trials) for row in confirmed.rows]) == ("confirm", [4, 4])
+    first = confirmed.rows[0].certainty
+    assert first is not None
+    assert first.intervals["validation_accuracy"].high < 0.97
+
+
+def test_a_failed_training_is_missing_and_no_more() -> None:
+    found = trainings("final", [0.90, 0.91, 0.92], [0.80, 0.81, 0.82])
+    failed = trial(99, record(None, "failed", seed=3), of=1, stage="final")
+    table = ranked(*found[:-1], failed)
+    assert [row.certainty is not None for row in table.rows] == [True, True]
+    assert ranks(table) == [1, 2]
+
+
+def test_several_objectives_keep_their_ranks() -> None:
+    trials = trainings("final", [0.9, 0.91], [0.9, 0.91], [0.8, 0.81])
+    table = ranked(*trials, objectives=[ACCURACY, PARAMS])
+    assert ranks(table) == [1, 2, 3]
+    assert all(
+        row.certainty is not None and set(row.certainty.intervals) == {"validation_accuracy", "params"} for row in table.rows
+    )
 
 
 # What cannot be compared.

@@ -364,6 +364,7 @@ def test_json_is_equal_to_the_data_and_holds_every_figure() -> None:
             "left_out": 0,
             "apart": None,
             "hypervolume": None,
+            "certainty": None,
             "rows": [
                 {
                     "rank": 1,
@@ -378,6 +379,7 @@ def test_json_is_equal_to_the_data_and_holds_every_figure() -> None:
                         "validation_accuracy": {"mean": 0.9, "deviation": 0.01, "count": 2},
                         "params": {"mean": 12_345, "deviation": None, "count": 1},
                     },
+                    "certainty": None,
                     "choices": {"width": 8, "kind": None, "bias": True},
                     "seeds": [1, 2],
                     "commits": ["", "0123456789ab-dirty"],

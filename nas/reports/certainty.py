@@ -1,0 +1,71 @@
+"""How sure a leaderboard is, in words and cells."""
+
+from dataclasses import asdict
+from typing import Any
+
+from nas.ranking import Row, Table
+from nas.ranking.certainty import ALPHA
+from nas.reports.figures import face
+
+TEST = "t test of all pairs by seed, corrected by step-down max-t"
+"""What tells rows apart."""
+
+_PLACES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+
+
+def certainty_words(table: Table) -> str:
+    """Whether the first is the first, and from whom it cannot be told, in a sentence; empty where nothing is known."""
+    first = table.rows[0].certainty if table.rows else None
+    if first is None or (len(table.rows) == 1 and first.first == 1):  # there is no other
+        return ""
+    chance = _probability(first.first)
+    if len(table.objectives) > 1:
+        return f"The first is on the true front of its objectives with a probability {chance}."
+    others = "every other" if first.shared_by == 1 else _up_to(first.shared_by)
+    told = f"it {'can' if first.shared_by == 1 else 'cannot'} be told from {others} ({TEST}, {ALPHA:.0%})"
+    return f"The first is really the first with a probability {chance}; {told.replace('5%', '5 %')}."
+
+
+def _up_to(count: int) -> str:
+    """The rows after the first, up to that place."""
+    last = _PLACES[count - 1] if count <= len(_PLACES) else f"row {count}"
+    return f"the {last}" if count == 2 else f"the second {'and' if count == 3 else 'to'} {last}"
+
+
+def _probability(chance: float) -> str:
+    """With two digits, of which neither is made up."""
+    return "above 0.99" if chance > 0.99 else "below 0.01" if chance < 0.01 else f"of {chance:.2f}"
+
+
+def rank_text(row: Row) -> str:
+    """Its rank, with a sign where others cannot be told apart from it."""
+    return f"{row.rank}=" if row.certainty is not None and row.certainty.shared_by > 1 else str(row.rank)
+
+
+def uncertain(table: Table) -> list[str]:
+    """The objectives whose true mean is not known exactly."""
+    known = [row.certainty.intervals for row in table.rows if row.certainty]
+    return [goal.figure for goal in table.objectives if any(one[goal.figure].low < one[goal.figure].high for one in known)]
+
+
+def interval_text(row: Row, figure: str) -> str:
+    """The 95 % interval of the true mean of an objective, in the unit of its column; empty where it is not known."""
+    found = row.certainty.intervals.get(figure) if row.certainty else None
+    if found is None:
+        return ""
+    told = face(figure)
+    low, high = (f"{end / told.scale:,.{told.digits}f}" for end in (found.low, found.high))
+    return f"{low}–{high}"
+
+
+def first_text(row: Row) -> str:
+    """How probable it is that the row is the best, or on the true front; empty where nothing tells."""
+    if row.certainty is None:
+        return ""
+    chance = row.certainty.first
+    return ">99 %" if chance > 0.99 else "<1 %" if chance < 0.01 else f"{100 * chance:.0f} %"
+
+
+def certainty_data(row: Row) -> dict[str, Any] | None:
+    """What is known of a row as plain data, ready for JSON."""
+    return {**asdict(row.certainty), "places": [*row.certainty.places]} if row.certainty else None
