@@ -94,8 +94,8 @@ def test_equal_studies_give_equal_bytes(full: Book) -> None:
 
 def test_the_outcome_is_one_plain_sentence(full: Book) -> None:
     assert full.page().all("p", class_="outcome")[0].text == (
-        f"The best finalist, {full.trials()[0].architecture.id[:8]}…, one of 2 that share the first rank, reaches test accuracy 0.8850 ± 0.0071 (2 seeds) with "
-        "12,345 parameters; a linear model reaches 0.75."
+        f"The best finalist, {full.trials()[0].architecture.id[:8]}…, one of 2 that share the first rank, reaches "
+        "test accuracy 0.8850 ± 0.0071 (2 seeds) with 12,345 parameters; a linear model reaches 0.75."
     )
 
 
