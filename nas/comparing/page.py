@@ -10,7 +10,8 @@ from nas.comparing.running import STUCK
 from nas.comparing.significance import Significance
 from nas.comparing.standings import Agreement
 from nas.comparing.telling import EXPECTED, Findings, counted, figure, listed, sentence
-from nas.reports.page import asset, data_uri, policy, replace_file
+from nas.reports.assets import asset, data_uri, policy
+from nas.reports.writing import replace_file
 
 PAGE = "comparison.html"
 
@@ -21,11 +22,11 @@ def write_comparison(findings: Findings, folder: Path) -> Path:
     """Write the page and the CSV into `folder`, each whole or not at all; returns the page. Equal findings give equal bytes.
 
     Raises:
-        LedgerError: a file cannot be written.
+        ReportError: a file cannot be written.
     """
     page = folder / PAGE
-    replace_file(page, render(findings).encode("utf-8", "replace"))
-    replace_file(page.with_suffix(".csv"), findings.csv().encode())
+    replace_file(page, render(findings).encode("utf-8", "replace"), "the comparison")
+    replace_file(page.with_suffix(".csv"), findings.csv().encode(), "the comparison")
     return page
 
 

@@ -10,6 +10,9 @@ from nas.space import Architecture, CellSpec, LayerSpec, ParallelSpec, Space, Sp
 WIDTH, HEAD, LINE, GAP, PAD = 190, 24, 14, 12, 8
 """Of a box, its first line, a further line, the way to the next box, and what is left free around an inner box; in pixels."""
 
+BEHIND = 3
+"""How far the shadow of a box that stands here several times lies from it."""
+
 LETTERS = 30
 """That a line of a box has room for."""
 
@@ -77,7 +80,12 @@ def drawing(space: Space, architecture: Architecture) -> Drawing | None:
     bottom = pen.column((Box("input"), *boxes, Box("output")), 1, 1, width)
     told = "input, " + ", ".join(_told(boxes)) + ", output"
     return Drawing(
-        width=width + 2, height=bottom + 2, told=told, rects=tuple(pen.rects), texts=tuple(pen.texts), lines=tuple(pen.lines)
+        width=width + BEHIND + 2,
+        height=bottom + 2,
+        told=told,
+        rects=tuple(pen.rects),
+        texts=tuple(pen.texts),
+        lines=tuple(pen.lines),
     )
 
 
@@ -165,7 +173,7 @@ class _Pen:
     def box(self, box: Box, left: int, top: int) -> None:
         kind = "end" if box.title in {"input", "output"} and not box.lines else "around" if box.rows else "layer"
         if box.times > 1:
-            self.rects.append((f"{kind} behind", left + 3, top + 3, box.width, box.height))
+            self.rects.append((f"{kind} behind", left + BEHIND, top + BEHIND, box.width, box.height))
         self.rects.append((kind, left, top, box.width, box.height))
         title = _cut(box.title) + (f"  ×{box.times}" if box.times > 1 else "")
         self.texts.append(("end" if kind == "end" else "name", left + box.width // 2, top + 16, title))

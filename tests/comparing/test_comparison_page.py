@@ -10,7 +10,7 @@ from trees import Element, parse
 
 from nas.comparing import CompareConfig, Findings, compare, telling, write_comparison
 from nas.comparing.page import probability, render
-from nas.errors import LedgerError
+from nas.errors import ReportError
 
 SETTLE = "new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))"
 
@@ -96,7 +96,7 @@ def test_without_the_packages_the_page_says_how_to_get_them(findings: Findings, 
 
 
 def test_a_page_that_cannot_be_written_is_refused(findings: Findings, tmp_path: Path) -> None:
-    with pytest.raises(LedgerError, match="does not exist; make it first"):
+    with pytest.raises(ReportError, match="does not exist; make it first"):
         write_comparison(findings, tmp_path / "nowhere")
 
 

@@ -15,7 +15,7 @@ from trees import Element, parse
 
 from nas.benchmark import Budget
 from nas.cli import commands
-from nas.errors import LedgerError
+from nas.errors import LedgerError, ReportError
 from nas.records import Failure
 from nas.reports import write_report
 from nas.reports.origin import holds
@@ -491,18 +491,18 @@ def test_the_page_takes_the_place_of_an_older_one_and_leaves_nothing_beside_it(f
 
 
 def test_a_missing_folder_is_refused_and_not_made(full: Book) -> None:
-    with pytest.raises(LedgerError, match=r"The report's folder .*missing does not exist; make it first\.$"):
+    with pytest.raises(ReportError, match=r"The folder .*missing of the report does not exist; make it first\.$"):
         write_report(full.ledger, "demo", full.folder / "missing" / "page.html")
     assert not (full.folder / "missing").exists()
 
 
 def test_a_folder_is_refused_as_the_file(full: Book) -> None:
-    with pytest.raises(LedgerError, match=r"is a folder; name a file in it\.$"):
+    with pytest.raises(ReportError, match=r"is a folder; name a file in it\.$"):
         write_report(full.ledger, "demo", full.folder)
 
 
 def test_a_file_that_cannot_be_written_is_one_line(full: Book) -> None:
-    with pytest.raises(LedgerError, match=r"cannot be written: File name too long\.$"):
+    with pytest.raises(ReportError, match=r"cannot be written: File name too long\.$"):
         write_report(full.ledger, "demo", full.folder / ("x" * 300))
 
 

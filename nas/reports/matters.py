@@ -1,0 +1,153 @@
+"""Which choices matter, as the page draws it: shares as bars, means of values with intervals, and what a higher cost buys."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from nas.effects import Effect, Point, Price, effects_of, evidence_of, prices_of, sums_of
+from nas.errors import NasError
+from nas.records import StudyEntry, Trial
+from nas.reports.curves import thin
+from nas.reports.effects import sentences, too_few
+from nas.reports.figures import face
+
+MOST_TRIALS = 2_000
+"""Of more, so many evenly apart are looked at, which is enough to see whatever matters."""
+
+BARS, PLOTS = 10, 6
+"""Choices of one figure whose shares are shown, and those whose values are."""
+
+WIDTH, HEIGHT = 240, 130
+"""Of a plot of values, within its axes; in pixels."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The share of one choice, and its 95 % interval, from 0 to 1."""
+
+    name: str
+    share: float
+    low: float
+    high: float
+    note: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A value in its place: the mean and the ends of its interval."""
+
+    x: float
+    y: float
+    high_y: float
+    low_y: float
+    label: str
+    told: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marginal:
+    """What each value of one choice comes to."""
+
+    choice: str
+    marks: tuple[Mark, ...]
+    ticks: tuple[tuple[float, str], ...]
+    """Height, and the figure there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matters:
+    """What matters to one figure."""
+
+    figure: str
+    bars: tuple[Bar, ...]
+    sums: tuple[Bar, ...]
+    marginals: tuple[Marginal, ...]
+    left_out: int
+    """Choices beyond the bars."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The section of a page."""
+
+    matters: tuple[Matters, ...]
+    prices: tuple[tuple[str, tuple[str, ...]], ...]
+    """What is bought with what, and that in sentences."""
+    trials: int
+    why_not: str
+    """Why nothing is said; empty where something is."""
+
+
+def what_matters(entry: StudyEntry, trials: Sequence[Trial]) -> Found:
+    """What the trials of a search tell of its choices."""
+    search = thin([trial for trial in trials if trial.stage == "search" and trial.state == "complete"], MOST_TRIALS)
+    try:
+        evidence = evidence_of(entry, search)
+        effects = effects_of(entry, search)
+        prices = prices_of(entry, search)
+    except NasError as error:
+        return Found(matters=(), prices=(), trials=0, why_not=str(error))
+    if not effects:
+        return Found(matters=(), prices=(), trials=len(evidence.trials), why_not=too_few(evidence))
+    figures = dict.fromkeys(effect.figure for effect in effects)
+    return Found(
+        matters=tuple(_matters(figure, [effect for effect in effects if effect.figure == figure]) for figure in figures),
+        prices=tuple((_bought(price), tuple(sentences(price))) for price in prices),
+        trials=len(evidence.trials),
+        why_not="",
+    )
+
+
+def _bought(price: Price) -> str:
+    words = f"{face(price.figure).words} for {face(price.cost).words}"
+    return words[:1].upper() + words[1:]
+
+
+def _matters(figure: str, effects: Sequence[Effect]) -> Matters:
+    seen = [effect for effect in effects if effect.seen]
+    bars = effects[: max(BARS, len(seen))]
+    return Matters(
+        figure=face(figure).words,
+        bars=tuple(Bar(one.choice, one.importance, one.low, one.high, _note(one)) for one in bars),
+        sums=tuple(
+            Bar(one.pattern, one.importance, one.low, one.high, f"{len(one.choices)} choices")
+            for one in sums_of(effects)
+            if one.seen
+        ),
+        marginals=tuple(_marginals([one for one in effects[:PLOTS] if len(one.points) > 1])),
+        left_out=len(effects) - len(bars),
+    )
+
+
+def _note(effect: Effect) -> str:
+    made = f"made in {effect.applies:.0%} of trials" if effect.applies < 1 else ""
+    return "; ".join(part for part in (made, "" if effect.seen else "no more than chance") if part)
+
+
+def _marginals(effects: Sequence[Effect]) -> Iterator[Marginal]:
+    """All on one scale, so that they compare."""
+    points = [point for effect in effects for point in effect.points]
+    if not points:
+        return
+    low, high = min(point.low for point in points), max(point.high for point in points)
+    for effect in effects:
+        step = WIDTH / len(effect.points)
+        marks = tuple(_mark(point, effect.figure, (n + 0.5) * step, low, high) for n, point in enumerate(effect.points))
+        ticks = tuple((_height(value, low, high), _told(effect.figure, value)) for value in (low, (low + high) / 2, high))
+        yield Marginal(choice=effect.choice, marks=marks, ticks=ticks)
+
+
+def _mark(point: Point, figure: str, x: float, low: float, high: float) -> Mark:
+    y, high_y, low_y = (_height(value, low, high) for value in (point.mean, point.high, point.low))
+    values = [_told(figure, value) for value in (point.mean, point.low, point.high)]
+    told = f"{point.label}: {values[0]} (95 % {values[1]} to {values[2]}, {point.count:,} trials)"
+    return Mark(round(x, 1), y, high_y, low_y, point.label, told)
+
+
+def _height(value: float, low: float, high: float) -> float:
+    """From the top."""
+    return round((high - value) / ((high - low) or 1) * HEIGHT, 1)
+
+
+def _told(figure: str, value: float) -> str:
+    found = face(figure)
+    return f"{value / found.scale:,.{found.digits}f}"
