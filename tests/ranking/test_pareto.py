@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas.ranking import dominates, pareto_front, pareto_layers
+from nas.ranking import dominates, pareto, pareto_front, pareto_layers
 
 Points = Sequence[Sequence[float]]
 
@@ -57,6 +57,17 @@ def test_the_front_is_what_comparing_all_with_all_finds(costs: Points) -> None:
 @settings(deadline=None)
 @given(points(FEW, 25) | points(MANY, 12))
 def test_the_layers_are_what_taking_front_after_front_away_finds(costs: Points) -> None:
+    assert pareto_layers(costs) == slow_layers(costs)
+
+
+@pytest.mark.parametrize("axes", [2, 3, 4])
+@pytest.mark.parametrize("values", [3, 40, 10**9])
+def test_of_many_points_too(axes: int, values: int) -> None:
+    drawing = Random(axes * values)
+    costs = [[float(drawing.randrange(values)) for _ in range(axes)] for _ in range(pareto.MANY)]
+    costs[7][0] = costs[8][axes - 1] = math.inf
+    costs[9] = [-math.inf] + [math.inf] * (axes - 1)
+    assert pareto_front(costs) == slow_front(costs)
     assert pareto_layers(costs) == slow_layers(costs)
 
 
