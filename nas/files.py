@@ -1,6 +1,9 @@
 """Files that are there whole, or not at all, and that lie where they belong."""
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from nas.errors import PathError, quote
@@ -50,3 +53,26 @@ def write_whole(data: bytes, path: Path) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill: what is in it when all went well stands under the name `path`, and nothing where it did not.
+
+    Raises:
+        PathError: there is something at `path` already.
+        OSError: it cannot be written there.
+    """
+    if path.is_symlink() or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
+        raise PathError(f"There is something at {quote(str(path))} already; name a folder that is not there, or an empty one.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+    unfinished.mkdir()
+    try:
+        yield unfinished
+        if path.is_dir() and os.name != "posix":  # there a folder takes the place of an empty one
+            path.rmdir()
+        unfinished.replace(path)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise

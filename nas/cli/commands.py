@@ -16,6 +16,7 @@ from nas.cli.cluster import SLURM, array, check_array, submit_array
 from nas.cli.compare import compare
 from nas.cli.doctor import doctor
 from nas.cli.effects import effects
+from nas.cli.export import export
 from nas.cli.layers import layers
 from nas.cli.means import amount, means, places, usual_workers
 from nas.cli.printing import FOLDER, Ordered, as_json, complain, console, print_list
@@ -294,6 +295,7 @@ main.add_command(rank)
 
 main.add_command(effects)
 main.add_command(report)
+main.add_command(export)
 main.add_command(table)
 main.add_command(optuna)
 main.add_command(tensorboard)

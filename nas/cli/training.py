@@ -62,7 +62,7 @@ def train(tensorboard: Path | None, as_json: bool, **given: Any) -> None:
         listeners: list[OnEvent] = []
         if tensorboard is not None and not following():
             listeners.append(stack.enter_context(to_tensorboard(tensorboard)))
-        watcher = stack.enter_context(_watched(quiet=as_json))
+        watcher = stack.enter_context(watched(quiet=as_json))
 
         def on_event(event: "Event") -> None:
             watcher(event)
@@ -75,22 +75,22 @@ def train(tensorboard: Path | None, as_json: bool, **given: Any) -> None:
 
 
 @contextmanager
-def _watched(*, quiet: bool) -> Iterator["_Watcher"]:
+def watched(*, quiet: bool) -> Iterator["Watcher"]:
     """What prints a line an epoch, unless it is to be `quiet`, and on a terminal says how far the training is."""
     if quiet:
         with status() as say:
-            yield _Watcher(say, lambda _: None)
+            yield Watcher(say, lambda _: None)
     elif sys.stdout.isatty():
         from rich.text import Text
 
         screen = console()
         with screen.status("") as live:  # one console for both, so that neither is written into the other
-            yield _Watcher(lambda words: live.update(Text(words)), lambda line: screen.print(Text(line)))
+            yield Watcher(lambda words: live.update(Text(words)), lambda line: screen.print(Text(line)))
     else:
-        yield _Watcher(lambda _: None, click.echo)
+        yield Watcher(lambda _: None, click.echo)
 
 
-class _Watcher:
+class Watcher:
     """Listens to one training."""
 
     def __init__(self, say: Callable[[str], None], tell: Callable[[str], None]) -> None:
@@ -114,6 +114,7 @@ class _Watcher:
         self.say(f"step {loop.at.step:,} of {loop.steps:,}, {self.left}")
 
     def __call__(self, event: "Event") -> None:
+        """Tell what it means."""
         from nas.searching import EpochEnded, RunBegun
 
         if isinstance(event, RunBegun):

@@ -1,6 +1,6 @@
 """What a network costs: multiply-adds, latency (to report, to rank), throughput, energy, memory. Network → figures."""
 
-from nas.profiling.backends import Backend
+from nas.profiling.backends import Backend, missing_for_onnx, quiet_exporter, session
 from nas.profiling.energy import Energy, measure_energy, why_no_energy
 from nas.profiling.flops import second_opinion
 from nas.profiling.interleaving import Place, Standing, rank_by_latency
@@ -37,12 +37,15 @@ __all__ = [
     "measure_latency",
     "measure_resident_memory",
     "measure_throughput",
+    "missing_for_onnx",
     "peak_memory_bytes",
     "predict_training_memory",
     "profile",
+    "quiet_exporter",
     "rank_by_latency",
     "rank_sources",
     "second_opinion",
+    "session",
     "source_of",
     "warm_process",
     "why_no_energy",

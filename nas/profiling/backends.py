@@ -3,8 +3,8 @@
 import io
 import logging
 import warnings
-from collections.abc import Mapping
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -92,41 +92,50 @@ def _captured(model: nn.Module, inputs: tuple[Tensor, ...]) -> Run:
     return run
 
 
-def _exported(model: nn.Module, inputs: tuple[Tensor, ...]) -> Run:
+def missing_for_onnx() -> str | None:
+    """What is not installed of what makes and runs ONNX graphs, and how to have it; None where all is."""
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
-    if missing:
-        raise SearchError(
-            f"The backend 'onnxruntime' needs {' and '.join(missing)}, not installed here; pip install 'nas-harness[onnx]'."
-        )
-    if inputs[0].device.type != "cpu":
-        raise SearchError(f"The backend 'onnxruntime' runs on the CPU, got {quote(str(inputs[0].device))}; take --device cpu.")
+    return f"needs {' and '.join(missing)}, not installed here; pip install 'nas-harness[onnx]'." if missing else None
+
+
+def session(graph: bytes) -> Any:
+    """ONNX Runtime's session of a graph on the CPU, with as many threads as torch has."""
     import onnxruntime
 
-    try:
-        graph = _onnx(model, inputs)
-    except torch.onnx.errors.OnnxExporterError as error:
-        raise _refused("onnxruntime", error) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    names = [given.name for given in session.get_inputs()]
-    feed = {name: tensor.numpy() for name, tensor in zip(names, inputs, strict=True)}
-    return lambda: session.run(None, feed)
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
-def _onnx(model: nn.Module, inputs: tuple[Tensor, ...]) -> bytes:
-    """`model` as an ONNX graph; it stays in memory, and the exporter's chatter out of the terminal."""
+@contextmanager
+def quiet_exporter() -> Iterator[None]:
+    """Within it torch's ONNX exporter keeps its chatter out of the terminal."""
     chatter = logging.getLogger("torch.onnx")
     level = chatter.level
     chatter.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
-            program: Any = torch.onnx.export(model, inputs, dynamo=True, verbose=False)
+            yield
     finally:
         chatter.setLevel(level)
-    return bytes(program.model_proto.SerializeToString())
+
+
+def _exported(model: nn.Module, inputs: tuple[Tensor, ...]) -> Run:
+    if missing := missing_for_onnx():
+        raise SearchError(f"The backend 'onnxruntime' {missing}")
+    if inputs[0].device.type != "cpu":
+        raise SearchError(f"The backend 'onnxruntime' runs on the CPU, got {quote(str(inputs[0].device))}; take --device cpu.")
+    try:
+        with quiet_exporter():
+            program: Any = torch.onnx.export(model, inputs, dynamo=True, verbose=False)
+    except torch.onnx.errors.OnnxExporterError as error:
+        raise _refused("onnxruntime", error) from error
+    graph = session(bytes(program.model_proto.SerializeToString()))
+    names = [given.name for given in graph.get_inputs()]
+    feed = {name: tensor.numpy() for name, tensor in zip(names, inputs, strict=True)}
+    return lambda: graph.run(None, feed)
 
 
 def _refused(backend: str, error: Exception) -> SearchError:

@@ -15,6 +15,7 @@ from nas.searching.events import (
     TrialEnded,
     to_data,
 )
+from nas.searching.handing_over import export
 from nas.searching.loop import run, search
 from nas.searching.picking import pick_architecture
 from nas.searching.retraining import finals
@@ -42,6 +43,7 @@ __all__ = [
     "check_input",
     "check_limits",
     "default_ledger",
+    "export",
     "finals",
     "following",
     "make_evaluator",

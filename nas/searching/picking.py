@@ -12,7 +12,7 @@ from nas.records import Ledger
 from nas.searching.config import default_ledger
 from nas.space import Architecture, Real, Space
 
-_TRIAL = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*):([0-9]{1,9}|[0-9a-f]{16})")
+TRIAL = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*):([0-9]{1,9}|[0-9a-f]{16})")
 """STUDY:NUMBER, or STUDY:ID with an architecture's id."""
 
 LONGEST = 10_000_000
@@ -40,7 +40,7 @@ def pick_architecture(
         )
     if named.lstrip().startswith("{"):
         return space.architecture(_choices(named, "The architecture"))
-    if match := _TRIAL.fullmatch(named):
+    if match := TRIAL.fullmatch(named):
         return space.architecture(_tried(match[1], match[2], ledger or default_ledger()).choices)
     try:
         with Path(named).open("rb") as file:  # a device has no size, and may have no end

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas.effects import Effect, Price, effects_of, prices_of
 from nas.errors import SearchError
@@ -15,6 +15,8 @@ from nas.space import Space
 if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
+
+    from nas.exporting import HandedOver
 
 
 class Study:
@@ -118,6 +120,19 @@ class Study:
 
         with Ledger(self.ledger, create=False) as ledger:
             return write_report(ledger, self.name, Path(out))
+
+    def export(self, to: Path | str, trial: Row | Trial | None = None, **options: Any) -> "HandedOver":
+        """Write the network of `trial`, or of the best, into the folder `to`: source, weights, program, ONNX graph and card.
+
+        `options` are those of `nas.searching.export`: formats, untrained, weights, data, device, and so on.
+
+        Raises:
+            NasError: the trial is not complete, or cannot be written.
+        """
+        from nas.searching.handing_over import export
+
+        chosen = trial.trials[0] if isinstance(trial, Row) else trial
+        return export(chosen or self.name, Path(to), ledger=self.ledger, **options)
 
     def __repr__(self) -> str:
         return f"Study({self.name!r}, ledger={shown_url(self.ledger)!r})"

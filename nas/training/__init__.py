@@ -20,7 +20,7 @@ from nas.training.task import Examples, Split, Task, load_task, stratified_order
 from nas.training.tracing import Operator, Tracing
 from nas.training.transcription import Transcription
 from nas.training.validating import evaluate
-from nas.training.weights import read_weights, write_weights
+from nas.training.weights import read_weights, write_tensors, write_weights
 
 __all__ = [
     "IGNORED",
@@ -64,5 +64,6 @@ __all__ = [
     "stratified_order",
     "train",
     "train_replicates",
+    "write_tensors",
     "write_weights",
 ]

@@ -1,0 +1,245 @@
+"""The winner of a study, or any trial of it, as a folder to take home."""
+
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nas.benchmark import Benchmark
+from nas.errors import ExportError, ModelError, SearchError, printable, quote
+from nas.ranking import Row, Table, rank
+from nas.records import Epoch, Ledger, Record, Stage, StudyEntry, Trial
+from nas.reports.command import commands
+from nas.searching.config import default_ledger
+from nas.searching.evaluating import make_evaluator
+from nas.searching.events import EpochEnded, OnEvent, RunBegun, ignore
+from nas.searching.picking import TRIAL
+from nas.searching.retraining import benchmark_of
+from nas.searching.weights import weights_of
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from nas.exporting import HandedOver
+    from nas.training import Loop, Task
+
+STAGES: tuple[Stage, ...] = ("final", "audit", "confirm", "search")
+"""Which training of an architecture goes first: the longest."""
+
+MOST_EXAMPLES = 32
+"""Validation inputs that outputs are compared on, beside batches of 1 and 3."""
+
+
+def export(
+    named: str | Trial,
+    to: Path,
+    *,
+    ledger: str | None = None,
+    formats: Iterable[str] | None = None,
+    untrained: bool = False,
+    weights: Path | None = None,
+    data: Path | None = None,
+    device: str | None = None,
+    on_event: OnEvent = ignore,
+    on_step: "Callable[[Loop], None]" = lambda _: None,
+    say: Callable[[str], None] = lambda _: None,
+) -> "HandedOver":
+    """Write a trial into the folder `to`: STUDY:NUMBER, STUDY:ID with an architecture's id, or STUDY for its winner.
+
+    The weights are those of the file `weights`, or those that finals kept; else the trial is trained again, from its seed, on
+    `device` or on the one that it was trained on. With `untrained` they are drawn from its seed. `formats` are some of
+    source, program and onnx; without them all that can be are written.
+
+    Raises:
+        NasError: there is no such trial, it is not complete, its benchmark is another now, or its data are missing; or it cannot
+            be written.
+    """
+    from nas.exporting import Origin, check_forms, hand_over
+    from nas.models import build, plan
+    from nas.training import load_task
+
+    forms = check_forms(formats) if formats is not None else None
+    if untrained and weights is not None:
+        raise SearchError("Untrained weights are drawn, got a file of weights too; leave one of them out.")
+    url = ledger or default_ledger()
+    with Ledger(url, create=False) as book:
+        entry, trial, tables, trials = _find(book, named)
+    if "table" in entry.definition["benchmark"]:
+        raise ExportError(f"The study {entry.name!r} is on a table, which does not tell how its networks are built.")
+    benchmark = benchmark_of(entry, data)
+    record = trial.record
+    assert record is not None  # noqa: S101 - `_find` gives what is complete
+    signature = benchmark.signature
+    parts = plan(entry.space, trial.architecture, signature)
+    network: nn.Module = build(entry.space, trial.architecture, signature, seed=record.seed)
+    kept = weights or weights_of(url, trial)
+    if untrained:
+        words = f"The weights are as they were drawn from seed {record.seed}, before any training."
+    elif kept is not None:
+        words = _read(network, kept, record, given=weights is not None)
+    else:
+        state, words = _trained_again(entry, benchmark, trial, data, device, on_event, on_step)
+        network.load_state_dict(state)
+    inputs = _examples(load_task(benchmark, data))
+    line = ["nas", "export", _name(trial, named), "--to", to.name, *(["--untrained"] if untrained else [])]
+    line += ["--weights", weights.name] if weights is not None else []
+    line += [word for form in forms or () for word in ("--formats", form)]
+    origin = Origin(
+        entry=entry,
+        trial=trial,
+        benchmark=benchmark,
+        row=_row(tables, trial),
+        tried=len({one.architecture.id for one in trials if one.stage == "search" and one.state == "complete"}),
+        weights=words,
+        trained=not untrained,
+        commands=(*commands(entry, trials), shlex.join(line)),
+    )
+    return hand_over(network, origin, inputs, to, forms=forms, parts=parts, say=say)
+
+
+def _name(trial: Trial, named: str | Trial) -> str:
+    """What a command calls it."""
+    if isinstance(named, str):
+        return named
+    return f"{trial.study}:{trial.number if trial.stage == 'search' else trial.architecture.id}"
+
+
+def _find(book: Ledger, named: str | Trial) -> tuple[StudyEntry, Trial, tuple[Table, ...], list[Trial]]:
+    """The study, the trial, the study's leaderboards and all its trials.
+
+    Raises:
+        SearchError: there is no such trial, or it is not complete.
+    """
+    match = None if isinstance(named, Trial) else TRIAL.fullmatch(named)
+    study = named.study if isinstance(named, Trial) else match[1] if match else named
+    entry = book.study(study)
+    trials = book.trials(entry)
+    complete = [one for one in trials if one.state == "complete" and one.record is not None]
+    tables = rank((entry, one) for one in trials)
+    if isinstance(named, Trial):
+        if named.state != "complete":
+            raise SearchError(f"The {named.title} is {named.state}, and only what is complete can be exported.")
+        return entry, named, tables, trials
+    if match is None:
+        if not tables:
+            raise SearchError(f"The study {study!r} has no complete trial yet, and so no winner.")
+        return entry, tables[0].rows[0].trials[0], tables, trials
+    key = match[2]
+    found = [one for one in complete if one.stage == "search" and str(one.number) == key]
+    found += sorted(
+        (one for one in complete if one.architecture.id == key), key=lambda one: (STAGES.index(one.stage), one.number)
+    )
+    if not found:
+        known = [one for one in trials if key in (one.architecture.id, str(one.number) if one.stage == "search" else "")]
+        state = f"is {known[0].state}, and only what is complete can be exported" if known else "is not there"
+        raise SearchError(f"The trial {key} of the study {study!r} {state}; see `nas rank {study}`.")
+    return entry, found[0], tables, trials
+
+
+def _row(tables: Iterable[Table], trial: Trial) -> Row | None:
+    """The row that `trial` is one of several trainings of."""
+    rows = (row for table in tables if table.stage == trial.stage for row in table.rows)
+    row = next((row for row in rows if trial.id in {one.id for one in row.trials}), None)
+    return row if row is not None and len(row.trials) > 1 else None
+
+
+def _read(network: "nn.Module", path: Path, record: Record, *, given: bool) -> str:
+    """Give `network` the weights in the file at `path`; returns where they are from, in a sentence.
+
+    Raises:
+        ExportError: it cannot be read, or is of another network.
+    """
+    from nas.training import digest_tensors, read_weights
+
+    try:
+        read_weights(network, path)
+    except OSError as error:
+        raise ExportError(f"{printable(path.name)} cannot be read: {error.strerror}.") from error
+    except ModelError as error:
+        raise ExportError(str(error)) from error
+    same = record.weights_sha256 is not None and digest_tensors(network.state_dict()) == record.weights_sha256
+    proof = " They are, bit for bit, those that the record tells of." if same else ""
+    if not given:
+        if record.weights_sha256 is not None and not same:
+            raise ExportError(f"The weights that are kept ({path.name}) are not those that the record tells of; delete the file.")
+        return f"The weights are those that its training ended with, kept beside the ledger.{proof}"
+    told = proof or " Whether they are those that the figures are of was not checked."
+    return f"The weights are from the file {quote(path.name)}.{told}"
+
+
+def _trained_again(
+    entry: StudyEntry,
+    benchmark: Benchmark,
+    trial: Trial,
+    data: Path | None,
+    device: str | None,
+    on_event: OnEvent,
+    on_step: "Callable[[Loop], None]",
+) -> "tuple[Mapping[str, Tensor], str]":
+    """The weights of `trial`, trained again as its record says, and in a sentence how they compare.
+
+    Raises:
+        ExportError: the training fails.
+    """
+    record = trial.record
+    assert record is not None  # noqa: S101 - see `export`
+    means = {
+        "device": device or record.device,
+        "threads": record.threads,
+        "precision": record.precision,
+        "compile": record.compile,
+    }
+    evaluator = make_evaluator(entry.space, benchmark, (), data=data, loading=record.loading or "auto", **means)
+    networks: list[nn.Module] = []
+    begun = f"no weights are kept: training {trial.title} again, {record.budget}"
+    on_event(RunBegun(trial.study, 1, 0, begun))
+
+    def report(epoch: Epoch) -> bool:
+        on_event(EpochEnded(record.seed, epoch, record.budget.epochs))
+        return False
+
+    again = evaluator(
+        trial.architecture, budget=record.budget, seed=record.seed, report=report, on_step=on_step, keep=networks.append
+    )
+    if not networks:
+        reason = f"{again.error.kind}: {again.error.message}" if again.error else again.outcome
+        raise ExportError(f"It could not be trained again ({printable(reason)}); give its weights, or export it --untrained.")
+    return networks[0].state_dict(), f"It was trained again for this folder: {_compared(record, again)}"
+
+
+def _compared(record: Record, again: Record) -> str:
+    """How a training compares with the one on record, of replicates with the first, in a sentence."""
+    first = record.replicates[0] if record.replicates else None
+    figures = first.figures if first else record.figures
+    digest = (first.weights_sha256 if first else None) or record.weights_sha256
+    if digest is not None and digest == again.weights_sha256:
+        return "the weights are, bit for bit, those that the record tells of."
+    differences = {
+        name: again.figures[name] - value
+        for name, value in figures.items()
+        if name.startswith("validation_") and name in again.figures and again.figures[name] != value
+    }
+    if not differences:
+        return "its validation figures are those on record."
+    told = ", ".join(f"{name.replace('_', ' ')} by {value:+.4g}" for name, value in differences.items())
+    other = [
+        f"{name} {before} there and {now} here"
+        for name, before, now in (
+            ("torch", record.versions.get("torch"), again.versions.get("torch")),
+            ("machine", record.machine.id, again.machine.id),
+            ("device", record.device, again.device),
+        )
+        if before != now
+    ]
+    return f"it differs from the record in {told}" + (f" ({', '.join(other)})." if other else ", for no reason that is known.")
+
+
+def _examples(task: "Task") -> "Tensor":
+    """Real validation inputs on the CPU: some tens of them."""
+    import torch
+
+    from nas.training import feed
+
+    source = feed(task.examples("validation"), torch.device("cpu"), "stream")
+    inputs, _ = next(source.batches([torch.arange(min(MOST_EXAMPLES, len(source)))]))
+    return inputs
