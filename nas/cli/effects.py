@@ -36,7 +36,7 @@ def effects(
         raise click.UsageError("--more is an amount above 0 of one --cost.")
     from nas.effects import effects_of, evidence_of, prices_of
     from nas.records import Ledger
-    from nas.reports.effects import NOTES, effects_lines, sentences, too_few, what_matters_data
+    from nas.reports.effects import NOTES, effects_lines, headline, sentences, too_few, what_matters_data
 
     with Ledger(ledger, create=False) as book:
         entry = the_study(book, study)
@@ -47,8 +47,7 @@ def effects(
     if as_json:
         click.echo(json.dumps(what_matters_data(evidence, found, prices), indent=1))
         return
-    left = f"; {evidence.left_out:,} others do not compare" if evidence.left_out else ""
-    click.echo(f"{entry.name}: {len(evidence.trials):,} complete trials{left}\n")
+    click.echo(f"{headline(evidence)}\n")
     for part in effects_lines(found, every=every):
         show(part)
     if not found:

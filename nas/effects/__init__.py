@@ -5,11 +5,12 @@ differ in other choices too, with what these do taken off; and where nothing can
 """
 
 from nas.effects.evidence import Evidence, evidence_of
-from nas.effects.importance import Effect, Point, effects_of
+from nas.effects.importance import FEWEST_TRIALS, Effect, Point, effects_of
 from nas.effects.prices import Bound, Price, Step, prices_of
-from nas.effects.sums import Sum, sums_of
+from nas.effects.sums import Sum, sums_of, total_of
 
 __all__ = [
+    "FEWEST_TRIALS",
     "Bound",
     "Effect",
     "Evidence",
@@ -21,4 +22,5 @@ __all__ = [
     "evidence_of",
     "prices_of",
     "sums_of",
+    "total_of",
 ]

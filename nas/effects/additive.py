@@ -1,14 +1,17 @@
 """What each choice adds to a figure, beside all others: a sum of one number a level, fitted to all choices at once.
 
 A strategy tries good values together, so that the plain mean over the trials with a value tells of the company it kept as well.
-Ridge regression (Hoerl and Kennard 1970) on all choices at once tells them apart as far as the trials do. For each choice, what
-the others add is then taken off, apart from those that hang on it: the width of a third stage is part of what a third stage
-does. What is left are trials as if they differed in that choice alone.
+A mixed model tells them apart as far as the trials do: what the levels of a choice add is drawn around 0, with a variance of the
+choice's own that the trials tell (Henderson 1975; as automatic relevance determination, MacKay 1992), so that a choice which does
+nothing is hardly fitted to noise. The choice that is looked at is not drawn towards 0 itself. What the others add is taken off,
+apart from those that hang on it: the width of a third stage is part of what a third stage does. What is left are trials as if
+they differed in that choice alone.
 
 All follows from sums over trials, so that neither the bootstrap nor the null needs a further pass over them: trials fall into
 blocks by chance, and blocks are drawn with repeats, or have their signs flipped.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -27,6 +30,15 @@ BLOCKS = 200
 
 FEWEST = 3
 """Trials of a level in none of which another choice applies, for that to be taken to hang on it."""
+
+ROUNDS = 30
+"""In which the variances are found."""
+
+LEAST_PENALTY, MOST_PENALTY = 1e-9, 1e3
+"""Below, sums are not told apart for rounding; from the most on a choice adds nothing."""
+
+FREED = 0.9999
+"""The share of its penalty that a choice is freed of while it is looked at; what the trials do not tell at all stays at 0."""
 
 TINY = 1e-300
 """What nothing is divided by."""
@@ -84,7 +96,7 @@ class Additive:
         told_P1 = self.present.sum(0)[:, None] >= FEWEST
         never_CC = np.logical_or.reduceat((found_PC == 0) & told_P1, self.starts[:-1], axis=0)
         ever_CC: NDArray[np.bool_] = np.logical_or.reduceat(found_PC > 0, self.starts[:-1], axis=0)
-        return never_CC & ever_CC
+        return never_CC & ever_CC & ~np.eye(len(self.factors), dtype=np.bool_)
 
     @cached_property
     def taken_off(self) -> "NDArray[np.float64]":
@@ -114,40 +126,35 @@ class Additive:
         return np.stack([left[rows].T @ right[rows] for rows in self.blocks])
 
     @cached_property
-    def total(self) -> "_Sums":
-        """Of all trials."""
-        return _Sums(self.sums.sum(0), self.fitted)
-
-    @cached_property
-    def spectrum(self) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
-        """The variances of the fitted levels along their principal axes (A,), and these (A, A)."""
+    def penalties(self) -> "NDArray[np.float64]":
+        """(A,): the variance of noise as a multiple of that of what the choice's levels add, a trial."""
         import numpy as np
 
-        values_A, axes_AA = np.linalg.eigh(self.total.inner)
-        return np.maximum(values_A, 0.0), axes_AA
+        sums = _Sums(self.sums.sum(0), self.fitted)
+        penalties_A = np.full(len(self.fitted), MOST_PENALTY)
+        if not sums.variance:
+            return penalties_A
+        owner_A = np.unique(np.searchsorted(self.starts, self.fitted, side="right"), return_inverse=True)[1]
+        own_C, noise = np.full(owner_A[-1] + 1, sums.variance / (owner_A[-1] + 1)), sums.variance / 2
+        for _ in range(ROUNDS):
+            penalties_A = np.clip(noise / np.maximum(own_C, TINY) / sums.count, LEAST_PENALTY, MOST_PENALTY)[owner_A]
+            inverse_AA = _inverse(sums.inner, penalties_A)
+            weights_A = inverse_AA @ sums.cross
+            told_C = np.maximum(np.bincount(owner_A, 1 - penalties_A * inverse_AA.diagonal()), 1e-9)
+            own_C = np.bincount(owner_A, weights_A**2) / told_C
+            error = float(sums.variance - 2 * weights_A @ sums.cross + weights_A @ sums.inner @ weights_A)
+            noise = max(error, 1e-6 * sums.variance) * sums.count / max(sums.count - 1 - float(told_C.sum()), 1.0)
+        return penalties_A
 
     @cached_property
-    def ridge(self) -> float:
-        """The penalty by generalised cross-validation (Golub, Heath and Wahba 1979), among those that leave half of the trials to
-        tell how far the sum is off.
-        """
-        import numpy as np
+    def fit(self) -> "_Fit":
+        """To all trials."""
+        return _Fit(self, self.sums.sum(0))
 
-        count = len(self.response_N)
-        values_A, axes_AA = self.spectrum
-        squares_A = (axes_AA.T @ self.total.cross) ** 2
-        ridges_L = np.geomspace(1e-4, 1e2, 40) * max(float(values_A.max()), 1e-12)
-        freedoms_L = 1 + (values_A / (values_A + ridges_L[:, None])).sum(1)
-        weights_LA = (values_A + 2 * ridges_L[:, None]) / (values_A + ridges_L[:, None]) ** 2
-        scores_L = np.maximum(self.total.variance - weights_LA @ squares_A, 0.0)
-        scores_L = scores_L / (1 - np.minimum(freedoms_L, count - 0.5) / count) ** 2
-        scores_L[freedoms_L > max(count / 2, freedoms_L.min())] = np.inf
-        return float(ridges_L[np.argmin(scores_L)])
-
-    @cached_property
+    @property
     def weights(self) -> "NDArray[np.float64]":
         """(A,): what each fitted level adds to the response."""
-        return self.total.solve(self.ridge, self.total.cross)
+        return self.fit.inverse @ self.fit.sums.cross
 
     @cached_property
     def residuals(self) -> "NDArray[np.float64]":
@@ -156,65 +163,56 @@ class Additive:
         """
         import numpy as np
 
-        values_A, axes_AA = self.spectrum
-        centred_NA = self.present[:, self.fitted] - self.total.means
-        leverage_N = (1 + ((centred_NA @ axes_AA) ** 2 / (values_A + self.ridge)).sum(1)) / len(self.response_N)
+        centred_NA = self.present[:, self.fitted] - self.fit.sums.means
+        leverage_N = (1 + ((centred_NA @ self.fit.inverse) * centred_NA).sum(1)) / len(self.response_N)
         found_N: NDArray[np.float64] = (self.response_N - centred_NA @ self.weights) / np.maximum(1 - leverage_N, 0.1)
         return found_N
 
     @cached_property
-    def noise(self) -> "NDArray[np.float64]":
-        """(N, V): the residuals, and beside them the same with what hangs on a choice, for each that something hangs on."""
-        import numpy as np
-
-        found = [self.residuals]
-        widths_C, added_P = np.diff(self.starts), np.zeros(self.starts[-1])
-        added_P[self.fitted] = self.weights
-        for n in self.parents:
-            own_N = self.present @ (added_P * self.below[n].repeat(widths_C))
-            applies_N = self.factors[n].codes_N != ABSENT
-            found.append(self.residuals + np.where(applies_N, own_N - own_N[applies_N].mean(), 0.0))
-        return np.stack(found, axis=1)
-
-    @cached_property
-    def parents(self) -> "NDArray[np.intp]":
-        """The choices that something hangs on."""
-        import numpy as np
-
-        return np.flatnonzero((self.below & ~np.eye(len(self.factors), dtype=np.bool_)).any(1))
-
-    @cached_property
-    def between(self) -> "NDArray[np.float64]":
-        """(C,): the sum of squares between the levels of each choice."""
-        return self._between(self.left)
-
-    @cached_property
     def left(self) -> "NDArray[np.float64]":
         """(P,): the sum of the response over the trials with each level, with what other choices add taken off."""
-        return self._left(self.total, self.total.response, self.weights)
+        return self.fit.left(self.fit.sums.response, self.fit.sums.cross)
 
-    def flipped(self, flips: int) -> "NDArray[np.float64]":
-        """(P, S): `left` as it would be by chance alone, where each block's noise has either sign (Winkler et al. 2014)."""
+    def flipped(self, flips: int, *, below: bool = False, own: bool = False) -> "NDArray[np.float64]":
+        """(P, S): `left` as it would be by chance alone, where each block's noise has either sign (Winkler et al. 2014).
+
+        Noise to a choice are the residuals; with `below`, what hangs on it too; with `own`, as where it has no effect, also what
+        seems to be its own.
+        """
         import numpy as np
 
         signs_SB = np.random.default_rng(self.seed + 2).choice([-1.0, 1.0], size=(flips, len(self.blocks)))
-        sums_BPV = np.stack([self.present[rows].T @ self.noise[rows] for rows in self.blocks])
-        means_SV = signs_SB @ np.stack([self.noise[rows].sum(0) for rows in self.blocks]) / len(self.response_N)
-        drawn_SPV = np.tensordot(signs_SB, sums_BPV, axes=1)
-        source_C = np.zeros(len(self.factors), dtype=np.intp)
-        source_C[self.parents] = 1 + np.arange(len(self.parents))
-        source_P = source_C.repeat(np.diff(self.starts))
         found_PS = np.empty((self.starts[-1], flips))
-        for source in range(self.noise.shape[1]):
-            own = np.flatnonzero(source_P == source)
-            sums_PS = drawn_SPV[:, :, source].T
-            cross_AS = sums_PS[self.fitted] / len(self.response_N) - self.total.means[:, None] * means_SV[:, source]
-            found_PS[own] = self._left(self.total, sums_PS, self.total.solve(self.ridge, cross_AS))[own]
+        for choices, noise_N in self._noises(below=below, own=own):
+            blocks_BP = np.stack([noise_N[rows] @ self.present[rows] for rows in self.blocks])
+            means_S = signs_SB @ np.array([noise_N[rows].sum() for rows in self.blocks]) / len(noise_N)
+            sums_PS = (signs_SB @ blocks_BP).T
+            cross_AS = sums_PS[self.fitted] / len(noise_N) - self.fit.sums.means[:, None] * means_S
+            rows = np.concatenate([np.arange(self.starts[n], self.starts[n + 1]) for n in choices])
+            found_PS[rows] = self.fit.left(sums_PS, cross_AS, rows)
         return found_PS
 
-    def spread(self, sums_PS: "NDArray[np.float64]") -> "NDArray[np.float64]":
-        """(C, S): the sums of squares between the levels of each choice, of sums such as `left`."""
-        return self._between(sums_PS)
+    def _noises(self, *, below: bool, own: bool) -> "Iterator[tuple[list[int], NDArray[np.float64]]]":
+        """Choices and what is noise to them, (N,)."""
+        import numpy as np
+
+        added_P = np.zeros(self.starts[-1])
+        added_P[self.fitted] = self.weights
+        noise_CC = (self.below & below) | (np.eye(len(self.factors), dtype=np.bool_) & own)
+        plain = [n for n in range(len(self.factors)) if not noise_CC[n].any()]
+        if plain:
+            yield plain, self.residuals
+        for n in np.flatnonzero(noise_CC.any(1)):
+            rows = np.flatnonzero(self.factors[n].codes_N != ABSENT)
+            noise_N, weights_P = self.residuals.copy(), added_P * noise_CC[n].repeat(np.diff(self.starts))
+            columns = np.flatnonzero(weights_P)
+            added = self.present[np.ix_(rows, columns)] @ weights_P[columns]
+            noise_N[rows] += added - added.mean()
+            yield [int(n)], noise_N
+
+    def between(self, left: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """The sum of squares between the levels of each choice, (C,) or (C, S), by what is `left`, (P,) or (P, S)."""
+        return _between(left, self.fit.sums.counts, self.starts)
 
     def resampled(self, resamples: int) -> "NDArray[np.float64]":
         """(C, S): in each resample of the blocks, the share of the response's variance that lies between a choice's levels."""
@@ -225,34 +223,20 @@ class Additive:
         drawn = (weights_SB.astype(np.float64) @ self.sums.reshape(count, -1)).reshape(resamples, *self.sums.shape[1:])
         found = []
         for sums in drawn:
-            own = _Sums(sums, self.fitted)
-            left_P = self._left(own, own.response, own.solve(self.ridge, own.cross))
-            found.append(self._between(left_P, own.counts) / max(own.variance * own.count, TINY))
+            fit = _Fit(self, sums)
+            left_P = fit.left(fit.sums.response, fit.sums.cross)
+            found.append(_between(left_P, fit.sums.counts, self.starts) / max(fit.sums.variance * fit.sums.count, TINY))
         return np.stack(found, axis=1)
 
     def values_left(self, choice: int) -> "NDArray[np.float64]":
         """(N,): the response of each trial with what other choices add taken off; its mean over the trials in which the choice is
         made is that of the response.
         """
-        others_N = self.present[:, self.fitted] @ (self.taken_off[self.starts[choice]] * self.weights)
+        weights_A = self.fit.beside(choice) @ self.weights
+        others_N = self.present[:, self.fitted] @ (self.taken_off[self.starts[choice]] * weights_A)
         applies_N = self.factors[choice].codes_N != ABSENT
         left_N: NDArray[np.float64] = self.response_N - (others_N - others_N[applies_N].mean())
         return left_N
-
-    def _left(self, sums: "_Sums", response: "NDArray[np.float64]", weights: "NDArray[np.float64]") -> "NDArray[np.float64]":
-        """The sums (P,) or (P, S) of a response over levels less what other choices add by `weights`, (A,) or (A, S)."""
-        found: NDArray[np.float64] = response - (sums.together * self.taken_off) @ weights
-        return found
-
-    def _between(self, sums: "NDArray[np.float64]", counts_P: "NDArray[np.float64] | None" = None) -> "NDArray[np.float64]":
-        import numpy as np
-
-        counts_P = self.total.counts if counts_P is None else counts_P
-        counts_C = np.maximum(np.add.reduceat(counts_P, self.starts[:-1]), 1.0)
-        squares = (sums.T**2 / np.maximum(counts_P, 1.0)).T
-        found = np.add.reduceat(squares, self.starts[:-1]) - (np.add.reduceat(sums, self.starts[:-1]).T ** 2 / counts_C).T
-        between: NDArray[np.float64] = np.maximum(found, 0.0)
-        return between
 
 
 class _Sums:
@@ -274,11 +258,60 @@ class _Sums:
         """(A,): theirs with the response."""
         self.variance = float(sums[-1, -1]) / self.count - middle**2
 
-    def solve(self, ridge: float, cross: "NDArray[np.float64]") -> "NDArray[np.float64]":
-        """The weights of ridge regression from covariances with one response (A,), or with several (A, S)."""
-        import numpy as np
-        from scipy.linalg import solve
 
-        unit_AA = np.eye(len(self.inner))
-        found: NDArray[np.float64] = solve(self.inner + ridge * unit_AA, cross, assume_a="pos", check_finite=False)
+class _Fit:
+    """The mixed model fitted to some trials."""
+
+    def __init__(self, model: Additive, sums: "NDArray[np.float64]") -> None:
+        self.model = model
+        self.sums = _Sums(sums, model.fitted)
+        self.inverse = _inverse(self.sums.inner, model.penalties)
+        """(A, A): covariances with a response → what each level adds."""
+
+    def beside(self, choice: int) -> "NDArray[np.float64]":
+        """(A, A): what each level adds → the same where the choice's own levels are not drawn towards 0."""
+        import numpy as np
+
+        fitted = self.model.fitted
+        own = np.flatnonzero((fitted >= self.model.starts[choice]) & (fitted < self.model.starts[choice + 1]))
+        change_AA = np.eye(len(fitted))
+        if len(own):
+            freed = np.eye(len(own)) / (FREED * self.model.penalties[own]) - self.inverse[np.ix_(own, own)]
+            change_AA[:, own] += self.inverse[:, own] @ np.linalg.inv(freed)
+        return change_AA
+
+    @cached_property
+    def others(self) -> "NDArray[np.float64]":
+        """(P, A): what each fitted level adds → the sum of what other choices add over the trials with each level."""
+        import numpy as np
+
+        taken_PA = self.sums.together * self.model.taken_off
+        starts = self.model.starts
+        parts = [taken_PA[starts[n] : starts[n + 1]] @ self.beside(n) for n in range(len(self.model.factors))]
+        return np.concatenate(parts)
+
+    def left(
+        self, response: "NDArray[np.float64]", cross: "NDArray[np.float64]", rows: "NDArray[np.intp] | slice" = slice(None)
+    ) -> "NDArray[np.float64]":
+        """The sums of a response over the trials with each level, (P,) or (P, S), less what other choices add; or some `rows`."""
+        found: NDArray[np.float64] = response[rows] - (self.others[rows] @ self.inverse) @ cross
         return found
+
+
+def _inverse(inner_AA: "NDArray[np.float64]", penalties_A: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    import numpy as np
+    from scipy.linalg import lapack
+
+    lower, _ = lapack.dpotrf(inner_AA + np.diag(penalties_A), lower=1)
+    found, _ = lapack.dpotri(lower, lower=1)
+    whole: NDArray[np.float64] = np.tril(found) + np.tril(found, -1).T
+    return whole
+
+
+def _between(left: "NDArray[np.float64]", counts_P: "NDArray[np.float64]", starts: "NDArray[np.intp]") -> "NDArray[np.float64]":
+    import numpy as np
+
+    counts_C = np.maximum(np.add.reduceat(counts_P, starts[:-1]), 1.0)
+    squares = np.add.reduceat((left.T**2 / np.maximum(counts_P, 1.0)).T, starts[:-1])
+    found: NDArray[np.float64] = np.maximum(squares - (np.add.reduceat(left, starts[:-1]).T ** 2 / counts_C).T, 0.0)
+    return found

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from nas.benchmark import Objective
+from nas.benchmark import Direction, Objective
 from nas.errors import LedgerError, did_you_mean, quote
-from nas.records import StudyEntry, Trial
+from nas.records import StudyEntry, Trial, usual_direction
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,8 +22,10 @@ class Evidence:
     study: str
     objectives: tuple[Objective, ...]
     trials: tuple[Trial, ...]
+    again: int
+    """Complete trials that compare, of an architecture that another had before."""
     left_out: int
-    """Other complete trials: of another budget or setting than most, or an architecture a second time."""
+    """Complete trials that do not compare: of another budget or setting than most."""
 
     @property
     def figures(self) -> tuple[str, ...]:
@@ -36,6 +38,11 @@ class Evidence:
 
         found = [trial.record.figures.get(figure, np.nan) if trial.record else np.nan for trial in self.trials]
         return np.array([value if isfinite(value) else np.nan for value in found], dtype=np.float64)
+
+    def direction(self, figure: str) -> Direction:
+        """Which way it gets better, as the study has it or as its name says."""
+        directions = {objective.figure: objective.direction for objective in self.objectives}
+        return directions.get(figure, usual_direction(figure))
 
     def check(self, figures: Iterable[str]) -> None:
         """Refuse figures that no trial has.
@@ -56,15 +63,16 @@ def evidence_of(entry: StudyEntry, trials: Iterable[Trial]) -> Evidence:
     complete = [trial for trial in trials if trial.stage == "search" and trial.state == "complete" and trial.record]
     groups = Counter(map(_group, complete))
     chosen = max(groups, key=lambda group: groups[group], default=None)
+    alike = [trial for trial in complete if _group(trial) == chosen]
     own: dict[str, Trial] = {}
-    for trial in complete:
-        if _group(trial) == chosen:
-            own.setdefault(trial.architecture.id, trial)
+    for trial in alike:
+        own.setdefault(trial.architecture.id, trial)
     return Evidence(
         study=entry.name,
         objectives=tuple(Objective(**objective) for objective in entry.definition["objectives"]),
         trials=tuple(own.values()),
-        left_out=len(complete) - len(own),
+        again=len(alike) - len(own),
+        left_out=len(complete) - len(alike),
     )
 
 

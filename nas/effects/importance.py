@@ -5,6 +5,11 @@ taken off: the effect size epsilon² of the Kruskal-Wallis test (Tomczak and Tom
 raise. Ranks, so that an architecture that learns nothing does not hide how the good ones differ, and a figure's scale does not
 matter. With choices drawn by chance it is their main effect in fANOVA (Hutter et al. 2014), of ranks, over what was tried. What
 only a combination of choices does is the main effect of none of them.
+
+Of Optuna's evaluators, fANOVA and the mean decrease of impurity leave out each choice that some trial does not make, and take
+seconds to minutes of a thousand trials, so that no interval can be had from them. PED-ANOVA takes conditions as they are and is
+fast, but tells another thing, what sets the best tenth apart, in shares of a whole that is 1 where nothing matters too. So it
+stands beside the importance, as `best_tenth`.
 """
 
 import re
@@ -13,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nas.effects.additive import TINY, Additive
+from nas.effects.best_tenth import best_tenth
 from nas.effects.evidence import Evidence, asked, evidence_of
 from nas.effects.levels import ABSENT, factors_of
 from nas.records import StudyEntry, Trial
@@ -24,6 +30,10 @@ if TYPE_CHECKING:
 
 FEWEST_TRIALS = 10
 """Of fewer nothing is said."""
+
+FEWEST_OF_TENTH = 200
+"""Of fewer the best tenth is a handful: of 50 trials it puts a choice that does nothing before the one that decides in a fifth of
+planted studies, of 200 in a fifteenth, of 400 in none of 15."""
 
 RESAMPLES = 200
 """Of the bootstrap that gives the interval of an importance."""
@@ -77,6 +87,9 @@ class Effect:
     high: float
     seen: bool
     """Whether it is more than chance: of studies in which no choice matters, 5 % show one that is seen."""
+    best_tenth: float | None
+    """How much the choice sets the best tenth of the trials apart, as a share of what all choices do: Optuna's PED-ANOVA. None of
+    fewer than FEWEST_OF_TENTH trials."""
     applies: float
     """The share of trials in which the choice is made."""
     points: tuple[Point, ...]
@@ -103,10 +116,10 @@ def effects_of(entry: StudyEntry, trials: Iterable[Trial], *, figures: Sequence[
         LedgerError: no complete trial has one of `figures`.
     """
     evidence = evidence_of(entry, trials)
-    return tuple(effect for figure in asked(evidence, figures) for effect in _effects(evidence, figure))
+    return tuple(effect for figure in asked(evidence, figures) for effect in _effects(entry, evidence, figure))
 
 
-def _effects(evidence: Evidence, figure: str) -> list[Effect]:
+def _effects(entry: StudyEntry, evidence: Evidence, figure: str) -> list[Effect]:
     import numpy as np
 
     values_N = evidence.values(figure)
@@ -117,19 +130,21 @@ def _effects(evidence: Evidence, figure: str) -> list[Effect]:
         return []
     ranked = Additive(factors=factors, response_N=_centred(ranks(values_N)))
     plain = Additive(factors=factors, response_N=_centred(values_N))
-    chance_CS = ranked.spread(ranked.flipped(FLIPS))
-    total = max(ranked.total.variance * len(kept), TINY)
-    shares_C = (ranked.between - chance_CS.mean(1)) / total
+    between_C, chance_CS = ranked.between(ranked.left), ranked.between(ranked.flipped(FLIPS, below=True))
+    total = max(ranked.fit.sums.variance * len(kept), TINY)
+    shares_C = (between_C - chance_CS.mean(1)) / total
     drawn_CS = ranked.resampled(RESAMPLES)
     drawn_CS += (shares_C - drawn_CS.mean(1))[:, None]  # resampling adds noise of its own to a share
-    seen_C = _beyond_chance(ranked.between, chance_CS)
+    seen_C = _beyond_chance(between_C, ranked.between(ranked.flipped(FLIPS, below=True, own=True)))
     points = _points(plain, values_N)
+    apart = best_tenth(entry.space, evidence, figure) if len(kept) >= FEWEST_OF_TENTH else {}
     found = [
         Effect(
             choice=factor.choice,
             figure=figure,
             **interval(drawn_CS[n]),
             seen=bool(seen_C[n]),
+            best_tenth=apart.get(factor.choice),
             applies=float((factor.codes_N != ABSENT).mean()),
             points=points[n],
             trials=len(kept),
@@ -181,7 +196,7 @@ def _points(model: Additive, values_N: "NDArray[np.float64]") -> list[tuple[Poin
     import numpy as np
     from scipy.special import stdtrit
 
-    counts_P = model.total.counts
+    counts_P = model.fit.sums.counts
     chance_PS = model.flipped(FLIPS) / counts_P[:, None]
     wider_P = np.maximum(1.0, chance_PS.var(axis=1) * counts_P / max(float(model.residuals.var()), TINY))
     found = []

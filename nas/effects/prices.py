@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from nas.benchmark import Direction
 from nas.effects.evidence import Evidence, asked, evidence_of
-from nas.records import StudyEntry, Trial, figure_kind, usual_direction
+from nas.records import StudyEntry, Trial, figure_kind
 from nas.space import Limit
 
 if TYPE_CHECKING:
@@ -114,8 +114,7 @@ def _price(evidence: Evidence, figure: str, cost: str, limit: float | None, more
 
     values_N, costs_N = evidence.values(figure), evidence.values(cost)
     kept = ~np.isnan(values_N) & ~np.isnan(costs_N)
-    directions = {objective.figure: objective.direction for objective in evidence.objectives}
-    direction = directions.get(figure, usual_direction(figure))
+    direction = evidence.direction(figure)
     sign = 1.0 if direction == "maximize" else -1.0
     goods_N, costs_N = sign * values_N[kept], costs_N[kept]
     stretches = _stretches(costs_N)

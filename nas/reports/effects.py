@@ -8,9 +8,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from nas.effects import Effect, Evidence, Price, Step, Sum, sums_of
-from nas.effects.importance import FEWEST_TRIALS
+from nas.effects import FEWEST_TRIALS, Effect, Evidence, Price, Step, Sum, sums_of, total_of
+from nas.errors import printable
 from nas.reports.figures import face
+from nas.reports.tables import NOT_MEASURED
 
 MOST_DRAWN = 12
 """Choices whose shares are printed for people who did not ask for all."""
@@ -29,11 +30,23 @@ def what_matters_data(evidence: Evidence, effects: Sequence[Effect], prices: Seq
     return {
         "study": evidence.study,
         "trials": len(evidence.trials),
+        "again": evidence.again,
         "left_out": evidence.left_out,
         "effects": effects_data(effects),
         "repeats": [asdict(one) for one in sums_of(effects)],
+        "all_choices": [
+            asdict(total_of([effect for effect in effects if effect.figure == figure]))
+            for figure in dict.fromkeys(effect.figure for effect in effects)
+        ],
         "prices": [asdict(price) | {"sentences": sentences(price)} for price in prices],
     }
+
+
+def headline(evidence: Evidence) -> str:
+    """Which trials it is all about."""
+    again = f"; {evidence.again:,} more had an architecture again" if evidence.again else ""
+    other = f"; {evidence.left_out:,} of another budget or setting are left out" if evidence.left_out else ""
+    return f"{evidence.study}: {len(evidence.trials):,} complete trials that compare{again}{other}"
 
 
 def effects_lines(effects: Sequence[Effect], *, every: bool = False) -> Iterator[Table | Text]:
@@ -42,41 +55,41 @@ def effects_lines(effects: Sequence[Effect], *, every: bool = False) -> Iterator
         own = [effect for effect in effects if effect.figure == figure]
         seen = [effect for effect in own if effect.seen]
         yield Text(f"{face(figure).words}: how much of the differences in rank each choice explains", style="bold")
-        yield _shares_grid(own if every else own[: max(MOST_DRAWN, len(seen))])
-        rest = len(own) - max(MOST_DRAWN, len(seen))
-        if rest > 0 and not every:
-            yield Text(f"{rest:,} more show no effect; --all prints them.", style="dim")
+        first = own if every else own[: max(MOST_DRAWN, len(seen))]
+        yield _shares_grid(first)
+        if len(first) < len(own):
+            yield Text(f"{len(own) - len(first):,} more show no effect; --all prints them.", style="dim")
+        whole = total_of(own)
+        words = f"All choices by themselves explain {whole.importance:.0%} (95 %: {_range(whole.low, whole.high)})"
+        yield Text(f"{words}; the rest is noise, and what they do in combination alone.")
         sums = [one for one in sums_of(own) if one.seen]
         if sums:
             yield Text("\nRepeats taken together", style="bold")
             yield _sums_grid(sums)
-        shown = own if every else seen
-        if shown:
-            yield Text(f"\nMean {_titled(figure)} of each value, as if trials differed in that choice alone", style="bold")
-            yield _points_grid(shown)
+        if every or seen:
+            yield Text(f"\nMean {face(figure).label} of each value, as if trials differed in that choice alone", style="bold")
+            yield _points_grid(own if every else seen)
         else:
             yield Text("No choice has an effect here that is more than chance.")
         yield Text()
 
 
-def _titled(figure: str) -> str:
-    told = face(figure)
-    return told.label
-
-
 def _shares_grid(effects: Sequence[Effect]) -> Table:
-    grid = _grid("choice", "share", "95 %", "made in", "")
-    for effect in effects:
-        style = "" if effect.seen else "dim"
-        cells = (effect.choice, f"{effect.importance:.0%}", _range(effect.low, effect.high), f"{effect.applies:.0%}")
-        grid.add_row(*(Text(cell, style=style) for cell in (*cells, "" if effect.seen else "no effect seen")))
+    tenth = any(effect.best_tenth is not None for effect in effects)
+    grid = _grid("choice", "share", "95 %", "made in", *["best tenth"] * tenth)
+    for n, effect in enumerate(effects):
+        if not effect.seen and (n == 0 or effects[n - 1].seen):
+            grid.add_row(Text("no effect seen:", style="italic"))
+        cells = [effect.choice, f"{effect.importance:.0%}", _range(effect.low, effect.high), f"{effect.applies:.0%}"]
+        cells += [NOT_MEASURED if effect.best_tenth is None else f"{effect.best_tenth:.0%}"] * tenth
+        grid.add_row(*(Text(printable(cell), style="" if effect.seen else "dim") for cell in cells))
     return grid
 
 
 def _sums_grid(sums: Sequence[Sum]) -> Table:
     grid = _grid("choices", "share", "95 %", "of")
     for one in sums:
-        grid.add_row(one.pattern, f"{one.importance:.0%}", _range(one.low, one.high), f"{len(one.choices)}")
+        grid.add_row(printable(one.pattern), f"{one.importance:.0%}", _range(one.low, one.high), f"{len(one.choices)}")
     return grid
 
 
@@ -85,37 +98,34 @@ def _range(low: float, high: float) -> str:
 
 
 def _points_grid(effects: Sequence[Effect]) -> Table:
-    grid = _grid("choice", "value", "mean", "95 %", "plain mean", "trials")
+    grid = _grid("value", "mean", "95 %", "plain mean", "trials")
     for effect in effects:
         told = face(effect.figure)
-        for n, point in enumerate(effect.points):
-            low, high, mean, plain = (
-                f"{value / told.scale:,.{told.digits}f}" for value in (point.low, point.high, point.mean, point.plain)
-            )
-            cells = (effect.choice if n == 0 else "", point.label, mean, f"{low} to {high}", plain, f"{point.count:,}")
-            grid.add_row(*map(Text, cells), end_section=n == len(effect.points) - 1)
+        grid.add_row(Text(printable(effect.choice), style="italic"))
+        for point in effect.points:
+            figures = (point.mean, point.low, point.high, point.plain)
+            mean, low, high, plain = (f"{value / told.scale:,.{told.digits}f}" for value in figures)
+            grid.add_row(Text(f"  {printable(point.label)}"), mean, f"{low} to {high}", plain, f"{point.count:,}")
     return grid
 
 
 def _grid(*titles: str) -> Table:
+    """The first column is wrapped where there is no room, and the others never."""
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for n, title in enumerate(titles):
-        grid.add_column(title, justify="left" if n == 0 or not title else "right", no_wrap=n > 0)
+    grid.add_column(titles[0], overflow="fold")
+    for title in titles[1:]:
+        grid.add_column(title, justify="right", no_wrap=True)
     return grid
 
 
 def sentences(price: Price) -> list[str]:
     """What more of a cost buys, a sentence for each step, and how far that is known."""
-    told = face(price.cost)
     found = [
         f"From {_amount(price.cost, step.at)}, {_amount(price.cost, step.more)} more {_buys(price, step)}" for step in price.steps
     ]
-    dearest = _amount(price.cost, price.dearest)
     if price.limit is None:
-        found.append(f"No trial has a {told.words} of more than {dearest}: what lies beyond is not known.")
-    else:
-        found.append(f"The study's limit is {_amount(price.cost, price.limit)}, beyond which nothing was trained.")
-    return found
+        return [*found, f"Nothing was tried beyond {_amount(price.cost, price.dearest)}."]
+    return [*found, f"The study's limit is {_amount(price.cost, price.limit)}; nothing was trained beyond."]
 
 
 def _buys(price: Price, step: Step) -> str:
@@ -134,15 +144,16 @@ def _gain(price: Price, value: float) -> str:
 def _amount(cost: str, value: float) -> str:
     """In the unit in which people read it, with as many digits as it has."""
     told = face(cost)
-    words = f"{value / told.scale:,.4g}" if told.unit else f"{value:,.0f}"
-    unit = f" {told.unit}" if told.unit not in {"", "M"} else ""
-    return f"{words}{unit}" if unit else f"{words}{'M' * (told.unit == 'M')} {told.words}"
+    if not told.unit:
+        return f"{value:,.4g} {told.words}" if abs(value) < 1_000 else f"{value:,.0f} {told.words}"
+    return f"{value / told.scale:,.4g} {told.title if told.unit == 'M' else told.unit}"
 
 
 NOTES = (
-    "Trials of a search are no random sample. `mean` takes off what the other choices of a trial add, as far as the trials tell "
-    "them apart; `plain mean` does not. What only a combination of choices does is in neither."
+    "A search is no random sample. `mean` takes off what the other choices of a trial add, as far as the trials tell them apart; "
+    "`plain mean` does not. `best tenth` is how much a choice sets the best tenth apart, of what all choices do (PED-ANOVA)."
 )
+"""How the columns are to be read."""
 
 
 def too_few(evidence: Evidence) -> str:

@@ -114,7 +114,7 @@ class Guide:
             optunas_pruner.numbers = self.numbers
         # Some samplers keep notes on the study, so the storage is held too: it can be asked for them.
         self.storage = optuna.storages.InMemoryStorage()
-        with _quiet():
+        with quiet():
             self.study = optuna.create_study(
                 study_name="study",  # not a random one, by which Hyperband would choose a trial's bracket
                 storage=self.storage,
@@ -145,7 +145,7 @@ class Guide:
         self.study.sampler = RandomSampler(seed=self._seed(number, again)) if at_random else self._sampler(number, again)
         if chosen is not None:
             self.study.enqueue_trial(dict(chosen.choices))
-        with _quiet(optuna.logging.ERROR) if self.strategy == "qmc" else nullcontext():  # it says that conditions are not for it
+        with quiet(optuna.logging.ERROR) if self.strategy == "qmc" else nullcontext():  # it says that conditions are not for it
             trial = self.study.ask()
             if chosen is not None:
                 _ = trial.relative_params  # let the sampler note what it would have noted, such as the generation
@@ -230,7 +230,7 @@ class Guide:
         if self.pruner == "wilcoxon":
             _catch_up(proposal.trial, self._steps(record))
         self.study.sampler = self.asked.pop(place)
-        with _quiet(), _passing_limits_over() if self.strategy == "cmaes" else nullcontext():
+        with quiet(), _passing_limits_over() if self.strategy == "cmaes" else nullcontext():
             told = self.study.tell(proposal.trial, values, state=state, skip_if_finished=False)
         return {"sampler": without_pickles(plain(told.system_attrs)), **self.notes.new()}
 
@@ -346,7 +346,7 @@ def _passing_limits_over() -> Iterator[None]:
 
 
 @contextmanager
-def _quiet(least: int = logging.WARNING) -> Iterator[None]:
+def quiet(least: int = logging.WARNING) -> Iterator[None]:
     """Optuna announces each study; the harness has an announcement of its own."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(max(level, least))

@@ -47,20 +47,20 @@ def test_good_is_what_a_tenth_exceed_at_each_cost() -> None:
 
 def test_intervals_of_gains_hold_the_truth_as_often_as_they_say() -> None:
     held = []
-    for seed in range(60):
+    for seed in range(40):
         (price,) = prices_of(study(), trials(200, saturating, seed=seed), costs=["latency_ms"], more=1.0)
         held.append(price.steps[0].low <= 0.05 * (min(2.0, price.steps[0].at + 1.0) - price.steps[0].at) <= price.steps[0].high)
-    assert sum(held) >= 50  # of 57; so few have a probability of 0.2 %
+    assert sum(held) >= 33  # of 38; fewer have a probability of 0.3 %
 
 
 def test_where_a_cost_buys_nothing_few_steps_say_that_it_does() -> None:
     sold = [
         step.low > 1e-9
-        for seed in range(40)
+        for seed in range(30)
         for price in prices_of(study(), trials(120, flat, seed=seed), costs=["latency_ms"], more=1.0)
         for step in price.steps
     ]
-    assert len(sold) >= 80
+    assert len(sold) >= 60
     assert sum(sold) / len(sold) <= 0.05
 
 
@@ -131,5 +131,5 @@ def test_trials_compare_where_budget_and_setting_are_those_of_most() -> None:
     final = [trial(400, found[1].architecture, {"latency_ms": 9.0}, stage="final")]
     evidence = evidence_of(study(), [*other, *found, *again, *unfinished, *final])
     assert len(evidence.trials) == 30
-    assert evidence.left_out == 11
+    assert (evidence.again, evidence.left_out) == (1, 10)
     assert evidence.values("latency_ms").max() < 9
