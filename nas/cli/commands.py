@@ -14,6 +14,7 @@ import click
 from nas.cli.audit import audit
 from nas.cli.cluster import SLURM, array, check_array, submit_array
 from nas.cli.compare import compare
+from nas.cli.diff import diff
 from nas.cli.doctor import doctor
 from nas.cli.effects import effects
 from nas.cli.export import export
@@ -300,6 +301,7 @@ main.add_command(table)
 main.add_command(optuna)
 main.add_command(tensorboard)
 main.add_command(mlflow)
+main.add_command(diff)
 main.add_command(compare)
 main.add_command(doctor)
 

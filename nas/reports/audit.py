@@ -10,7 +10,6 @@ from rich.text import Text
 
 from nas.ranking import Audit, Audited
 from nas.ranking.agreement import ENOUGH
-from nas.reports.figures import face
 
 SHORT = 8
 """Digits of an architecture's id."""
@@ -42,8 +41,7 @@ def notes(audit: Audit) -> Iterator[str]:
         count = len(audit.rows) + len(audit.pruned)
         yield f"{count} of the {audit.wanted} architectures of the sample are trained so far{told}."
     if audit.tops:
-        tops = ", ".join(_top(k, regret) for k, regret in audit.tops)
-        yield f"Regret, against {audit.best.real:.4f} of the best audited: {tops}."
+        yield f"Short of {audit.best.real:.4f}, the best audited: {', '.join(_tops(audit))}."
     if audit.pruned:
         better = sum(audit.first is not None and row.real_rank < audit.first.real_rank for row in audit.pruned)
         yield f"Of {len(audit.pruned)} that the search pruned {better or 'none'} came out better than its first."
@@ -59,14 +57,20 @@ def notes(audit: Audit) -> Iterator[str]:
         yield _budget(audit)
 
 
-def _top(k: int, regret: float) -> str:
-    return f"its first {regret:.4f}" if k == 1 else f"best of its first {k} {regret:.4f}"
+def _tops(audit: Audit) -> Iterator[str]:
+    """The regret of taking the best of the first k after full training, at each k that lowers it."""
+    before = float("inf")
+    for k, regret in audit.tops:
+        if regret < before:
+            yield f"its first by {regret:.4g}" if k == 1 else f"the best of its first {k} by {regret:.4g}"
+        before = min(before, regret)
 
 
 def _budget(audit: Audit) -> str:
     last = audit.readings[-1].epochs
     if audit.enough is None or audit.enough == last:
-        return f"Below {last} epochs the order does not agree by τ ≥ {ENOUGH}: no cheaper budget would do."
+        luck = " Luck alone keeps it there: more seeds tell more." if audit.ceiling is not None and audit.ceiling < ENOUGH else ""
+        return f"Below {last} epochs the order does not agree by τ ≥ {ENOUGH}: no cheaper budget would do.{luck}"
     return (
         f"From {audit.enough} epochs on it agrees by τ ≥ {ENOUGH}: a search may do with these. That is hopeful: both figures are "
         "of one training, and in a short run of its own the schedule of the rate is another."
@@ -75,16 +79,7 @@ def _budget(audit: Audit) -> str:
 
 def _grid(audit: Audit) -> RichTable:
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    names = (
-        "search rank",
-        "trial",
-        "architecture",
-        f"{face(audit.cheap.figure).words} in search",
-        "in full",
-        "full rank",
-        "seeds",
-    )
-    for name in (*names, "stands for"):
+    for name in ("rank", "trial", "architecture", "in search", "in full", "full rank", "seeds", "stands for"):
         grid.add_column(name, justify="left" if name == "architecture" else "right")
     for row in (*audit.rows, *audit.pruned):
         grid.add_row(*_cells(row))
