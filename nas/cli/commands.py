@@ -20,6 +20,7 @@ from nas.cli.effects import effects
 from nas.cli.export import export
 from nas.cli.layers import layers
 from nas.cli.means import amount, means, places, usual_workers
+from nas.cli.plot import plot
 from nas.cli.printing import FOLDER, Ordered, as_json, complain, console, print_list
 from nas.cli.profile import profile
 from nas.cli.rank import rank
@@ -298,6 +299,7 @@ main.add_command(effects)
 main.add_command(report)
 main.add_command(export)
 main.add_command(table)
+main.add_command(plot)
 main.add_command(optuna)
 main.add_command(tensorboard)
 main.add_command(mlflow)

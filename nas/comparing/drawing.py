@@ -13,7 +13,7 @@ from nas.comparing.significance import Significance, draw_diagram
 from nas.comparing.standings import Standings
 from nas.comparing.telling import EXPECTED, figure
 from nas.comparing.values import Question
-from nas.reports.plots import GREY, INK, to_svg
+from nas.reports.pictures.style import GREY, INK, to_svg
 
 POINTS = 160
 """The most points of a curve."""

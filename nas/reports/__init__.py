@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nas.reports.page import write_report
-    from nas.reports.plots import learning_curves
+    from nas.reports.pictures.curves import learning_curves
 
-_HOMES = {"learning_curves": "nas.reports.plots", "write_report": "nas.reports.page"}
+_HOMES = {"learning_curves": "nas.reports.pictures.curves", "write_report": "nas.reports.page"}
 
 __all__ = ["learning_curves", "write_report"]
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from nas.exporting import HandedOver
+    from nas.reports.pictures import Kind
+    from nas.reports.pictures.style import Picture
 
 
 class Study:
@@ -113,6 +115,17 @@ class Study:
 
         signature = resolve_benchmark(self.entry.definition["benchmark"]["name"]).signature
         return build(self.space, (row or self.best).architecture, signature, seed=seed)
+
+    def plot(self, kind: "Kind" = "pareto") -> "Picture":
+        """One picture: pareto, anytime, curves, parallel, importance, marginals or funnel; a figure of Matplotlib's.
+
+        Raises:
+            ReportError: there is no such kind, or the trials do not give it.
+        """
+        from nas.reports.pictures import draw  # brings matplotlib and seaborn
+
+        with Ledger(self.ledger, create=False) as ledger:
+            return draw(self.entry, ledger.trials(self.entry), kind)
 
     def report(self, out: Path | str = "leaderboard.html") -> Path:
         """Write the study's page to `out`; returns its path."""

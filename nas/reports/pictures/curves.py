@@ -1,7 +1,5 @@
-"""Trials → learning curves as an image, drawn by seaborn on a figure of its own: pyplot and global settings stay as they are."""
+"""Trials → learning curves: the best named and coloured, the rest grey."""
 
-import io
-import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -11,10 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from nas.benchmark import Objective
-from nas.errors import LedgerError
+from nas.errors import LedgerError, ReportError
 from nas.records import Trial
-from nas.reports.curves import points_of, thin
+from nas.reports.curves import curve_objective, points_of, thin
 from nas.reports.outcome import SHORT
+from nas.reports.pictures.style import GREY, INK, Picture, dress, label, to_svg, wide
+from nas.reports.pictures.view import View
 
 BEST = 8
 """Curves that are named and coloured."""
@@ -25,7 +25,19 @@ OTHERS = 92
 BEST_POINTS, OTHER_POINTS = 60, 24
 """The most points of a curve that is named, and of one that is not."""
 
-INK, GREY = "#3d444d", "#b4bac2"
+
+def curves(view: View) -> Picture:
+    """The learning curves of the search.
+
+    Raises:
+        ReportError: no trial has one.
+    """
+    objective = curve_objective(view.entry.definition, view.search)
+    if objective is None:
+        raise ReportError("no trial has a learning curve")
+    picture = wide()
+    _draw(picture.subplots(), _ranked(view.search, objective), objective)
+    return picture
 
 
 def learning_curves(trials: Sequence[Trial], objective: Objective) -> bytes:
@@ -43,12 +55,18 @@ def learning_curves(trials: Sequence[Trial], objective: Objective) -> bytes:
     figure = Figure(figsize=(9, 3.8), layout="constrained")
     figure.patch.set_alpha(0)
     axes = figure.subplots()
+    axes.patch.set_alpha(0)
+    _draw(axes, ranked, objective)
+    return to_svg(figure)
+
+
+def _draw(axes: Axes, ranked: Sequence[Trial], objective: Objective) -> None:
     best = [trial for trial in ranked if trial.state == "complete"][:BEST]
     chosen = {trial.id for trial in best}
     _draw_others(axes, [trial for trial in ranked if trial.id not in chosen][:OTHERS], objective)
     _draw_best(axes, best, objective)
-    _dress(axes, objective)
-    return to_svg(figure)
+    dress(axes, "epoch", label(objective.figure))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _ranked(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
@@ -93,29 +111,3 @@ def _draw_best(axes: Axes, trials: Sequence[Trial], objective: Objective) -> Non
         axes, "center left", bbox_to_anchor=(1, 0.5), frameon=False, title="best, by the end", alignment="left", labelcolor=INK
     )
     axes.get_legend().get_title().set_color(INK)  # type: ignore[union-attr]
-
-
-def _dress(axes: Axes, objective: Objective) -> None:
-    sns.despine(ax=axes)
-    axes.patch.set_alpha(0)
-    axes.set_xlabel("epoch", color=INK)
-    # A font has no sign for everything, and a stray $ would be read as mathematics.
-    label = "".join(sign if sign.isascii() and sign.isprintable() else "?" for sign in objective.figure.replace("_", " "))
-    axes.set_ylabel(label[:60], color=INK, parse_math=False)
-    axes.tick_params(colors=INK, which="both")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    for spine in axes.spines.values():
-        spine.set_color(INK)
-
-
-def to_svg(figure: Figure) -> bytes:
-    """The figure as a small SVG: without prolog, comments and metadata, one decimal, names that do not change."""
-    stream = io.StringIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    text = stream.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d)\d+", r"\1", path[0]), text)
-    for number, name in enumerate(dict.fromkeys(re.findall(r'id="([pm][0-9a-f]{10})"', text))):
-        text = text.replace(name, f"n{number}")
-    return " ".join(text.split()).encode()
