@@ -99,14 +99,14 @@ def give_tables(tables: "Sequence[Table]", wanted: Asked, top: int | None) -> No
             _give(to_parquet(*flat_rows(cut), LEADERBOARD), wanted)
         case "markdown":
             from nas.reports.markdown import to_markdown
-            from nas.reports.sheets import leaderboard_sheet
+            from nas.reports.sheets import leaderboard_sheets
 
-            _give(to_markdown([leaderboard_sheet(table, top=top) for table in tables]), wanted)
+            _give(to_markdown(leaderboard_sheets(tables, top=top)), wanted)
         case "latex":
             from nas.reports.latex import to_latex
-            from nas.reports.sheets import leaderboard_sheet
+            from nas.reports.sheets import leaderboard_sheets
 
-            _give(to_latex([leaderboard_sheet(table, top=top) for table in tables]), wanted)
+            _give(to_latex(leaderboard_sheets(tables, top=top)), wanted)
 
 
 def give_trials(trials: "Sequence[Trial]", entry: "StudyEntry", wanted: Asked) -> None:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nas.ranking.leaderboard import Row, Table, figure_names
+from nas.records import figure_kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +16,8 @@ def flat_rows(tables: Sequence[Table]) -> tuple[list[str], list[dict[str, Any]]]
     figures = list(dict.fromkeys(name for table in tables for name in figure_names(table)))
     choices = list(dict.fromkeys(name for table in tables for row in table.rows for name in row.architecture.choices))
     rows = [{**_shared(table), **_own(row, figures, choices)} for table in tables for row in table.rows]
-    return [*SHARED, *OWN, *map(_column, figures), *(f"choice:{name}" for name in choices)], rows
+    spreads = list(dict.fromkeys(name for row in rows for name in row if _is_spread(name)))
+    return [*SHARED, *OWN, *map(_column, figures), *spreads, *(f"choice:{name}" for name in choices)], rows
 
 
 SHARED = ("benchmark", "stage", "budget", "recipe", "machine", "device", "threads", "precision", "compile", "processes")
@@ -27,7 +29,17 @@ OWN = ("rank", "on_front", "knee", "score", "broken_limits", "study", "trial", "
 
 def _column(figure: str) -> str:
     """Of a figure; one that is called as another column is says what it is."""
-    return f"figure:{figure}" if figure in {*SHARED, *OWN} else figure
+    return f"figure:{figure}" if figure in {*SHARED, *OWN} or _is_spread(figure) else figure
+
+
+def _is_spread(name: str) -> bool:
+    return name == FIRST or name.startswith(SPREADS)
+
+
+SPREADS = ("sd:", "low:", "high:")
+FIRST = "first"
+"""Columns of rows that were trained several times: the standard deviation of a figure, the ends of the 95 % interval of an
+objective's mean, and the probability that no other row is better."""
 
 
 def _shared(table: Table) -> dict[str, Any]:
@@ -48,8 +60,18 @@ def _own(row: Row, figures: Iterable[str], choices: Iterable[str]) -> dict[str, 
         "architecture": row.architecture.id,
         "seeds": len(row.trials),
         **{_column(name): row.figures[name].mean if name in row.figures else None for name in figures},
+        **_spread(row),
         **{f"choice:{name}": row.architecture.choices.get(name) for name in choices},
     }
+
+
+def _spread(row: Row) -> dict[str, float]:
+    """How far the figures of several trainings differ, and how sure the row's place is."""
+    figures = {name: one.deviation for name, one in row.figures.items() if one.deviation is not None}
+    found = {f"sd:{name}": deviation for name, deviation in figures.items() if deviation or figure_kind(name) is None}
+    for name, ends in (row.certainty.intervals if row.certainty else {}).items():
+        found |= {f"low:{name}": ends.low, f"high:{name}": ends.high}
+    return found | ({FIRST: row.certainty.first} if row.certainty else {})
 
 
 def frame(tables: Sequence[Table]) -> "pd.DataFrame":

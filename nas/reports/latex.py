@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from nas.errors import printable
 from nas.reports.outcome import SHORT
-from nas.reports.sheets import ON_FRONT, Cell, Heading, Sheet
+from nas.reports.sheets import KNEE, ON_FRONT, Cell, Heading, Sheet
 from nas.reports.tables import NOT_MEASURED
 
 _SIGNS: Mapping[str, str] = {
@@ -32,6 +32,9 @@ _SIGNS: Mapping[str, str] = {
     "]": "{]}",
     "*": "{*}",
     ON_FRONT: r"$\blacklozenge$",
+    KNEE: r"$\bigstar$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
     "±": r"$\pm$",
     "×": r"$\times$",
     "≈": r"$\approx$",

@@ -37,3 +37,19 @@ def test_a_figure_that_is_called_as_a_column_is_keeps_both(tmp_path: Any) -> Non
 
 def test_without_rows_the_columns_are_there() -> None:
     assert list(frame([]).columns)[:2] == ["benchmark", "stage"]
+
+
+def test_several_trainings_have_their_deviation_their_interval_and_the_probability_of_being_first(tmp_path: Any) -> None:
+    found = study(tmp_path)
+    nas.finals("toy", ledger=found.ledger, top=2, seeds=3, evaluate=toy_evaluate)
+    final = found.tables[0]
+    rows = final.to_frame()
+    for n, row in enumerate(final.rows):
+        assert row.certainty is not None
+        told, interval = rows.loc[n], row.certainty.intervals["validation_accuracy"]
+        assert told["sd:validation_accuracy"] == row.figures["validation_accuracy"].deviation
+        assert (told["low:validation_accuracy"], told["high:validation_accuracy"]) == (interval.low, interval.high)
+        assert told["first"] == row.certainty.first
+    assert "sd:params" not in rows
+    search = found.tables[1].to_frame()
+    assert not [name for name in search if str(name).startswith(("sd:", "low:", "high:", "first"))]

@@ -9,7 +9,7 @@ from hostile import HOSTILE
 from test_tables import row, summary, table
 
 from nas.reports.latex import escaped, to_latex
-from nas.reports.sheets import leaderboard_sheet, trials_sheet
+from nas.reports.sheets import leaderboard_sheets, trials_sheet
 
 SPECIAL = [
     *HOSTILE,
@@ -23,7 +23,7 @@ SPECIAL = [
 COMMANDS = (
     "begin|end|centering|small|caption|label|toprule|midrule|bottomrule|texttt|textbf|textbackslash|textasciicircum|"
     "textasciitilde|textless|textgreater|textbar|textquotesingle|textasciigrave|textendash|textemdash|ldots|"
-    "pm|times|approx|leq|geq|cdot|blacklozenge|mathbf"
+    "pm|times|approx|leq|geq|cdot|blacklozenge|bigstar|uparrow|downarrow|mathbf"
 )
 
 
@@ -49,7 +49,11 @@ def check(text: str) -> None:
     assert depth == 0
     parts = bare.split("$")
     assert len(parts) % 2 == 1
-    assert not [part for part in parts[::2] if re.search(r"[_^#]|\\(pm|times|approx|leq|geq|cdot|mathbf|blacklozenge)", part)]
+    assert not [
+        part
+        for part in parts[::2]
+        if re.search(r"[_^#]|\\(pm|times|approx|leq|geq|cdot|mathbf|blacklozenge|bigstar|uparrow|downarrow)", part)
+    ]
     stack = []
     for kind, name in re.findall(r"\\(begin|end)\{(\w+)\}", body):
         if kind == "begin":
@@ -65,7 +69,7 @@ def check(text: str) -> None:
 def test_a_leaderboard_is_a_float_with_rules_units_and_intervals() -> None:
     first = row(1, on_front=True, figures={"validation_accuracy": summary(0.9, 0.01, 3), "params": 12_345})
     second = row(2, figures={"validation_accuracy": summary(1e15, 0.02, 3)})
-    text = to_latex([leaderboard_sheet(table(first, second))])
+    text = to_latex(leaderboard_sheets([table(first, second)]))
     check(text)
     head, one, two = lines_of(text)
     assert head == ["\\#", "Architecture", "Validation accuracy", "Parameters", "Trial"]
@@ -77,14 +81,14 @@ def test_a_leaderboard_is_a_float_with_rules_units_and_intervals() -> None:
 
 
 def test_labels_of_several_tables_differ() -> None:
-    text = to_latex([leaderboard_sheet(table(row())), leaderboard_sheet(table(row()))])
+    text = to_latex(leaderboard_sheets([table(row()), table(row())]))
     assert re.findall(r"\\label\{(.*?)\}", text) == ["tab:a-search", "tab:a-search-2"]
 
 
 @pytest.mark.parametrize("text", SPECIAL)
 def test_a_special_sign_is_a_letter_like_others(text: str) -> None:
     hostile = row(1, study=text, choices={"kind": text})
-    found = to_latex([leaderboard_sheet(table(hostile, row(2), benchmark=text, recipe=text))])
+    found = to_latex(leaderboard_sheets([table(hostile, row(2), benchmark=text, recipe=text)]))
     check(found)
     assert len(lines_of(found)) == 3
 
@@ -99,7 +103,7 @@ def test_it_compiles(tmp_path: Path, full: Book) -> None:
     if shutil.which("pdflatex") is None:
         pytest.skip("there is no pdflatex")
     hostile = [row(n, study=text, on_front=True) for n, text in enumerate((text[:80] for text in SPECIAL), start=1)]
-    tables = to_latex([leaderboard_sheet(table(*hostile)), trials_sheet(full.trials(), full.entry)])
+    tables = to_latex([*leaderboard_sheets([table(*hostile)]), trials_sheet(full.trials(), full.entry)])
     check(tables)
     packages = "\\usepackage[T1]{fontenc}\\usepackage{booktabs}\\usepackage{amssymb}"
     document = f"\\documentclass{{article}}{packages}\\begin{{document}}\n{tables}\\end{{document}}\n"

@@ -62,12 +62,15 @@ def _panel(axes: Axes, view: View, board: Table, across: Objective, up: Objectiv
     finals = view.table("final")
     shown = [row for row in finals.rows if {across.figure, up.figure} <= row.figures.keys()] if finals else []
     for n, row in enumerate(shown):
-        name = "finalists, ± standard deviation" if n == 0 else ""
+        known = row.certainty.intervals.get(up.figure) if row.certainty else None
+        name = f"finalists, {'95 % interval' if known else '± standard deviation'}" if n == 0 else ""
+        mean, scale = row.figures[up.figure].mean, face(up.figure).scale
+        height = [[(mean - known.low) / scale], [(known.high - mean) / scale]] if known else _deviation(row, up.figure)
         axes.errorbar(
             _scaled(row, across.figure),
             _scaled(row, up.figure),
             xerr=_deviation(row, across.figure),
-            yerr=_deviation(row, up.figure),
+            yerr=height,
             fmt="s",
             color=INK,
             markersize=4.5,
