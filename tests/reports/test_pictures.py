@@ -94,7 +94,7 @@ def test_a_trade_off_shows_every_row_its_front_its_limits_and_its_units(make_boo
     assert not [line for line in flops.lines if str(line.get_label()).startswith("params")]
 
 
-def test_intervals_of_latency_and_spread_of_finalists_are_drawn(make_book: MakeBook) -> None:
+def test_intervals_of_latency_and_of_finalists_are_drawn(make_book: MakeBook) -> None:
     book = searched(make_book, 12)
     for seed, accuracy in ((1, 0.9), (2, 0.94)):
         given = record(accuracy=accuracy, test=0.9, seed=seed, budget=Budget(epochs=6), curve=curve(accuracy, 6))
@@ -107,7 +107,7 @@ def test_intervals_of_latency_and_spread_of_finalists_are_drawn(make_book: MakeB
     low, high = first.record.latency.low_ms, first.record.latency.high_ms
     assert any(tuple(span) == pytest.approx((low, high)) for span in spans)  # type: ignore[arg-type]
     (bar,) = wait.containers
-    assert bar.get_label() == "finalists, ± standard deviation"
+    assert bar.get_label() == "finalists, 95 % interval"
 
 
 def test_progress_keeps_the_best_so_far_and_marks_what_was_pruned(make_book: MakeBook) -> None:

@@ -54,13 +54,15 @@ def _draw(axes: Axes, known: Sequence[tuple[int, Trial, float]], goal: Objective
     for state, name, marker, colour in (("complete", "architecture", "o", BLUE), ("pruned", "pruned", "x", DIM)):
         own = [(place, value / scale) for place, trial, value in known if trial.state == state]
         if own:
-            axes.scatter(*zip(*own, strict=True), s=12, marker=marker, color=colour, alpha=0.7, linewidth=0.8, label=name)
+            axes.scatter(
+                [x for x, _ in own], [y for _, y in own], s=12, marker=marker, color=colour, alpha=0.7, linewidth=0.8, label=name
+            )
     steps: list[tuple[int, float]] = []
     for place, trial, value in known:
         if trial.state == "complete" and (not steps or goal.cost(value) < goal.cost(steps[-1][1] * scale)):
             steps.append((place, value / scale))
     steps.append((count, steps[-1][1]))
-    axes.step(*zip(*steps, strict=True), where="post", color=ORANGE, linewidth=1.8, label="best so far")
+    axes.step([x for x, _ in steps], [y for _, y in steps], where="post", color=ORANGE, linewidth=1.8, label="best so far")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
@@ -81,7 +83,7 @@ def _draw_volume(axes: Axes, tried: Sequence[Trial], goals: Sequence[Objective])
         front = [row for row, best in zip(rows, pareto_front(costs), strict=True) if best]
         value = hypervolume(front, goals, last.reference).value
         shares.append((whole[cut - 1][0], value / last.value if last.value else 0.0))
-    axes.step(*zip(*shares, strict=True), where="post", color=ORANGE, linewidth=1.8)
+    axes.step([x for x, _ in shares], [y for _, y in shares], where="post", color=ORANGE, linewidth=1.8)
     axes.set_ylim(0, 1.05)
     axes.axhline(1, color=INK, linewidth=0.6, linestyle=(0, (1, 2)))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -47,13 +47,13 @@ def parallel(view: View) -> Picture:
         axes.plot(range(len(names) + 1), [*heights, span(value)], color=colours(span(value)), linewidth=0.8, alpha=0.75)
     for place, name in enumerate(names):
         axes.axvline(place, color=GREY, linewidth=0.8, zorder=0)
-        for value in levels[name]:
-            height = _height(levels[name], value, None)
+        for answer in levels[name]:
+            height = _height(levels[name], answer, None)
             box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8}
             axes.text(
                 place,
                 height,
-                plain(_words(value), 14),
+                plain(_words(answer), 14),
                 fontsize=7,
                 color=INK,
                 ha="center",

@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import seaborn as sns
 from matplotlib import rc_context
@@ -23,7 +24,13 @@ SCALE = "cividis"
 
 DPI = 200
 
-FONTS = {"font.size": 9.0, "axes.titlesize": 10.0, "axes.labelsize": 9.0, "legend.fontsize": 8.0, "svg.hashsalt": "nas"}
+FONTS: dict[Any, Any] = {
+    "font.size": 9.0,
+    "axes.titlesize": 10.0,
+    "axes.labelsize": 9.0,
+    "legend.fontsize": 8.0,
+    "svg.hashsalt": "nas",
+}
 """In points, for a picture as wide as a paper's column or its page."""
 
 
@@ -83,8 +90,16 @@ def legend(picture: Picture, panels: Iterable[Axes]) -> None:
     """The names of what is drawn, each once, below all panels; nothing where there is one thing alone."""
     named = {name: handle for axes in panels for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)}
     if len(named) > 1:
-        place = {"loc": "outside lower left", "ncols": len(named), "borderpad": 0, "columnspacing": 1.2}
-        shown = picture.legend([*named.values()], [*named], frameon=False, labelcolor=INK, **place)
+        shown = picture.legend(
+            [*named.values()],
+            [*named],
+            loc="outside lower left",
+            ncols=len(named),
+            frameon=False,
+            labelcolor=INK,
+            borderpad=0,
+            columnspacing=1.2,
+        )
         for text in shown.get_texts():
             text.set_parse_math(False)
 

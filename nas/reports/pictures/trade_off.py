@@ -52,8 +52,14 @@ def _panel(axes: Axes, view: View, board: Table, across: Objective, up: Objectiv
     others = [point for point, best in zip(points, front, strict=True) if not best]
     best = sorted(point for point, best in zip(points, front, strict=True) if best)
     axes.scatter(*_columns(others), s=14, color=BLUE, alpha=0.55, linewidth=0, label="search", zorder=2)
-    where = "post" if across.direction == "minimize" else "pre"
-    axes.step(*_columns(best), where=where, color=ORANGE, linewidth=1.2, alpha=0.8, zorder=1)
+    axes.step(
+        *_columns(best),
+        where="post" if across.direction == "minimize" else "pre",
+        color=ORANGE,
+        linewidth=1.2,
+        alpha=0.8,
+        zorder=1,
+    )
     axes.scatter(*_columns(best), s=26, marker="D", color=ORANGE, edgecolor="white", linewidth=0.5, label="front", zorder=3)
     for row, (_, y) in zip(rows, points, strict=True):
         ends = _interval(row, across.figure)
