@@ -25,6 +25,7 @@ from nas.cli.printing import FOLDER, Ordered, as_json, complain, console, print_
 from nas.cli.profile import profile
 from nas.cli.rank import rank
 from nas.cli.report import report
+from nas.cli.reproduce import reproduce
 from nas.cli.score import score
 from nas.cli.spaces import space_path, spaces
 from nas.cli.stopping import INTERRUPTED, stoppable
@@ -292,6 +293,7 @@ main.add_command(watch)
 main.add_command(stop)
 main.add_command(trials)
 main.add_command(trial)
+main.add_command(reproduce)
 main.add_command(rank)
 
 

@@ -17,6 +17,7 @@ from nas.records.record import (
     figure_kind,
     usual_direction,
 )
+from nas.records.reproduction import Reproduction, Verdict, judge
 from nas.records.schema import Stage
 from nas.records.setting import LOOKED_UP, Setting
 from nas.records.table import trials_table
@@ -36,13 +37,16 @@ __all__ = [
     "Outcome",
     "Record",
     "Replicate",
+    "Reproduction",
     "Setting",
     "Stage",
     "State",
     "StudyEntry",
     "Trial",
+    "Verdict",
     "commit",
     "figure_kind",
+    "judge",
     "meaning",
     "shown_url",
     "this_machine",

@@ -18,6 +18,7 @@ from nas.searching.events import (
 from nas.searching.handing_over import export
 from nas.searching.loop import run, search
 from nas.searching.picking import pick_architecture
+from nas.searching.reproducing import Reproduced, reproduce
 from nas.searching.retraining import finals
 from nas.searching.single import Trained, train_one
 from nas.searching.study import Study
@@ -32,6 +33,7 @@ __all__ = [
     "Event",
     "OnEvent",
     "Progress",
+    "Reproduced",
     "RunBegun",
     "RunEnded",
     "SearchConfig",
@@ -48,6 +50,7 @@ __all__ = [
     "following",
     "make_evaluator",
     "pick_architecture",
+    "reproduce",
     "resolve_benchmark",
     "resolve_space",
     "run",

@@ -35,7 +35,8 @@ class Weights:
         if not sizes:
             return ""
         which = "The weights of 1 training are" if len(sizes) == 1 else f"The weights of {len(sizes):,} trainings are"
-        return f"{which} in {shown_path(self.folder)} ({sum(sizes) / 2**20:,.1f} MiB)."
+        place = self.folder.relative_to(Path.cwd()) if self.folder.is_relative_to(Path.cwd()) else self.folder
+        return f"{which} in {shown_path(place)} ({sum(sizes) / 2**20:,.1f} MiB)."
 
 
 def weights_of(ledger: str, trial: Trial) -> Path | None:
