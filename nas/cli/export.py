@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nas.cli.printing import FOLDER, print_grid, status
+from nas.cli.printing import FOLDER, print_grid
 from nas.cli.printing import as_json as json_option
 from nas.cli.stopping import stoppable
 from nas.cli.study import ledger_option
@@ -48,8 +48,8 @@ def export(trial: str, to: Path, formats: str | None, as_json: bool, **given: An
     from nas.searching import export as write
 
     named = None if formats is None else [name.strip() for name in formats.split(",")]
-    with stoppable(), watched(quiet=as_json) as watcher, status() as say:
-        done = write(trial, to, formats=named, on_event=watcher, on_step=watcher.step, say=say, **given)
+    with stoppable(), watched(quiet=as_json) as watcher:
+        done = write(trial, to, formats=named, on_event=watcher, on_step=watcher.step, say=watcher.say, **given)
     if as_json:
         click.echo(json.dumps(_data(done), indent=1))
     else:
@@ -68,7 +68,7 @@ def _print(done: "HandedOver") -> None:
         [
             {
                 "file": one.file,
-                "largest difference": f"{one.difference:.1e}",
+                "largest difference": f"{one.difference:.1e}" if one.difference else "0",
                 "latency ms": f"{one.latency.median_ms:.3f} ({one.latency.low_ms:.3f} to {one.latency.high_ms:.3f})",
             }
             for one in done.forms.written

@@ -164,7 +164,9 @@ def _forms(forms: Forms, recorded: Latency | None) -> Iterator[str]:
     yield "| file | what | opened by | largest difference | latency, ms |"
     yield "|---|---|---|---:|---:|"
     for one in forms.written:
-        yield (f"| `{one.file}` | {_WHAT[one.form]} | {_USE[one.form]} | {one.difference:.1e} | {_interval(one.latency)} |")
+        yield (
+            f"| `{one.file}` | {_WHAT[one.form]} | {_USE[one.form]} | {_difference(one.difference)} | {_interval(one.latency)} |"
+        )
     yield f"| `{WEIGHTS}` | weights and buffers, {forms.size_bytes:,} bytes | `model.py`, or the package safetensors | | |"
     yield f"| | the network as it was trained, measured here | | | {_interval(forms.latency)} |"
     if recorded is not None:
@@ -176,6 +178,10 @@ def _forms(forms: Forms, recorded: Latency | None) -> Iterator[str]:
     if forms.latency.disturbed:
         yield ""
         yield f"Other work went on as latency was measured: {forms.latency.disturbed}"
+
+
+def _difference(value: float) -> str:
+    return f"{value:.1e}" if value else "0"
 
 
 def _interval(latency: Latency) -> str:

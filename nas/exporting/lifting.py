@@ -26,9 +26,9 @@ _REMARKS = re.compile(r"  # (?:noqa|type: ignore)[^\n]*$", re.MULTILINE)
 
 
 class Book:
-    """Definitions in the order in which a file needs them, and the imports above them."""
+    """Definitions in the order in which a file needs them, and the imports above them; `reserved` names are the file's own."""
 
-    def __init__(self) -> None:
+    def __init__(self, reserved: Iterable[str] = ()) -> None:
         self.imports: dict[str, set[str]] = {}
         """Module → the names taken from it; "" stands for the module itself."""
         self.values: dict[str, str] = {}
@@ -37,7 +37,9 @@ class Book:
         """Name → its definition, of all else."""
         self.axes: dict[str, str] = {}
         """What a letter at the end of a tensor's name stands for, as far as the modules tell that definitions are from."""
-        self._owners: dict[str, object] = {}
+        self._owners: dict[str, object] = dict.fromkeys(reserved, "the file itself")
+        self._sources: dict[str, str] = {}
+        """Name → the module that it is imported from."""
 
     def lift(self, thing: type | FunctionType) -> str:
         """Take over a class or function with all that it uses; returns its name in the file.
@@ -55,9 +57,9 @@ class Book:
         Raises:
             ExportError: another thing has that name in the file, or what it uses cannot be taken over.
         """
-        if name in self._owners:
-            if self._owners[name] == owner:
-                return
+        if name in self._owners and self._owners[name] == owner:
+            return
+        if self.has(name):
             raise ExportError(f"Two different things of one file are called {name!r}; rename one of them.")
         self._owners[name] = owner
         uses = [used for used in _used(nodes) if used != name and not hasattr(builtins, used)]
@@ -67,8 +69,21 @@ class Book:
         plain = not uses and not text.startswith(("class ", "def ", "@"))
         (self.values if plain else self.pieces)[name] = _REMARKS.sub("", text)
 
+    def has(self, name: str) -> bool:
+        """Whether something is called so."""
+        return name in self._owners or name in self._sources
+
     def need(self, module: str, name: str = "") -> None:
-        """Import `name` from `module`, or the module itself."""
+        """Import `name` ("name as other" too) from `module`, or the module itself.
+
+        Raises:
+            ExportError: something else is called so.
+        """
+        called = name.rpartition(" ")[2] or module.partition(".")[0]
+        source = f"{module}:{name}" if name else called
+        if called in self._owners or self._sources.get(called, source) != source:
+            raise ExportError(f"Two different things of one file are called {called!r}; rename one of them.")
+        self._sources[called] = source
         self.imports.setdefault(module, set()).add(name)
 
     def text(self) -> str:

@@ -192,11 +192,13 @@ class Modules:
         Raises:
             ExportError: one of their methods uses what cannot be taken over.
         """
-        kinds = [kind for kind, _ in self._apart]
-        for number, ((kind, _), found) in enumerate(self._apart.items()):
-            suffix = str(kinds[:number].count(kind) + 1) if kinds.count(kind) > 1 else ""
+        for (kind, _), found in self._apart.items():
+            name, number = kind.__name__, 1
+            while self.book.has(name):  # another class, or the same with other things set on it
+                number += 1
+                name = f"{kind.__name__}{number}"
             try:
-                self._write(kind, f"{kind.__name__}{suffix}", found)
+                self._write(kind, name, found)
             except ExportError as error:
                 raise ExportError(f"The class {kind.__name__} cannot be written as source: {error} {WAY_OUT}") from error
 

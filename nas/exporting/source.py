@@ -15,6 +15,9 @@ from nas.models import Fork, Graph, Part, Step
 
 WEIGHTS = "weights.safetensors"
 
+RESERVED = ("network", "load", "read_tensors", "example", "CONSTANTS")
+"""What the file itself calls something."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -36,7 +39,7 @@ def write_source(
         ExportError: a module cannot be written as source; names it.
     """
     _refuse_shared(network)
-    book = Book()
+    book = Book(RESERVED)
     modules = Modules(book)
     if isinstance(network, nn.Sequential):
         made = modules.sequential(network, "", {part.path.replace(".", "-"): _remark(part) for part in parts})

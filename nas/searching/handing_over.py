@@ -1,5 +1,6 @@
 """The winner of a study, or any trial of it, as a folder to take home."""
 
+import math
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 STAGES: tuple[Stage, ...] = ("final", "audit", "confirm", "search")
 """Which training of an architecture goes first: the longest."""
+
+CLOSE = 1e-6
+"""By how much of it a figure may differ and be the same: sums of float32 in another order."""
 
 MOST_EXAMPLES = 32
 """Validation inputs that outputs are compared on, beside batches of 1 and 3."""
@@ -72,15 +76,16 @@ def export(
     signature = benchmark.signature
     parts = plan(entry.space, trial.architecture, signature)
     network: nn.Module = build(entry.space, trial.architecture, signature, seed=record.seed)
+    task = load_task(benchmark, data)
     kept = weights or weights_of(url, trial)
     if untrained:
         words = f"The weights are as they were drawn from seed {record.seed}, before any training."
     elif kept is not None:
-        words = _read(network, kept, record, given=weights is not None)
+        words = _read(network, kept, task, record, given=weights is not None)
     else:
         state, words = _trained_again(entry, benchmark, trial, data, device, on_event, on_step)
         network.load_state_dict(state)
-    inputs = _examples(load_task(benchmark, data))
+    inputs = _examples(task)
     line = ["nas", "export", _name(trial, named), "--to", to.name, *(["--untrained"] if untrained else [])]
     line += ["--weights", weights.name] if weights is not None else []
     line += [word for form in forms or () for word in ("--formats", form)]
@@ -143,13 +148,13 @@ def _row(tables: Iterable[Table], trial: Trial) -> Row | None:
     return row if row is not None and len(row.trials) > 1 else None
 
 
-def _read(network: "nn.Module", path: Path, record: Record, *, given: bool) -> str:
-    """Give `network` the weights in the file at `path`; returns where they are from, in a sentence.
+def _read(network: "nn.Module", path: Path, task: "Task", record: Record, *, given: bool) -> str:
+    """Give `network` the weights in the file at `path`; returns where they are from, and how they compare, in a sentence or two.
 
     Raises:
-        ExportError: it cannot be read, or is of another network.
+        ExportError: the file cannot be read, is of another network, or is kept and not what the record tells of.
     """
-    from nas.training import digest_tensors, read_weights
+    from nas.training import digest_tensors, evaluate, read_weights
 
     try:
         read_weights(network, path)
@@ -157,14 +162,12 @@ def _read(network: "nn.Module", path: Path, record: Record, *, given: bool) -> s
         raise ExportError(f"{printable(path.name)} cannot be read: {error.strerror}.") from error
     except ModelError as error:
         raise ExportError(str(error)) from error
-    same = record.weights_sha256 is not None and digest_tensors(network.state_dict()) == record.weights_sha256
-    proof = " They are, bit for bit, those that the record tells of." if same else ""
-    if not given:
-        if record.weights_sha256 is not None and not same:
-            raise ExportError(f"The weights that are kept ({path.name}) are not those that the record tells of; delete the file.")
-        return f"The weights are those that its training ended with, kept beside the ledger.{proof}"
-    told = proof or " Whether they are those that the figures are of was not checked."
-    return f"The weights are from the file {quote(path.name)}.{told}"
+    digest = digest_tensors(network.state_dict())
+    if not given and record.weights_sha256 not in {None, digest}:
+        raise ExportError(f"The weights that are kept ({path.name}) are not those that the record tells of; delete the file.")
+    where = f"are from the file {quote(path.name)}" if given else "are those that its training ended with, kept beside the ledger"
+    figures = evaluate(network, task, task.examples("validation"), "validation") if digest != record.weights_sha256 else {}
+    return f"The weights {where}: {_compared(record, digest, figures)}."
 
 
 def _trained_again(
@@ -204,24 +207,7 @@ def _trained_again(
     if not networks:
         reason = f"{again.error.kind}: {again.error.message}" if again.error else again.outcome
         raise ExportError(f"It could not be trained again ({printable(reason)}); give its weights, or export it --untrained.")
-    return networks[0].state_dict(), f"It was trained again for this folder: {_compared(record, again)}"
-
-
-def _compared(record: Record, again: Record) -> str:
-    """How a training compares with the one on record, of replicates with the first, in a sentence."""
-    first = record.replicates[0] if record.replicates else None
-    figures = first.figures if first else record.figures
-    digest = (first.weights_sha256 if first else None) or record.weights_sha256
-    if digest is not None and digest == again.weights_sha256:
-        return "the weights are, bit for bit, those that the record tells of."
-    differences = {
-        name: again.figures[name] - value
-        for name, value in figures.items()
-        if name.startswith("validation_") and name in again.figures and again.figures[name] != value
-    }
-    if not differences:
-        return "its validation figures are those on record."
-    told = ", ".join(f"{name.replace('_', ' ')} by {value:+.4g}" for name, value in differences.items())
+    compared = _compared(record, again.weights_sha256, again.figures)
     other = [
         f"{name} {before} there and {now} here"
         for name, before, now in (
@@ -229,9 +215,27 @@ def _compared(record: Record, again: Record) -> str:
             ("machine", record.machine.id, again.machine.id),
             ("device", record.device, again.device),
         )
-        if before != now
+        if before != now and "differ" in compared
     ]
-    return f"it differs from the record in {told}" + (f" ({', '.join(other)})." if other else ", for no reason that is known.")
+    why = f" ({', '.join(other)})" if other else ""
+    return networks[0].state_dict(), f"The weights were trained again for this folder: {compared}{why}."
+
+
+def _compared(record: Record, digest: str | None, found: Mapping[str, float]) -> str:
+    """How weights and their validation figures compare with those on record, of replicates with the first, in a clause."""
+    first = record.replicates[0] if record.replicates else None
+    figures = first.figures if first else record.figures
+    if digest is not None and digest in {record.weights_sha256, first.weights_sha256 if first else None}:
+        return "bit for bit those that the record tells of"
+    differences = {
+        name: found[name] - value
+        for name, value in figures.items()
+        if name.startswith("validation_") and name in found and not math.isclose(found[name], value, rel_tol=CLOSE)
+    }
+    if not differences:
+        return "their validation figures are those on record"
+    told = ", ".join(f"{name.replace('_', ' ')} by {value:+.4g}" for name, value in differences.items())
+    return f"their validation figures differ from those on record, {told}"
 
 
 def _examples(task: "Task") -> "Tensor":

@@ -26,7 +26,7 @@ def test_a_winner_is_written_and_told(ledger: str, tmp_path: Path) -> None:
     assert "no weights are kept: training search trial 0 of study s again, 1 epoch" in done.output
     assert "epoch   1 of 1" in done.output
     assert "toy for digits: architecture " in done.output
-    assert "It was trained again for this folder: the weights are, bit for bit," in done.output
+    assert "The weights were trained again for this folder: bit for bit those that the record tells of." in done.output
     assert "model.py" in done.output
     assert (tmp_path / "home" / "model.py").exists()
 

@@ -149,9 +149,38 @@ def test_a_module_may_say_itself_how_it_is_made():
     assert "class Scaled" in source.text
 
 
+class ConvNormAct(nn.Module):
+    """Is called as one of the file's own blocks."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, inputs):
+        return inputs * self.scale
+
+
+def test_a_class_whose_name_is_taken_gets_a_number():
+    theirs = resolve_space("residual_cnn")
+    signature = resolve_benchmark("digits").signature
+    source = assert_equal(nn.Sequential(drawn(theirs, signature, seed=3), ConvNormAct(2.0)), signature)
+    assert "class ConvNormAct2(nn.Module):" in source.text
+    assert "ConvNormAct2()" in source.text
+
+
+def example(inputs):
+    return inputs + 1
+
+
+class Calling(nn.Module):
+    def forward(self, inputs):
+        return example(inputs)
+
+
 @pytest.mark.parametrize(
     ("network", "message"),
     [
+        (nn.Sequential(Calling()), "Two different things of one file are called 'example'; rename one of them."),
         (nn.Sequential(Untold()), "The module 0, a Untold, cannot be written as source: its act is <built-in"),
         (nn.Sequential(nn.TransformerEncoderLayer(4, 2)), "does not keep its argument"),
     ],

@@ -38,7 +38,7 @@ def test_the_winners_folder_holds_the_weights_that_finals_kept(study: Study, tmp
     done = study.export(tmp_path / "home", **SOURCE)
     trial = study.best.trials[0]
     assert done.origin.trial == trial
-    assert "kept beside the ledger. They are, bit for bit, those that the record tells of." in done.origin.weights
+    assert "kept beside the ledger: bit for bit those that the record tells of." in done.origin.weights
     names = {"README.md", "model.py", "weights.safetensors", "figures.json", "requirements.txt"}
     assert {path.name for path in (tmp_path / "home").iterdir()} == names == set(done.files)
     network = build(TOY, trial.architecture, resolve_benchmark("digits").signature)
@@ -80,9 +80,7 @@ def test_a_trial_whose_weights_are_not_kept_is_trained_again_and_compared(study:
     )
     assert [event.epoch.epoch for event in epochs] == [1]
     assert (done.origin.trial.stage, done.origin.trial.number) == ("search", 1)
-    assert done.origin.weights == (
-        "It was trained again for this folder: the weights are, bit for bit, those that the record tells of."
-    )
+    assert done.origin.weights == ("The weights were trained again for this folder: bit for bit those that the record tells of.")
 
 
 def test_what_comes_out_otherwise_is_told(study: Study, tmp_path: Path) -> None:
@@ -92,7 +90,7 @@ def test_what_comes_out_otherwise_is_told(study: Study, tmp_path: Path) -> None:
     figures = {**trial.record.figures, "validation_accuracy": 0.5}
     older = replace(trial, record=replace(trial.record, weights_sha256=None, figures=figures, versions={"torch": "2.0"}))
     done = study.export(tmp_path / "home", older, **SOURCE)
-    assert "it differs from the record in validation accuracy by " in done.origin.weights
+    assert "their validation figures differ from those on record, validation accuracy by " in done.origin.weights
     assert f"(torch 2.0 there and {torch.__version__.partition('+')[0]}" in done.origin.weights
 
 
@@ -101,7 +99,9 @@ def test_weights_of_ones_own_are_taken(study: Study, tmp_path: Path) -> None:
     network = build(TOY, trial.architecture, resolve_benchmark("digits").signature, seed=5)
     write_weights(network, tmp_path / "own.safetensors")
     done = study.export(tmp_path / "home", weights=tmp_path / "own.safetensors", **SOURCE)
-    assert done.origin.weights.startswith("The weights are from the file 'own.safetensors'. Whether")
+    assert done.origin.weights.startswith(
+        "The weights are from the file 'own.safetensors': their validation figures differ from those on record, "
+    )
     other = build(
         TOY,
         TOY.architecture({**trial.architecture.choices, "width": 24 - trial.architecture.choices["width"]}),

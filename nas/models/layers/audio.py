@@ -163,7 +163,7 @@ class SpectrogramAugment(LayerKind):
 
 
 class Masks(nn.Module):
-    """The module of `SpectrogramAugment`."""
+    """In training, silences a band of rows and a stretch of columns of each picture (Park et al. 2019, arXiv:1904.08779)."""
 
     def __init__(self, *shares: float) -> None:
         super().__init__()

@@ -95,7 +95,7 @@ class ClassToken(LayerKind):
 
 
 class PrependedToken(nn.Module):
-    """The module of `ClassToken`."""
+    """A learned vector before a sequence: the module of `ClassToken`."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

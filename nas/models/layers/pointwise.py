@@ -176,7 +176,7 @@ class ChannelsFirst(nn.Module):
 
 
 class Zeros(nn.Module):
-    """The module of `Zero`."""
+    """Zeros in the shape of what comes in."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Any shape → zeros of that shape."""

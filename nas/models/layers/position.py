@@ -42,7 +42,7 @@ class Position(LayerKind):
 
 
 class AddedPositions(nn.Module):
-    """The module of `Position`: learned vectors begin near nothing, as in Dosovitskiy et al. 2021 (arXiv:2010.11929)."""
+    """Adds to each position its vector; learned ones begin near nothing, as in Dosovitskiy et al. 2021 (arXiv:2010.11929)."""
 
     table_LC: Tensor
 

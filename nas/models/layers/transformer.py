@@ -89,7 +89,7 @@ class EncoderBlock(Attention, FeedForward):
 
 
 class Block(nn.Module):
-    """The module of `EncoderBlock`."""
+    """Attention, then a feed-forward network, each with a normalisation and beside a shortcut (Vaswani et al. 2017, sec. 3.1)."""
 
     def __init__(
         self, norm1: nn.Module, attention: nn.Module, norm2: nn.Module, feed_forward: nn.Module, *, norm_first: bool
