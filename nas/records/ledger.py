@@ -290,7 +290,7 @@ class Ledger:
                         f"Another process is at work on the architecture {architecture.id} for the study {study.name!r}, "
                         f"as {stage} trial {other.number}."
                     )
-            begun = connection.execute(statements.BEGIN[connection.dialect.name], {**values, "revision": revision}).one_or_none()
+            begun = connection.execute(statements.begin(connection.dialect.name), {**values, "revision": revision}).one_or_none()
             if begun is None:
                 begun = connection.execute(statements.AT_NUMBER, {"study": study.id, "stage": stage, "number": number}).one()
                 connection.rollback()

@@ -4,10 +4,10 @@ Not measured is None (or absent from `figures`), never 0.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from nas.benchmark import Budget, Direction
 from nas.records.machine import Machine
@@ -66,6 +66,8 @@ def usual_direction(name: str) -> Direction:
         return "maximize"
     return "minimize" if figure_kind(name) or FALLING.search(name) else "maximize"
 
+
+Value = TypeVar("Value", bound="Latency | Record")
 
 _budget = lru_cache(maxsize=256)(Budget)
 _machine = lru_cache(maxsize=256)(Machine)
@@ -166,7 +168,8 @@ class Record:
     network in torch's. None where neither was asked."""
     broken_limits: tuple[str, ...] = ()
     """The limits that it lies outside of."""
-    curve: tuple[Epoch, ...] = ()
+    curve: tuple[Epoch, ...] = field(default_factory=tuple)
+    """Read when it is first asked for, where the record came from a ledger."""
     replicates: tuple[Replicate, ...] = ()
     """Where it was trained from several seeds, each training; `figures` and `curve` are then their means, and `train_seconds`
     their sum."""
@@ -213,23 +216,43 @@ class Record:
         return asdict(self)
 
     @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Self:
-        """The record that `to_data` wrote."""
+    def from_data(cls, data: Mapping[str, Any], read_curve: Callable[[], tuple[Epoch, ...]] | None = None) -> Self:
+        """The record that `to_data` wrote; its curve is what `read_curve` gives, where that is given, once it is asked for."""
         values = dict(data)
         latency, error = values.get("latency"), values.get("error")
-        return cls(
-            **{
-                **values,
-                "latency": Latency(**latency) if latency else None,
-                "error": Failure(**error) if error else None,
-                "curve": tuple(Epoch(**point) for point in values.get("curve", ())),
-                "replicates": tuple(map(_replicate, values.get("replicates", ()))),
-                "broken_limits": tuple(values.get("broken_limits", ())),
-                "notes": tuple(values.get("notes", ())),
-                "budget": _budget(**values["budget"]),
-                "machine": _machine(**values["machine"]),
-            }
-        )
+        values |= {
+            "latency": _filled(Latency, latency) if latency else None,
+            "error": Failure(**error) if error else None,
+            "curve": tuple(Epoch(**point) for point in values.get("curve", ())),
+            "replicates": tuple(map(_replicate, values.get("replicates", ()))),
+            "broken_limits": tuple(values.get("broken_limits", ())),
+            "notes": tuple(values.get("notes", ())),
+            "budget": _budget(**values["budget"]),
+            "machine": _machine(**values["machine"]),
+        }
+        record = _filled(cls, values)
+        if read_curve is not None:
+            del vars(record)["curve"]
+            vars(record)["_read_curve"] = read_curve
+        return record
+
+    if not TYPE_CHECKING:  # to which every field is there
+
+        def __getattr__(self, name: str) -> Any:
+            """The curve that was not read yet; a leaderboard of thousands of trials needs none."""
+            if name != "curve" or "_read_curve" not in vars(self):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            object.__setattr__(self, "curve", vars(self).pop("_read_curve")())
+            return self.curve
+
+
+def _filled(kind: type[Value], values: Mapping[str, Any]) -> Value:
+    """`kind` with these fields; where all are there without its `__init__`, which takes a quarter of the time of reading."""
+    if values.keys() != kind.__dataclass_fields__.keys():
+        return kind(**values)
+    filled = object.__new__(kind)
+    vars(filled).update(values)
+    return filled
 
 
 def _replicate(data: Mapping[str, Any]) -> Replicate:

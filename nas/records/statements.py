@@ -1,9 +1,9 @@
 """What the ledger says to its database, made once: to build a statement costs more than to run it in SQLite."""
 
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 
 from nas.records.schema import DIGESTED, STAGES, as_of, ledgers, logs, running, studies, sum_of, sums_as_of, trials
@@ -68,11 +68,18 @@ _new: dict[str, Any] = {column.name: sa.bindparam(column.name) for column in lis
 }
 _unique = [trials.c.study_id, trials.c.stage, trials.c.number]
 _begun = (trials.c.id, trials.c.lease_until)
-BEGIN: dict[str, Any] = {
-    "sqlite": sqlite.insert(trials).values(_new).on_conflict_do_nothing(index_elements=_unique).returning(*_begun),
-    "postgresql": postgresql.insert(trials).values(_new).on_conflict_do_nothing(index_elements=_unique).returning(*_begun),
-}
-"""By dialect; no row comes back where the number is taken."""
+
+
+@cache
+def begin(dialect: str) -> Any:
+    """No row comes back where the number is taken."""
+    if dialect == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert
+    else:
+        from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]  # it loads much that SQLite does not need
+    return insert(trials).values(_new).on_conflict_do_nothing(index_elements=_unique).returning(*_begun)
+
+
 AT_NUMBER = trials.select().where(
     trials.c.study_id == sa.bindparam("study"),
     trials.c.stage == sa.bindparam("stage"),

@@ -2,15 +2,16 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from typing import Any, Literal
 
 from nas.errors import LedgerError, printable, quote
 from nas.records import schema
-from nas.records.record import Outcome, Record
+from nas.records.record import Epoch, Outcome, Record
 from nas.records.schema import DIGESTED, Stage
 from nas.space import Architecture, Space, space_from_data
 
@@ -164,16 +165,49 @@ def damaged(what: str) -> LedgerError:
 
 
 def _record(text: str, place: str) -> Record:
-    try:
-        record = Record.from_data(_object(text, place))
-        epochs = [*record.curve, *(epoch for one in record.replicates for epoch in one.curve)]
+    """The record in `text`; its learning curve, which is most of it and seldom wanted, is read when it is asked for."""
+    begin = text.find(_CURVE)
+    end = text.find(_AFTER_CURVE, begin) if begin >= 0 else -1
+    if end < 0:
+        return _whole_record(text, place)
+    curve = text[begin + len(_CURVE) - len(_EPOCH) : end + 2]
+    return _whole_record(text[: begin + len(_CURVE) - len(_EPOCH) + 1] + text[end + 1 :], place, partial(_curve, curve, place))
+
+
+_EPOCH = '[{"epoch":'
+_CURVE, _AFTER_CURVE = f'"curve":{_EPOCH}', '}],"replicates":['
+"""About a learning curve, as a ledger has it; what stands in a string there has its quotes escaped, and is no such text."""
+
+
+def _whole_record(text: str, place: str, read_curve: Callable[[], tuple[Epoch, ...]] | None = None) -> Record:
+    with _reading(place):
+        record = Record.from_data(_object(text, place), read_curve)
+        epochs = [*(record.curve if read_curve is None else ()), *(epoch for one in record.replicates for epoch in one.curve)]
         figures = [record.figures, *(epoch.figures for epoch in epochs), *(one.figures for one in record.replicates)]
-        sound = record.outcome in _STATES and _NUMBERS.issuperset(map(type, chain.from_iterable(map(dict.values, figures))))  # type: ignore[arg-type]  # JSON gives dicts
+        if record.outcome not in _STATES or not _are_numbers(figures):
+            raise damaged(f"the record of {place} is none that this program writes")
+    return record
+
+
+def _curve(text: str, place: str) -> tuple[Epoch, ...]:
+    """The learning curve of a record that was read without it."""
+    with _reading(place):
+        curve = tuple(Epoch(**point) for point in _object(f'{{"curve":{text}}}', place)["curve"])
+        if not _are_numbers([epoch.figures for epoch in curve]):
+            raise damaged(f"the record of {place} is none that this program writes")
+    return curve
+
+
+def _are_numbers(figures: Iterable[Mapping[str, Any]]) -> bool:
+    return _NUMBERS.issuperset(map(type, chain.from_iterable(map(dict.values, figures))))  # type: ignore[arg-type]  # JSON gives dicts
+
+
+@contextmanager
+def _reading(place: str) -> Iterator[None]:
+    try:
+        yield
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise LedgerError(f"The record of {place} cannot be read; install the version that wrote it.") from error
-    if not sound:
-        raise damaged(f"the record of {place} is none that this program writes")
-    return record
 
 
 def _object(text: str, place: str) -> dict[str, Any]:

@@ -90,7 +90,8 @@ def print_tables(tables: Sequence[Table], console: Console, *, top: int | None =
         notes += ["≈ measured while other work went on; see its interval."] if any(map(_disturbed, table.rows[:top])) else []
         notes += [f"No room for {', '.join(left_out)}; --csv has all."] if left_out else []
         weighed = " and ".join([", ".join(objective.figure for objective in table.objectives), *cost_known(table)])
-        front = [f"◆ on the Pareto front of {weighed}.", *(["◈ its knee."] if table.knee else [])]
+        knee = ["◈ its knee."] if any(row.knee for row in table.rows[:top]) else []
+        front = [f"◆ on the Pareto front of {weighed}.", *knee]
         volume = [volume_words(table)] if table.hypervolume else []
         if sure := certainty_words(table):
             console.print(Text(sure))
@@ -188,8 +189,26 @@ def finite(data: Any) -> Any:
 
 
 def to_json(data: Any) -> str:
-    """`data` as JSON that every reader takes."""
-    return json.dumps(finite(data), indent=1, allow_nan=False) + "\n"
+    """`data` as JSON that every reader takes, a row on a line: so ten thousand are written at once, and can be read."""
+    return _spread(data, "") + "\n"
+
+
+def _spread(data: Any, margin: str) -> str:
+    """Lists of objects with a line for each, and what holds such lists with a line for each field; the rest on one line."""
+    inner = f"{margin} "
+    if _is_list_of_objects(data):
+        return "[\n" + ",\n".join(f"{inner}{_spread(item, inner)}" for item in data) + f"\n{margin}]"
+    if isinstance(data, dict) and any(map(_is_list_of_objects, data.values())):
+        fields = (f"{inner}{json.dumps(key)}: {_spread(value, inner)}" for key, value in data.items())
+        return "{\n" + ",\n".join(fields) + f"\n{margin}}}"
+    try:
+        return json.dumps(data, allow_nan=False)
+    except ValueError:
+        return json.dumps(finite(data), allow_nan=False)
+
+
+def _is_list_of_objects(data: Any) -> bool:
+    return isinstance(data, list) and bool(data) and isinstance(data[0], dict)
 
 
 def _row_data(row: Row) -> dict[str, Any]:
@@ -202,7 +221,10 @@ def _row_data(row: Row) -> dict[str, Any]:
         "study": row.study,
         "trial": row.number,
         "architecture": row.architecture.id,
-        "figures": {name: asdict(summary) for name, summary in row.figures.items()},
+        "figures": {
+            name: {"mean": summary.mean, "deviation": summary.deviation, "count": summary.count}  # there may be 100,000
+            for name, summary in row.figures.items()
+        },
         "certainty": certainty_data(row),
         "choices": dict(row.architecture.choices),
         "seeds": [trial.record.seed for trial in row.trials if trial.record is not None],

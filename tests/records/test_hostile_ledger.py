@@ -140,6 +140,30 @@ def test_a_record_of_any_shape_or_depth_is_a_line(path: Path, forge: Forge, reco
         refused(path, words)
 
 
+GOOD = {"epoch": 1, "train_loss": 0.1, "figures": {"validation_accuracy": 0.5}, "seconds": 1.0}
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        {**GOOD, "figures": {"validation_accuracy": "much"}},
+        {**GOOD, "figures": 5},
+        {**GOOD, "unknown": 1},
+        {"epoch": 1},
+    ],
+    ids=str,
+)
+def test_a_curve_that_no_run_writes_is_a_line_where_it_is_read(path: Path, forge: Forge, point: Mapping[str, Any]) -> None:
+    connection = sqlite3.connect(path)
+    record = json.loads(connection.execute("SELECT record FROM trials WHERE id = 1").fetchone()[0])
+    connection.close()
+    for curve, status in (([GOOD], 0), ([GOOD, point], 2)):
+        forge("trials", 1, record=json.dumps({**record, "curve": curve}, separators=(",", ":")))
+        assert run(path, "rank").exit_code == 0  # which reads no curve
+        assert run(path, "trial", "toy", "0").exit_code == status
+        refused(path, "trial toy 0")
+
+
 @pytest.mark.parametrize(
     "changes",
     [

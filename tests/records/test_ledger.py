@@ -1,5 +1,6 @@
 """Studies and trials, in a SQLite file and in PostgreSQL."""
 
+import pickle
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
@@ -10,7 +11,7 @@ from toys import TOY, toy_evaluate, toy_record
 
 from nas.benchmark import Budget
 from nas.errors import LedgerError, NumberTaken
-from nas.records import Failure, Ledger, Record, StudyEntry, Trial
+from nas.records import Failure, Ledger, Record, Replicate, StudyEntry, Trial
 from nas.space import Architecture
 
 BUDGET = Budget(epochs=2)
@@ -271,3 +272,39 @@ def test_a_damaged_row_is_told_in_one_line(url: str) -> None:
             LedgerError, match=r"^The ledger is damaged: study 'a' is not as it was written; restore it from a copy\.$"
         ):
             ledger.studies()
+
+
+# What a record holds.
+
+
+def test_a_record_comes_back_with_its_curve_whatever_its_words_look_like(ledger: Ledger, study: StudyEntry) -> None:
+    like_json = '"curve":[{"epoch":1}],"replicates":[{"epoch":'
+    plain = complete(SHALLOW)
+    replicate = Replicate(seed=1, figures={"validation_accuracy": 0.5}, curve=plain.curve)
+    records = [
+        replace(plain, notes=(like_json,), uncounted={like_json: 1}, figures={**plain.figures, like_json: 1.0}),
+        replace(plain, replicates=(replicate, replicate)),
+        replace(plain, replicates=(replicate,), curve=()),
+        replace(plain, curve=()),
+        toy_record("failed", {}, (), 0, BUDGET),
+    ]
+    for number, record in enumerate(records):
+        ledger.end_trial(ledger.begin_trial(study, "search", number, SHALLOW, f"key {number}"), record)
+    found = [trial.record for trial in ledger.trials(study)]
+    assert [record and record.curve for record in found] == [record.curve for record in records]
+    again = [trial.record for trial in ledger.trials(study)]
+    assert again == records
+    assert [record and record.to_data() for record in (trial.record for trial in ledger.trials(study))] == [
+        record.to_data() for record in records
+    ]
+
+
+def test_a_curve_that_was_not_read_yet_goes_along_with_copies(ledger: Ledger, study: StudyEntry) -> None:
+    record = complete(SHALLOW)
+    ledger.end_trial(ledger.begin_trial(study, "search", 0, SHALLOW, "key"), record)
+    for copied in (deepcopy, lambda one: pickle.loads(pickle.dumps(one)), replace):  # noqa: S301 - our own
+        (trial,) = ledger.trials(study)
+        assert copied(trial.record) == record
+        assert trial.record == record
+    with pytest.raises(AttributeError, match="'Record' object has no attribute 'beauty'"):
+        trial.record.beauty  # type: ignore[union-attr]  # noqa: B018 - that is the point
