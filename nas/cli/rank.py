@@ -89,14 +89,15 @@ def rank(
     wanted = asked(**given)
     by = Order.parse(order, weights, priorities)
     within = [Limit.parse(text) for text in limits]
-    with _no_garbage(), Ledger(ledger, create=False) as book:
-        tables = leaderboard(book, study, cost=cost, objectives=objectives, order=by, limits=within)
-    if wanted.format != "text":
-        give_tables(tables, wanted, top)
-    elif not tables:
-        click.echo("No trial is complete yet.")
-    else:
-        print_tables(tables, console(), top=top or TEXT_ROWS)
+    with _no_garbage():
+        with Ledger(ledger, create=False) as book:
+            tables = leaderboard(book, study, cost=cost, objectives=objectives, order=by, limits=within)
+        if wanted.format != "text":
+            give_tables(tables, wanted, top)
+        elif not tables:
+            click.echo("No trial is complete yet.")
+        else:
+            print_tables(tables, console(), top=top or TEXT_ROWS)
 
 
 @contextmanager
