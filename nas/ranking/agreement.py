@@ -14,13 +14,14 @@ An audit trains a sample of all that a search found again, from scratch and in f
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from math import asin, atanh, pi, sin, sqrt, tanh
+from dataclasses import asdict, dataclass
+from math import sqrt
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from nas.benchmark import Budget, Objective
 from nas.errors import LedgerError
+from nas.ranking.concordance import NORMAL, interval, pooled_deviation, reliability, tau_b, tau_of_truth, without_luck
 from nas.ranking.leaderboard import Row, Table, leaderboard
 from nas.ranking.sampling import Stratum, draw, lots, observed, pair_weights, places
 from nas.records import SCORES, Ledger, Record, Setting, StudyEntry, Trial, figure_kind
@@ -39,11 +40,6 @@ CLOSE = 0.5
 
 LEAST = 6
 """Architectures below which nothing is said."""
-
-RESAMPLES = 2000
-
-NORMAL = 1.96
-"""Standard errors to each side of an interval of 95 %."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +88,8 @@ class Audit:
     wanted: int
     """Of the sample; more than `rows` where some are not trained yet, or failed."""
     failed: int
+    elsewhere: int
+    """Of the sample, trained in another setting alone, which does not compare."""
     rows: tuple[Audited, ...]
     """In the search's order."""
     pruned: tuple[Audited, ...]
@@ -254,8 +252,15 @@ def audit_of(ledger: Ledger, study: str, *, tables: Sequence[Table] | None = Non
     trainings = full_trainings([*audits, *finals], real, Budget(**latest["budget"]))
     finalists = [one for one in trained_in_full(finals) if one in trainings]
     failed = {trial.architecture.id for trial in audits if trial.state == "failed"} - trainings.keys()
+    elsewhere = {
+        trial.architecture.id for trial in audits if trial.state == "complete" and _spent(trial, latest)
+    } - trainings.keys()
     pruned = pruned_by(ledger.trials(entry, "search"), latest["until"]) if latest["pruned"] else {}
-    return _audit(entry, found, trainings, finalists, latest, pruned, len(failed))
+    return _audit(entry, found, trainings, finalists, latest, pruned, len(failed - elsewhere), len(elsewhere))
+
+
+def _spent(trial: Trial, design: Mapping[str, Any]) -> bool:
+    return trial.record is not None and asdict(trial.record.budget) == design["budget"]
 
 
 def full_trainings(trials: Sequence[Trial], real: Objective, budget: Budget) -> dict[str, list[Record]]:
@@ -270,7 +275,7 @@ def full_trainings(trials: Sequence[Trial], real: Objective, budget: Budget) -> 
     return max(groups.values(), key=len, default={})
 
 
-def trained_in_full(finals: Sequence[Trial]) -> dict[str, int]:
+def trained_in_full(finals: Iterable[Trial]) -> dict[str, int]:
     """Id → how many trainings of it finals have made."""
     return Counter(trial.architecture.id for trial in finals if trial.state == "complete")
 
@@ -285,54 +290,6 @@ def drawn_of_pruned(entry: StudyEntry, pruned: Mapping[str, Trial], count: int) 
     return lots([*pruned], entry.name)[:count]
 
 
-def tau_b(a: Sequence[float], b: Sequence[float], weights: "Floats") -> float | None:
-    """Kendall's τ-b of two lists, pairs weighed by `weights` (n, n); None where all of one are equal, or no pair weighs."""
-    import numpy as np
-
-    one, other = (np.sign(np.subtract.outer(np.asarray(some), np.asarray(some))) for some in (a, b))
-    scale = float((weights * one**2).sum() * (weights * other**2).sum())
-    return float((weights * one * other).sum() / sqrt(scale)) if scale > 0 else None
-
-
-def interval(
-    tau: float,
-    a: Sequence[float],
-    b: Sequence[float],
-    strata: Sequence[Stratum],
-    sampled: Sequence[str],
-    resamples: int = RESAMPLES,
-) -> tuple[float, float]:
-    """The 95 % interval of `tau`, which is that of `a` and `b` of those `sampled`.
-
-    In each stratum of n one fewer is drawn again with repeats, and each counts n/(n-1) times as often as it was drawn, so that
-    strata of two or three are not taken to be surer than they are. Architectures are drawn as if there were many more of them:
-    also where all of a stratum are known, each was trained from one seed of many.
-    """
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    count = len(sampled)
-    one, other = (np.sign(np.subtract.outer(np.asarray(some), np.asarray(some))) for some in (a, b))
-    weights = pair_weights(strata, sampled)
-    place = places(strata)
-    at = np.array([place[name] for name in sampled], dtype=int)
-    times = np.ones((resamples, count))
-    for stratum in set(at.tolist()):
-        members = np.flatnonzero(at == stratum)
-        if len(members) > 1:
-            drawn = rng.multinomial(len(members) - 1, [1 / len(members)] * len(members), size=resamples)
-            times[:, members] = drawn * len(members) / (len(members) - 1)
-    agree, left, right = (((times @ (weights * part)) * times).sum(axis=1) for part in (one * other, one**2, other**2))
-    scale = np.sqrt(left * right)
-    again = (agree[scale > 0] / scale[scale > 0]) if (scale > 0).any() else np.zeros(1)
-    each = np.array([len(stratum.members) / len(stratum.drawn) for stratum in strata])[at]
-    effective = float(each.sum() ** 2 / (each**2).sum())
-    middle = max(-1 + 1 / count, min(1 - 1 / count, tau))
-    error = max(float(again.std()) / (1 - middle**2), sqrt(0.437 / max(effective - 4, 1)))
-    ends = tanh(atanh(middle) - NORMAL * error), tanh(atanh(middle) + NORMAL * error)
-    return min(ends[0], tau), max(ends[1], tau)
-
-
 def _audit(
     entry: StudyEntry,
     found: Found,
@@ -341,6 +298,7 @@ def _audit(
     design: Mapping[str, Any],
     pruned: Mapping[str, Trial],
     failed: int,
+    elsewhere: int,
 ) -> Audit | None:
     cheap, real = objectives_of(entry)
     wanted = design_of(entry, found, finalists, design["sample"])
@@ -379,8 +337,13 @@ def _audit(
     weights = pair_weights(strata, sampled)
     tau = tau_b(a, b, weights) if len(rows) > 2 else None
     low, high = interval(tau, a, b, strata, sampled) if tau is not None else (None, None)
-    noise = _noise([[record.figures[real.figure] for record in trainings[row.architecture.id]] for row in [*rows, *others]])
-    reliability = _reliability(rows, noise)
+    noise = pooled_deviation(
+        [[record.figures[real.figure] for record in trainings[row.architecture.id]] for row in [*rows, *others]]
+    )
+    share = None
+    if noise is not None and len(rows) > 2:
+        luck = [noise**2 / row.seeds for row in rows]
+        share = reliability([row.real for row in rows], [row.weight for row in rows], luck)
     best = min([*rows, *others], key=lambda row: row.real_rank)
     first = next((row for row in rows if row.architecture.id == found.first), None)
     readings = _readings(rows, real, weights)
@@ -394,14 +357,15 @@ def _audit(
         architectures=len(found.rows),
         wanted=sum(len(stratum.drawn) for stratum in wanted) + min(design["pruned"], len(pruned)),
         failed=failed,
+        elsewhere=elsewhere,
         rows=tuple(rows),
         pruned=tuple(others),
         tau=tau,
         low=low,
         high=high,
         noise=noise,
-        ceiling=2 / pi * asin(sqrt(reliability)) if reliability is not None else None,
-        corrected=_corrected(tau, reliability),
+        ceiling=tau_of_truth(share) if share is not None else None,
+        corrected=without_luck(tau, share) if tau is not None and share else None,
         first=first,
         best=best,
         regret=real.cost(first.real) - real.cost(best.real) if first else None,
@@ -424,31 +388,6 @@ def _curve(records: Sequence[Record], real: Objective) -> dict[int, float]:
             if real.figure in point.figures:
                 told[point.epoch].append(point.figures[real.figure])
     return {epoch: fmean(values) for epoch, values in sorted(told.items()) if len(values) == len(records)}
-
-
-def _noise(figures: Sequence[Sequence[float]]) -> float | None:
-    """The pooled standard deviation within lists of trainings of one architecture each."""
-    squares = sum((value - fmean(some)) ** 2 for some in figures for value in some)
-    freedom = sum(len(some) - 1 for some in figures)
-    return sqrt(squares / freedom) if freedom else None
-
-
-def _reliability(rows: Sequence[Audited], noise: float | None) -> float | None:
-    """The share of the variance of full training's figures that is of the architectures, from 0 to 1; weighed as the sample."""
-    if noise is None or len(rows) < 3:
-        return None
-    total = sum(row.weight for row in rows)
-    mean = sum(row.weight * row.real for row in rows) / total
-    variance = sum(row.weight * (row.real - mean) ** 2 for row in rows) / total * len(rows) / (len(rows) - 1)
-    luck = sum(row.weight * noise**2 / row.seeds for row in rows) / total
-    return max(0.0, 1 - luck / variance) if variance > 0 else None
-
-
-def _corrected(tau: float | None, reliability: float | None) -> float | None:
-    """`tau` without the luck of full training: by way of the correlation of normal variables that have this τ (Greiner 1909)."""
-    if tau is None or not reliability:
-        return None
-    return 2 / pi * asin(max(-1.0, min(1.0, sin(pi / 2 * tau) / sqrt(reliability))))
 
 
 def _tops(rows: Sequence[Audited], best: Audited, real: Objective) -> tuple[tuple[int, float], ...]:

@@ -38,9 +38,10 @@ def notes(audit: Audit) -> Iterator[str]:
     """What a reader of the sentence should know, a line each."""
     if audit.wanted > len(audit.rows) + len(audit.pruned):
         told = f", {audit.failed} failed" if audit.failed else ""
+        told += f", {audit.elsewhere} in a setting that does not compare" if audit.elsewhere else ""
         count = len(audit.rows) + len(audit.pruned)
         yield f"{count} of the {audit.wanted} architectures of the sample are trained so far{told}."
-    if audit.tops:
+    if audit.tops and audit.tops[0][1] > 0:
         yield f"Short of {audit.best.real:.4f}, the best audited: {', '.join(_tops(audit))}."
     if audit.pruned:
         better = sum(audit.first is not None and row.real_rank < audit.first.real_rank for row in audit.pruned)

@@ -14,13 +14,15 @@ PROPOSALS = 500
 
 
 def commands(entry: StudyEntry, trials: Sequence[Trial]) -> tuple[str, ...]:
-    """The lines for a shell that do the study again: the search, then its finals where there are any."""
+    """The lines for a shell that do the study again: the search, then its finals and its audit where there are any."""
     search = [trial for trial in trials if trial.stage == "search"]
     confirmed = [trial for trial in trials if trial.stage == "confirm" and trial.state != "running"]
     finals = [trial for trial in trials if trial.stage == "final"]
     lines = [_search(entry, search, len(confirmed))]
     if finals:
         lines.append(_finals(entry, finals))
+    if audits := [trial for trial in trials if trial.stage == "audit" and trial.proposal]:
+        lines.append(_audit(entry, audits))
     return tuple(shlex.join(words) for words in lines)
 
 
@@ -113,3 +115,16 @@ def _finals(entry: StudyEntry, trials: Sequence[Trial]) -> list[str]:
     for trial in trials:
         seeds[trial.architecture.id] = seeds.get(trial.architecture.id, 0) + 1
     return ["nas", "finals", entry.name, "--top", str(len(seeds)), "--seeds", str(max(seeds.values())), *_setting(trials)]
+
+
+def _audit(entry: StudyEntry, trials: Sequence[Trial]) -> list[str]:
+    design = trials[-1].proposal["audit"]
+    words = [word for name in ("sample", "pruned", "seeds") for word in (f"--{name}", str(design[name]))]
+    return [
+        "nas",
+        "audit",
+        entry.name,
+        *words,
+        *_differing(design["budget"], entry.definition["benchmark"]["final_budget"]),
+        *_setting(trials),
+    ]

@@ -14,7 +14,7 @@ from nas.errors import BenchmarkError, SearchError, quote
 from nas.execution import Evaluate
 from nas.ranking import Audit, audit_of, leaderboard
 from nas.ranking.agreement import design_of, drawn_of_pruned, found_by, objectives_of, pruned_by, trained_in_full
-from nas.records import Ledger, Stage, StudyEntry, Trial
+from nas.records import Ledger, Setting, Stage, StudyEntry, Trial
 from nas.searching.config import default_ledger
 from nas.searching.driving import Work
 from nas.searching.evaluating import make_evaluator
@@ -89,13 +89,15 @@ def audit(
             return None
         entry = book.study(study)
         benchmark = _in_full(benchmark_of(entry, data), budget or {})
-        chosen = choose(book, entry, benchmark.final_budget, sample=sample, pruned=pruned, seeds=seeds)
+        plan = plan_of(entry, benchmark, places, means, data=data, ranks=ranks)
+        trains = evaluate is None and not isinstance(benchmark, TableBenchmark)
+        size = {"sample": sample, "pruned": pruned, "seeds": seeds}
+        chosen = choose(book, entry, benchmark.final_budget, plan.setting if trains else None, **size)
         first = entry.definition["seed"] + SEEDS_FROM
         if isinstance(benchmark, TableBenchmark) and evaluate is None:
             if places.workers or means:
                 raise SearchError(f"On a table nothing is trained, got {', '.join([*options])}; leave them out.")
             evaluate, first = _from_table(book, entry, benchmark, chosen, seeds)
-        plan = plan_of(entry, benchmark, places, means, data=data, ranks=ranks)
         run = _Audit(book, entry, benchmark, on_event, evaluate or plan)
         run.design = chosen.design
         for architecture, n in chosen.trainings(seeds):
@@ -123,8 +125,10 @@ class Chosen:
                     yield architecture, n
 
 
-def choose(ledger: Ledger, entry: StudyEntry, budget: Budget, *, sample: int, pruned: int, seeds: int) -> Chosen:
-    """The sample of `entry`, as it is now.
+def choose(
+    ledger: Ledger, entry: StudyEntry, budget: Budget, setting: Setting | None, *, sample: int, pruned: int, seeds: int
+) -> Chosen:
+    """The sample of `entry`, as it is now; finals count at that budget, and in that setting where one is given.
 
     Raises:
         LedgerError: it steers by nothing that training changes.
@@ -135,8 +139,11 @@ def choose(ledger: Ledger, entry: StudyEntry, budget: Budget, *, sample: int, pr
     if found is None:
         raise SearchError(f"The study {entry.name!r} has no complete trial to audit; run the search first.")
     searched = ledger.trials(entry, "search")
-    finals = [trial for trial in ledger.trials(entry, "final") if trial.record is not None and trial.record.budget == budget]
-    done = trained_in_full(finals)
+    done = trained_in_full(
+        trial
+        for trial in ledger.trials(entry, "final")
+        if trial.record is not None and trial.record.budget == budget and setting in {None, trial.record.setting}
+    )
     strata = design_of(entry, found, done, sample)
     by_id = {row.architecture.id: row.architecture for row in found.rows}
     left_out = {one: trial.architecture for one, trial in pruned_by(searched).items()}

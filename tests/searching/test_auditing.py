@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from nas.benchmark import Budget
 from nas.errors import BenchmarkError, LedgerError, SearchError
 from nas.ranking import Audit, audit_of
 from nas.records import Epoch, Ledger, Record, Trial
+from nas.reports.command import commands
 from nas.searching import Event, RunEnded, Study, TrialBegun, audit
+from nas.searching.auditing import choose
 from nas.space import Architecture
 
 TABLE = Path(__file__).parents[2] / "results" / "tables" / "digits-three_families.csv.gz"
@@ -107,6 +110,21 @@ def test_finals_after_an_audit_move_into_the_stratum_that_is_known_whole(study: 
     assert {row.architecture.id for row in before.rows} <= {row.architecture.id for row in after.rows}
 
 
+def test_finals_in_another_setting_do_not_count(study: Study) -> None:
+    nas.finals("s", ledger=study.ledger, top=5, seeds=1, evaluate=evaluate)
+    with Ledger(study.ledger) as ledger:
+        entry = ledger.study("s")
+        record = ledger.trials(entry, "final")[0].record
+        assert record is not None
+        size = {"sample": 12, "pruned": 0, "seeds": 1}
+        same, other = (
+            choose(ledger, entry, record.budget, setting, **size)
+            for setting in (record.setting, replace(record.setting, threads=7))
+        )
+    assert (len(same.done), len(other.done)) == (5, 0)
+    assert (len([*same.trainings(1)]), len([*other.trainings(1)])) == (9, 12)
+
+
 def test_an_audit_goes_on_after_ctrl_c(study: Study) -> None:
     def interrupt(event: Event) -> None:
         if isinstance(event, TrialBegun) and event.number == 4:
@@ -172,6 +190,9 @@ def test_another_budget_is_asked_for(study: Study) -> None:
     found = run_audit(study, budget={"epochs": 7})
     assert found is not None
     assert found.real_budget == "7 epochs"
+    with Ledger(study.ledger) as ledger:
+        *_, command = commands(ledger.study("s"), ledger.trials(ledger.study("s")))
+    assert command == "nas audit s --sample 12 --pruned 2 --seeds 1 --epochs 7"
     with pytest.raises(BenchmarkError, match="A budget has epochs, fraction, seconds, steps, flops, got 'eras'"):
         run_audit(study, budget={"eras": 7})
 

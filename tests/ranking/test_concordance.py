@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from nas.ranking.agreement import interval, tau_b
+from nas.ranking.concordance import interval, pooled_deviation, reliability, tau_b, tau_of_truth, without_luck
 from nas.ranking.sampling import draw, pair_weights, places
 
 
@@ -43,3 +43,23 @@ def test_the_interval_covers_the_tau_of_the_whole_study(correlation: float) -> N
         covered += low <= truth <= high
     assert np.mean(estimates) == pytest.approx(np.mean(truths), abs=3 * np.std(estimates) / sqrt(400))
     assert 0.9 <= covered / 400 <= 0.99
+
+
+def test_what_luck_does_to_tau_is_undone_by_what_is_known_of_it() -> None:
+    rng = np.random.default_rng(2)
+    worth = rng.standard_normal(1500)
+    cheap = 0.8 * worth + 0.6 * rng.standard_normal(1500)
+    trainings = worth[:, None] + 0.7 * rng.standard_normal((1500, 2))
+    deviation = pooled_deviation(trainings.tolist())
+    assert deviation == pytest.approx(0.7, rel=0.05)
+    real = trainings.mean(axis=1).tolist()
+    share = reliability(real, [1.0] * 1500, [deviation**2 / 2] * 1500)
+    assert share == pytest.approx(1 / (1 + 0.49 / 2), rel=0.05)
+    seen, true = kendalltau(cheap, real).statistic, kendalltau(cheap, worth).statistic
+    assert seen < true - 0.05
+    assert without_luck(seen, share) == pytest.approx(true, abs=0.02)
+    assert tau_of_truth(share) == pytest.approx(kendalltau(worth, real).statistic, abs=0.02)
+
+
+def test_no_luck_is_known_of_single_trainings() -> None:
+    assert pooled_deviation([[1.0], [2.0]]) is None
