@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from nas.benchmark import Budget
+from nas.benchmark import Budget, Objective
 from nas.ranking.leaderboard import Table, rank
 from nas.records import LOOKED_UP, Record, StudyEntry, Trial
 
@@ -42,6 +42,11 @@ class Side:
     def records(self) -> list[Record]:
         """Of trials that were trained or measured."""
         return [trial.record for trial in self.trials if trial.record is not None and trial.state != "infeasible"]
+
+    @property
+    def goals(self) -> list[Objective]:
+        """What it steers by."""
+        return [Objective(**goal) for goal in self.entry.definition["objectives"]]
 
     @property
     def benchmark(self) -> str:

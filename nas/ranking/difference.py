@@ -10,50 +10,24 @@ together with the confidence that is asked for (Bonferroni), so that a compariso
 one. Only what the whole interval says is said: B is worse where even its lower end is beyond the tolerance.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import expm1, isfinite, log, sqrt
-from statistics import fmean, geometric_mean, stdev
-from typing import Literal
+from math import isfinite, sqrt
 
-from nas.benchmark import Budget, Objective
+from nas.benchmark import Objective
 from nas.errors import LedgerError, did_you_mean
 from nas.ranking.changes import Change, Side, changes
 from nas.ranking.leaderboard import MOST_MEASURED, Row, Summary, Table
+from nas.ranking.loss import Finding, Left, Loss, is_exact, share_of, smallest_step
+from nas.ranking.pairing import pairs
 from nas.ranking.volume import Hypervolume, hypervolume
-from nas.records import SCORES, Record, Trial, figure_kind, usual_direction
-
-Verdict = Literal["worse", "worse within the tolerance", "better", "equal", "not told apart", "luck not known"]
+from nas.records import Trial
 
 CONFIDENCE = 0.95
 
 COSTS = ("params", "flops", "size_bytes", "activation_bytes", "latency_ms", "peak_memory_bytes")
 """Figures beside the objectives by which pairs may fail; training time is told, and fails nothing, since it hangs on all else
 that a machine does."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One figure of A held against that of B."""
-
-    what: Literal["winner", "pairs"]
-    figure: str
-    evidence: str
-    """What it rests on, in words."""
-    a: float
-    b: float
-    loss: float
-    """How much worse B is, as a share of A; below 0 where it is better."""
-    low: float | None
-    """Lower end of the interval of the loss; None where luck is not known. Equal to `loss` where there is none."""
-    high: float | None
-    verdict: Verdict
-    counts: bool = True
-    """Whether a difference decides about the whole."""
-    relative: bool = False
-    """Whether `a` and `b` are multiples of the reference network's time, which was measured in between."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,14 +44,6 @@ class Reach:
     a_reaches_b: int | None
     """Evaluations after which A had found as good as the best of B; None where it never did."""
     b_reaches_a: int | None
-
-
-@dataclass(frozen=True)
-class Left:
-    """Something that cannot be compared."""
-
-    what: str
-    why: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +92,8 @@ def difference(
     same = a.benchmark == b.benchmark and _table(a) == _table(b)
     if not same:
         left.append(Left("figures", f"the benchmarks are {a.benchmark} and {b.benchmark}"))
-    goals = [goal for goal in _goals(a) if goal in _goals(b)]
-    losses: list[_Loss] = []
+    goals = [goal for goal in a.goals if goal in b.goals]
+    losses: list[Loss] = []
     volumes, reach = None, None
     if same and not goals:
         left.append(Left("winners", "the two steer by other objectives"))
@@ -137,7 +103,7 @@ def difference(
         volumes = _volumes(a, b, goals, left)
         reach = _reach(a, b, goals, left)
     if same:
-        losses += _pairs(a, b, left)
+        losses += pairs(a, b, left)
     chosen = [one for one in losses if not figures or one.figure in figures]
     counted = [_counts(one, goals, figures) for one in chosen]
     deciding = sum(counts and bool(one.error) for one, counts in zip(chosen, counted, strict=True))
@@ -155,61 +121,8 @@ def difference(
     )
 
 
-def _counts(loss: "_Loss", goals: Sequence[Objective], figures: Collection[str]) -> bool:
+def _counts(loss: "Loss", goals: Sequence[Objective], figures: Collection[str]) -> bool:
     return loss.figure in figures or loss.figure in {goal.figure for goal in goals} or loss.figure.partition(":")[0] in COSTS
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Loss:
-    """A loss before its interval is made."""
-
-    what: Literal["winner", "pairs"]
-    figure: str
-    evidence: str
-    a: float
-    b: float
-    mean: float
-    """On the scale on which it is spread evenly."""
-    error: float | None
-    """Standard error of the mean; None where luck is not known, 0 where there is none."""
-    freedom: float
-    share: Callable[[float], float]
-    """From that scale to a share of A."""
-    relative: bool = False
-
-    def finding(self, confidence: float, tolerance: float, *, counts: bool) -> Finding:
-        from scipy.special import stdtrit
-
-        low = high = None
-        if self.error is not None:
-            width = float(stdtrit(self.freedom, (1 + confidence) / 2)) * self.error if self.error else 0.0
-            low, high = (self.share(end) for end in (self.mean - width, self.mean + width))
-        loss = self.share(self.mean)
-        return Finding(
-            what=self.what,
-            figure=self.figure,
-            evidence=self.evidence,
-            a=self.a,
-            b=self.b,
-            loss=loss,
-            low=low,
-            high=high,
-            verdict=_verdict(low, high, tolerance),
-            counts=counts,
-            relative=self.relative,
-        )
-
-
-def _verdict(low: float | None, high: float | None, tolerance: float) -> Verdict:
-    if low is None or high is None:
-        return "luck not known"
-    if low == high == 0:
-        return "equal"
-    if low > tolerance:
-        return "worse"
-    if low > 0:
-        return "worse within the tolerance"
-    return "better" if high < 0 else "not told apart"
 
 
 def _table(side: Side) -> str | None:
@@ -217,19 +130,10 @@ def _table(side: Side) -> str | None:
     return told["digest"] if told else None
 
 
-def _goals(side: Side) -> list[Objective]:
-    return [Objective(**goal) for goal in side.entry.definition["objectives"]]
-
-
-def _of_a(a: float) -> Callable[[float], float]:
-    """From a figure's unit to a share of A's; where that is 0, there are no shares, and the unit stays."""
-    return lambda loss: loss / abs(a) if a else loss
-
-
 # Who found the better.
 
 
-def _winners(a: Side, b: Side, goal: Objective, left: list[Left]) -> _Loss | None:
+def _winners(a: Side, b: Side, goal: Objective, left: list[Left]) -> Loss | None:
     """The best of both, by finals where both have them at one budget, or else by what the searches themselves found."""
     finals = [_largest(side, "final", goal) for side in (a, b)]
     if finals[0] and finals[1]:
@@ -258,19 +162,19 @@ def _largest(side: Side, stage: str, goal: Objective) -> Table | None:
     return max(known, key=lambda table: len(table.rows), default=None)
 
 
-def _winner(evidence: str, a: Sequence[Row], b: Sequence[Row], goal: Objective) -> _Loss:
+def _winner(evidence: str, a: Sequence[Row], b: Sequence[Row], goal: Objective) -> Loss:
     """The means of the best of each, with the deviation of all trainings of all rows around their means (a pooled t test)."""
     best = [min(rows, key=lambda row: goal.cost(row.figures[goal.figure].mean)) for rows in (a, b)]
     told = [row.figures[goal.figure] for row in best]
     every = [row.figures[goal.figure] for row in (*a, *b)]
-    spread, freedom = _pooled(every, _step([one.mean for one in every]))
-    exact = _is_exact(goal.figure)
+    spread, freedom = _pooled(every, smallest_step([one.mean for one in every]))
+    exact = is_exact(goal.figure)
     same = best[0].architecture.id == best[1].architecture.id
     once = same and [trial.record for trial in best[0].trials] == [trial.record for trial in best[1].trials]
     error = 0.0 if exact or once else spread * sqrt(sum(1 / one.count for one in told)) if spread is not None else None
     words = "the same training" if once else f"{told[0].count} and {told[1].count} training{'s' * (told[1].count != 1)}"
     words = f"{evidence}, {words}"
-    return _Loss(
+    return Loss(
         what="winner",
         figure=goal.figure,
         evidence=f"{words} of one architecture" if same else words,
@@ -279,7 +183,7 @@ def _winner(evidence: str, a: Sequence[Row], b: Sequence[Row], goal: Objective) 
         mean=goal.cost(told[1].mean) - goal.cost(told[0].mean),
         error=error,
         freedom=max(1, freedom),
-        share=_of_a(told[0].mean),
+        share=share_of(told[0].mean),
     )
 
 
@@ -290,130 +194,6 @@ def _pooled(rows: Sequence[Summary], step: float) -> tuple[float | None, int]:
         return None, 0
     squares = sum((row.count - 1) * row.deviation**2 for row in rows if row.deviation is not None)
     return max(sqrt(squares / freedom), step / sqrt(12)), freedom
-
-
-def _step(values: Sequence[float]) -> float:
-    """The smallest step between two of them, since equal trainings do not show that there is no luck; 0 where all are equal."""
-    ordered = sorted(values)
-    return min((high - low for low, high in pairwise(ordered) if high - low > 1e-7 * abs(high)), default=0.0)
-
-
-def _is_exact(figure: str) -> bool:
-    """Whether it follows from the architecture, and luck has no part in it."""
-    kind = figure_kind(figure)
-    return kind is not None and kind.known in {"reckoned", "counted"}
-
-
-# The same architectures.
-
-
-def _pairs(a: Side, b: Side, left: list[Left]) -> list[_Loss]:
-    """Each figure that both have of the same architectures, each trained anew in both."""
-    if a.entry.definition["space"]["digest"] != b.entry.definition["space"]["digest"]:
-        left.append(Left("the same architectures", "the spaces are not the same, and neither are what their choices mean"))
-        return []
-    before, after = _by_architecture(a), _by_architecture(b)
-    both = [key for key in before if key in after]
-    if not both:
-        left.append(Left("the same architectures", "the two have none in common that both trained for as long"))
-        return []
-    fresh = [key for key in both if not _shared(before[key], after[key])]
-    if len(fresh) < len(both):
-        left.append(Left(f"{len(both) - len(fresh)} of {len(both)} architectures in both", "one took over the other's result"))
-    found = []
-    why = _elsewhere(before, after, fresh)
-    timed = all(record.latency and record.latency.relative for key in fresh for record in (*before[key], *after[key]))
-    for name in _names([record for key in fresh for record in before[key]]):
-        relative = timed and name == "latency_ms"
-        values = [(_mean(before[key], name, relative=relative), _mean(after[key], name, relative=relative)) for key in fresh]
-        told = [(one, other) for one, other in values if one is not None and other is not None]
-        if told and why and _is_measured(name):
-            left.append(Left(name, why))
-        elif told:
-            found.append(_pair(name, told, _direction(a, name), relative=relative))
-    return found
-
-
-Key = tuple[str, Budget]
-
-
-def _by_architecture(side: Side) -> dict[Key, list[Record]]:
-    """Architecture's id and budget → its complete trainings, each once."""
-    found: defaultdict[Key, list[Record]] = defaultdict(list)
-    seen: set[tuple[Key, str]] = set()
-    for trial in side.trials:
-        if trial.record is None or trial.state != "complete":
-            continue
-        key = (trial.architecture.id, trial.record.budget)
-        if (key, trial.evaluation) not in seen:
-            seen.add((key, trial.evaluation))
-            found[key].append(trial.record)
-    return found
-
-
-def _shared(a: Sequence[Record], b: Sequence[Record]) -> bool:
-    """Whether a record of one is that of the other, which says nothing about a difference."""
-    return any(one == other for one in a for other in b)
-
-
-def _names(records: Sequence[Record]) -> list[str]:
-    """Figures that can be held against each other, what it costs last."""
-    known = dict.fromkeys(name for record in records for name in record.figures if name.partition(":")[0] not in SCORES)
-    return sorted(known, key=lambda name: (figure_kind(name) is not None, name.startswith("test_"), list(known).index(name)))
-
-
-def _mean(records: Sequence[Record], name: str, *, relative: bool) -> float | None:
-    """Of the trainings of one architecture; `relative` latencies are multiples of the reference network's."""
-    values = [record.latency.relative if relative and record.latency else record.figures.get(name) for record in records]
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None
-
-
-def _is_measured(name: str) -> bool:
-    """Whether it hangs on the machine and how it is used."""
-    kind = figure_kind(name)
-    return kind is not None and not _is_exact(name)
-
-
-def _elsewhere(before: Mapping[Key, Sequence[Record]], after: Mapping[Key, Sequence[Record]], keys: Sequence[Key]) -> str:
-    """Why figures of time and memory do not compare; empty where they do."""
-    one, other = ({record.setting for key in keys for record in side[key]} for side in (before, after))
-    if one == other:
-        return ""
-    words = [" and ".join(sorted(str(setting) for setting in side)) for side in (one, other)]
-    return f"it was measured on {words[0]} there, and on {words[1]} here"
-
-
-def _direction(side: Side, name: str) -> Objective:
-    goals = {goal.figure: goal for goal in _goals(side)}
-    return goals.get(name) or Objective(name, "minimize" if figure_kind(name) else usual_direction(name))
-
-
-def _pair(name: str, values: Sequence[tuple[float, float]], goal: Objective, *, relative: bool) -> _Loss:
-    """The mean of the differences, of figures of cost that of the ratios, with its error from architecture to architecture.
-
-    Of measured costs `a` and `b` are geometric means, so that their ratio is the mean of the ratios.
-    """
-    cost = figure_kind(name) is not None and all(one > 0 and other > 0 for one, other in values)
-    mean = geometric_mean if cost and not _is_exact(name) else fmean
-    a, b = mean([one for one, _ in values]), mean([other for _, other in values])
-    losses = [log(other / one) if cost else goal.cost(other) - goal.cost(one) for one, other in values]
-    sure = _is_exact(name) or not any(losses)
-    step = 0.0 if cost else _step([value for pair in values for value in pair])
-    deviation = max(stdev(losses), step / sqrt(6)) if len(losses) > 1 else None
-    error = 0.0 if sure else deviation / sqrt(len(losses)) if deviation is not None else None
-    return _Loss(
-        what="pairs",
-        figure=name,
-        evidence=f"{len(values)} architecture{'s' * (len(values) != 1)} in both, each trained anew",
-        a=a,
-        b=b,
-        mean=fmean(losses),
-        error=error,
-        freedom=max(1, len(losses) - 1),
-        share=expm1 if cost else _of_a(a),
-        relative=relative,
-    )
 
 
 # Fronts, and how soon.

@@ -9,7 +9,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from nas.errors import printable
-from nas.ranking.difference import Difference, Finding, Reach
+from nas.ranking.difference import Difference, Reach
+from nas.ranking.loss import Finding
 from nas.reports.figures import face
 
 UNSURE = ("not told apart", "luck not known")
