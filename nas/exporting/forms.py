@@ -3,6 +3,7 @@
 import copy
 import io
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch.export import Dim, ExportedProgram
 
 from nas.benchmark import Signature
 from nas.errors import ExportError, NasError, did_you_mean, printable, quote
-from nas.exporting.source import WEIGHTS, write_source
+from nas.exporting.source import WEIGHTS, Source, write_source
 from nas.files import write_whole
 from nas.models import Part
 from nas.profiling import measure_latency, missing_for_onnx, quiet_exporter, session
@@ -32,6 +33,8 @@ TOLERANCE = 1e-5
 
 BATCHES = (1, 3)
 """Sizes of the batches on which outputs are compared."""
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 Run = Callable[[Tensor], Tensor]
 """What a form gives for a batch."""
@@ -102,22 +105,24 @@ def write_forms(
         ExportError: a form that is asked for cannot be written, or gives other outputs.
     """
     network.eval()
-    tensors: dict[str, Tensor] = dict(network.state_dict())
     written: list[Written] = []
     left_out: dict[Form, str] = {}
-    base: nn.Module = network
-    program: ExportedProgram | None = None
+    base, source, program = network, None, None
+    try:
+        source = write_source(network, signature, title=title, words=words, parts=parts)
+        base = make(source, network)
+    except ExportError as error:
+        left_out["source"] = str(error)
+    run: Run
     for form in forms or FORMS:
-        say(f"writing {FILES[form]}")
         path = folder / FILES[form]
+        say(f"writing {path.name}")
         try:
             if form == "source":
-                source = write_source(network, signature, title=title, words=words, parts=parts)
-                write_tensors({**tensors, **source.constants}, folder / WEIGHTS)
-                write_whole(source.text.encode(), path)
-                base = load_source(folder)
-                run: Run = base
-                difference = max(_compare(network, base, examples), _compare_training(network, base, examples))
+                if source is None or form in left_out:
+                    raise ExportError(left_out[form])
+                run = loaded = _write_source(source, network, folder)
+                difference = max(_compare(network, run, examples), _compare_training(network, loaded, examples))
             elif form == "program":
                 program = _program(base, examples)
                 run = _write_program(program, path)
@@ -125,20 +130,21 @@ def write_forms(
             else:
                 run = _write_onnx(program or base, examples, path)
                 difference = _compare(network, run, examples)
-            say(f"timing {FILES[form]}")
-            latency = _latency(run, network, examples[:1], "onnxruntime" if form == "onnx" else "eager")
-            written.append(Written(form=form, file=path.name, difference=difference, latency=latency))
         except ExportError as error:
             path.unlink(missing_ok=True)
             told = str(error) if path.name in str(error) else f"{path.name} cannot be written: {error}"
             if forms is not None:
                 raise ExportError(told) from error
             left_out[form] = told
-    if not (folder / WEIGHTS).exists() or "source" in left_out:
-        write_tensors(tensors, folder / WEIGHTS)
+            continue
+        say(f"timing {path.name}")
+        latency = _latency(run, network, examples[:1], "onnxruntime" if form == "onnx" else "eager")
+        written.append(Written(form=form, file=path.name, difference=difference, latency=latency))
+    if "source" not in {one.form for one in written}:
+        write_tensors(network.state_dict(), folder / WEIGHTS)
     return Forms(
         written=tuple(written),
-        left_out=left_out,
+        left_out={form: reason for form, reason in left_out.items() if form in (forms or FORMS)},
         latency=_latency(network, network, examples[:1], "eager"),
         size_bytes=(folder / WEIGHTS).stat().st_size,
     )
@@ -151,14 +157,43 @@ def load_source(folder: Path) -> nn.Module:
         ExportError: it loads none.
     """
     path = folder / FILES["source"]
-    scope: dict[str, Any] = {"__name__": "model", "__file__": str(path)}
     try:
-        exec(compile(path.read_text(encoding="utf-8"), path.name, "exec"), scope)  # noqa: S102 - we have written it
-        network = scope["load"]()
+        network = _scope(path.read_text(encoding="utf-8"), path)["load"]()
     except Exception as error:  # taken from classes that may do anything
         raise _unlike("source", error) from error
     assert isinstance(network, nn.Module)  # noqa: S101 - that is what `load` gives
     return network
+
+
+def make(source: Source, network: nn.Module) -> nn.Module:
+    """The network that `source` makes, with the weights of `network`, in evaluation mode.
+
+    Raises:
+        ExportError: it makes none, or one with other weights.
+    """
+    try:
+        made = _scope(source.text, Path(FILES["source"]))["network"]()
+        for name, value in source.constants.items():
+            made.get_buffer(name).copy_(value)
+        made.load_state_dict(network.state_dict())
+    except Exception as error:  # taken from classes that may do anything
+        raise _unlike("source", error) from error
+    assert isinstance(made, nn.Module)  # noqa: S101 - that is what `network` gives
+    return made.eval()
+
+
+def _scope(text: str, path: Path) -> dict[str, Any]:
+    """What the file of source defines; no file of bytecode is left."""
+    scope: dict[str, Any] = {"__name__": "model", "__file__": str(path)}
+    exec(compile(text, path.name, "exec"), scope)  # noqa: S102 - we have written it
+    return scope
+
+
+def _write_source(source: Source, network: nn.Module, folder: Path) -> nn.Module:
+    """The network as it is loaded from the files that this writes."""
+    write_tensors({**network.state_dict(), **source.constants}, folder / WEIGHTS)
+    write_whole(source.text.encode(), folder / FILES["source"])
+    return load_source(folder)
 
 
 def _program(network: nn.Module, examples: Tensor) -> ExportedProgram:
@@ -298,7 +333,10 @@ def _unlike(form: Form, error: Exception) -> ExportError:
     return ExportError(f"{FILES[form]} cannot be made of this network ({_first_line(error)}); name other --formats.")
 
 
-def _first_line(error: Exception) -> str:
-    text = printable(" ".join(str(error).split()))
+def _first_line(error: BaseException) -> str:
+    """What went wrong at bottom, on one line and short."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = printable(_COLOURS.sub("", " ".join(str(error).split())))
     home = str(Path.home())
     return f"{type(error).__name__}: {text.replace(home, '~') if len(home) > 1 else text}"[:200]

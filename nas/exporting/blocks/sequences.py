@@ -1,5 +1,7 @@
 """Blocks on sequences, in plain PyTorch.
 
+Heads are joined by a concatenation: torch's ONNX exporter fails on the view that would do as well, where attention has a mask.
+
 Axes: N examples, L positions, Q learned queries, C channels, A attention heads, D numbers of one head.
 """
 
@@ -78,7 +80,7 @@ class SelfAttention(nn.Module):
             attn_mask=self.relative() if self.relative is not None else None,
             is_causal=self.causal and self.relative is None,  # else the bias shuts out what comes later
         )
-        outputs: Tensor = self.proj_drop(self.proj(gathered_NALD.transpose(1, 2).flatten(2)))
+        outputs: Tensor = self.proj_drop(self.proj(join_heads(gathered_NALD)))
         return outputs
 
 
@@ -103,7 +105,7 @@ class QueriedAttention(nn.Module):
         key_NALD, value_NALD = split_heads(self.kv(inputs_NLC), self.heads, parts=2)
         query_NAQD = query_1AQD.expand(inputs_NLC.shape[0], -1, -1, -1)
         gathered_NAQD = scaled_dot_product_attention(query_NAQD, key_NALD, value_NALD)
-        outputs: Tensor = self.proj_drop(self.proj(gathered_NAQD.transpose(1, 2).flatten(2)))
+        outputs: Tensor = self.proj_drop(self.proj(join_heads(gathered_NAQD)))
         return outputs
 
 
@@ -111,6 +113,11 @@ def split_heads(projected: Tensor, heads: int, parts: int) -> tuple[Tensor, ...]
     """(N, L, parts · A · D) → as many (N, A, L, D)."""
     split = projected.reshape(*projected.shape[:-1], parts, heads, -1)
     return split.permute(2, 0, 3, 1, 4).unbind()
+
+
+def join_heads(gathered_NALD: Tensor) -> Tensor:
+    """(N, A, L, D) → (N, L, A · D)."""
+    return torch.cat(gathered_NALD.unbind(1), dim=-1)
 
 
 class FilterBlock(nn.Module):

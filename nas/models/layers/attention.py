@@ -189,7 +189,7 @@ class QueriedAttention(nn.Module):
         (query_1AQD,) = _heads(self.q(self.queries_QC).unsqueeze(0), self.heads, parts=1)
         key_NALD, value_NALD = _heads(self.kv(inputs_NLC), self.heads, parts=2)
         gathered_NAQD = scaled_dot_product_attention(
-            query_1AQD.expand(len(inputs_NLC), -1, -1, -1),
+            query_1AQD.expand(inputs_NLC.shape[0], -1, -1, -1),
             key_NALD,
             value_NALD,
         )

@@ -104,4 +104,4 @@ class PrependedToken(nn.Module):
 
     def forward(self, inputs_NLC: Tensor) -> Tensor:
         """(N, L, C) → (N, L + 1, C)."""
-        return torch.cat((self.token_C.expand(len(inputs_NLC), 1, -1), inputs_NLC), dim=1)
+        return torch.cat((self.token_C.expand(inputs_NLC.shape[0], 1, -1), inputs_NLC), dim=1)
