@@ -1,5 +1,6 @@
 """A network as one file of plain PyTorch: its classes, what makes it, and what reads its weights."""
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ def write_source(
 
 def _file(book: Book, made: Expression, signature: Signature, constants: Mapping[str, Tensor], title: str, words: str) -> str:
     legend = book.legend()
-    about = "\n\n".join(part for part in (title, words, f"Axes: {legend}." if legend else "") if part)
+    about = "\n\n".join(part for part in (title, words, textwrap.fill(f"Axes: {legend}.", 100) if legend else "") if part)
     given, gives = _batch(signature.input), _batch(signature.output)
     network = f'''def network() -> nn.Module:
     """The network, its weights drawn at random: {given} → {gives}."""
