@@ -1,12 +1,14 @@
 """A leaderboard as the page shows it: columns, cells of text, and what opens under a row."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nas.benchmark import Objective
 from nas.ranking import Row, Summary, Table, figure_names
 from nas.records import Latency, Trial, figure_kind, usual_direction
+from nas.reports.certainty import certainty_words, first_text, interval_text, rank_text, uncertain
 from nas.reports.curves import Curve, figure_span, sparkline
+from nas.reports.ordering import apart_words, broken_words, order_notes
 from nas.reports.outcome import words
 from nas.reports.tables import cost_known, headline, show, title, volume_words
 from nas.space import Value
@@ -34,7 +36,7 @@ class Cell:
 
     text: str
     interval: str = ""
-    """The 95 % interval of a latency."""
+    """The 95 % interval of a latency, or of an objective over seeds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +55,14 @@ class Details:
 class Line:
     """One row."""
 
-    rank: int
-    on_front: bool
+    rank: str
+    """With = where others cannot be told apart from it."""
+    sign: str
+    """◆ on the front, ◈ at its knee."""
     id: str
     cells: tuple[Cell, ...]
+    first: str
+    """How probable it is that the row is the best; empty where nothing tells."""
     last: str
     """The trial's number, or how many trainings stand behind the row."""
     details: Details | None
@@ -74,34 +80,45 @@ class Board:
     """Title of the last column."""
     front: str
     """The figures that decide who is on the front."""
-    volume: str
-    """The front's hypervolume in a sentence; empty where it was not measured."""
+    knee: bool
+    """Whether the front has one."""
+    judged: bool
+    """Whether its rows tell how probable it is that they are the best."""
+    sure: str
+    """How sure the order is, in a sentence; empty where nothing tells."""
+    notes: tuple[str, ...]
+    """What a reader should know of the order, a sentence each."""
     lines: tuple[Line, ...]
     left_out: int
     """How many rows there are beyond these lines."""
 
 
-def board(table: Table, key: str, curve: Objective | None) -> Board:
-    """`table` for the page; `curve` is the objective that learning curves show."""
+def board(tables: Sequence[Table], place: int, curve: Objective | None) -> Board:
+    """The table in that place for the page; `curve` is the objective that learning curves show."""
+    table = tables[place]
     shown = [name for name in figure_names(table) if not _aside(name, table)]
     columns = tuple(Column(figure=name, title=title(name), descending=_larger_first(name, table)) for name in shown)
     writer = _Writer(table, shown, curve)
     search = table.stage == "search"
     decides = dict.fromkeys([*(goal.figure for goal in table.objectives), *cost_known(table)])
     return Board(
-        key=key,
+        key=f"b{place}",
         headline=headline(table),
         stage=table.stage,
         columns=columns,
         last="trial" if search else "seeds",
         front=" and ".join(words(name) for name in decides),
-        volume=volume_words(table),
+        knee=table.knee is not None,
+        judged=any(row.certainty for row in table.rows),
+        sure=certainty_words(table),
+        notes=tuple(note for note in (*order_notes(table), volume_words(table), apart_words(table, tables)) if note),
         lines=tuple(
             Line(
-                rank=row.rank,
-                on_front=row.on_front,
+                rank=rank_text(row),
+                sign="◈" if row.knee else "◆" if row.on_front else "",
                 id=row.architecture.id,
                 cells=writer.cells(row),
+                first=first_text(row),
                 last=str(row.number if search else len(row.trials)),
                 details=writer.details(row) if n < DETAILED else None,
             )
@@ -121,14 +138,20 @@ class _Writer:
 
     def __init__(self, table: Table, shown: Sequence[str], curve: Objective | None) -> None:
         self.shown = shown
+        self.doubtful = uncertain(table)
+        self.single = len(table.objectives) == 1
         self.aside = [name for name in figure_names(table) if name not in shown]
         self.curve = curve
         self.span = figure_span((trial for row in table.rows for trial in row.trials), curve.figure) if curve else (0.0, 1.0)
 
     def cells(self, row: Row) -> tuple[Cell, ...]:
-        """The figures of `row`; a single training's latency with its interval."""
+        """The figures of `row`; a single training's latency with its interval, and an objective with that over seeds."""
         record = row.trials[0].record if len(row.trials) == 1 else None
-        return tuple(_cell(name, row.figures.get(name), record.latency if record else None) for name in self.shown)
+        cells = (_cell(name, row.figures.get(name), record.latency if record else None) for name in self.shown)
+        return tuple(
+            replace(cell, interval=interval_text(row, name)) if name in self.doubtful else cell
+            for name, cell in zip(self.shown, cells, strict=True)
+        )
 
     def details(self, row: Row) -> Details:
         return Details(
@@ -155,6 +178,11 @@ class _Writer:
     def facts(self, row: Row) -> Iterator[tuple[str, str]]:
         """What is known beside choices and columns."""
         records = [trial.record for trial in row.trials if trial.record is not None]
+        if row.certainty is not None and self.single:
+            best, worst = row.certainty.places
+            yield "true place", f"{best} to {worst}, with 95 % for all rows together" if best < worst else f"{best}"
+        if row.broken:
+            yield "outside", broken_words(row)
         for name in self.aside:
             yield title(name), show(name, row.figures.get(name))
         uncounted = {name: count for record in records for name, count in (record.uncounted or {}).items()}

@@ -20,6 +20,14 @@ MAX_DIGITS = 60
 """Of a size that is written out."""
 
 
+def asked(entry: StudyEntry) -> str:
+    """What was asked, in one line."""
+    space, benchmark = entry.definition["space"], entry.definition["benchmark"]
+    goals = ", ".join(f"{goal['direction']} {goal['figure'].replace('_', ' ')}" for goal in entry.definition["objectives"])
+    limits = f", {', '.join(entry.definition['limits'])}" if entry.definition["limits"] else ""
+    return f"{space['name']} v{space['version']} on {benchmark['name']} v{benchmark['version']}: {goals}{limits}"
+
+
 def question(entry: StudyEntry, space: Space) -> Facts:
     """What was asked: space and benchmark."""
     benchmark = entry.definition["benchmark"]

@@ -15,11 +15,12 @@ from nas.records.schema import STAGES
 from nas.reports import matters
 from nas.reports.assets import asset, policy, scripts
 from nas.reports.board import board
+from nas.reports.certainty import certainty_words
 from nas.reports.command import commands, finals_command
 from nas.reports.curves import HEIGHT, WIDTH, curve_objective
 from nas.reports.drawing import Drawing, drawing
 from nas.reports.losses import lost
-from nas.reports.origin import definition, evidence, question
+from nas.reports.origin import asked, definition, evidence, question
 from nas.reports.outcome import funnel, outcome, taken_over
 from nas.reports.rows import rows_data
 from nas.reports.tables import show, title
@@ -120,10 +121,20 @@ def _head(
     search = [trial for trial in trials if trial.stage == "search"]
     return {
         "study": entry.name,
-        "outcome": [outcome(tables, entry.definition["benchmark"], search), *([audit.sentence] if audit else [])],
+        "outcome": [text for text in _outcome(entry, search, tables, audit) if text],
+        "asked": asked(entry),
         "question": question(entry, space),
         "yaml": space_to_yaml(space),
     }
+
+
+def _outcome(entry: StudyEntry, search: Sequence[Trial], tables: Sequence[Table], audit: Audit | None) -> Iterator[str]:
+    """Who won, how sure that is, and whether the search may be believed."""
+    yield outcome(tables, entry.definition["benchmark"], search)
+    if tables:
+        yield certainty_words(tables[0])
+    if audit:
+        yield audit.sentence
 
 
 def _boards(entry: StudyEntry, trials: Sequence[Trial], tables: Sequence[Table]) -> dict[str, Any]:
@@ -131,7 +142,7 @@ def _boards(entry: StudyEntry, trials: Sequence[Trial], tables: Sequence[Table])
     objective = curve_objective(entry.definition, trials)
     by_stage: dict[str, list[Any]] = {stage: [] for stage in STAGES}
     for n, table in enumerate(tables):
-        by_stage[table.stage].append(board(table, f"b{n}", objective))
+        by_stage[table.stage].append(board(tables, n, objective))
     data = rows_data(entry, tables, trials, objective)
     return {
         "looked_up": "table" in entry.definition["benchmark"],

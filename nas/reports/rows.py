@@ -15,6 +15,7 @@ from nas.errors import SpaceError
 from nas.ranking import Row, Table, figure_names
 from nas.records import SCORES, Record, StudyEntry, Trial, figure_kind, usual_direction
 from nas.records.schema import STAGES
+from nas.reports.certainty import first_text, rank_text
 from nas.reports.curves import points_of, thin
 from nas.reports.figures import face
 from nas.reports.outcome import first_of_each
@@ -89,7 +90,8 @@ def rows_data(entry: StudyEntry, tables: Sequence[Table], trials: Sequence[Trial
             "state": "".join(LETTERS[STATES.index(place.state)] for place in places),
             "stage": _coded([place.trial.stage for place in places]),
             "rank": [place.row.rank if place.row else 0 for place in places],
-            "front": "".join("1" if place.row and place.row.on_front else "0" for place in places),
+            "shared": [n for n, place in enumerate(places) if place.row is not None and rank_text(place.row).endswith("=")],
+            "front": "".join(_front(place.row) for place in places),
             "number": [place.trial.number for place in places],
             "count": [len(place.trials) for place in places],
             "id": [place.trial.architecture.id for place in places],
@@ -103,6 +105,11 @@ def rows_data(entry: StudyEntry, tables: Sequence[Table], trials: Sequence[Trial
         "choices": _choices([place.trial.architecture.choices for place in places]),
         "curves": _curves(places, curve),
     }
+
+
+def _front(row: Row | None) -> str:
+    """2 at the front's knee, 1 elsewhere on it."""
+    return "0" if row is None or not row.on_front else "2" if row.knee else "1"
 
 
 def figure_columns(entry: StudyEntry, tables: Sequence[Table], places: Iterable[Place]) -> list[str]:
@@ -232,8 +239,12 @@ def _deviations(place: Place) -> Iterator[tuple[str, tuple[float, ...]]]:
 
 
 def _intervals(place: Place) -> Iterator[tuple[str, tuple[float, ...]]]:
-    """The 95 % interval of a single training's latency."""
+    """The 95 % interval of a single training's latency, and of objectives over seeds."""
     record = place.trial.record
+    if place.row is not None and place.row.certainty is not None:
+        for name, found in place.row.certainty.intervals.items():
+            if found.low < found.high:
+                yield name, (found.low, found.high)
     if len(place.trials) == 1 and record is not None and record.latency is not None and "latency_ms" in place.figures:
         yield "latency_ms", (record.latency.low_ms, record.latency.high_ms)
 
@@ -243,10 +254,16 @@ def _told(places: Sequence[Place]) -> dict[str, Any]:
     texts: dict[str, int] = {}
     rows = []
     for n, place in enumerate(places):
-        found = dict.fromkeys(text[:LONGEST] for trial in place.trials if trial.record for text in _texts(trial.record))
+        texts_of = (text for trial in place.trials if trial.record for text in _texts(trial.record))
+        found = dict.fromkeys(text[:LONGEST] for text in (*_sure(place.row), *texts_of))
         if found:
             rows.append([n, *(texts.setdefault(text, len(texts)) for text in found)])
     return {"texts": list(texts), "rows": rows}
+
+
+def _sure(row: Row | None) -> Iterator[str]:
+    if row is not None and row.certainty is not None:
+        yield f"the first with a probability of {first_text(row)}"
 
 
 def _texts(record: Record) -> Iterator[str]:

@@ -142,9 +142,17 @@ def test_finalists_are_ordered_by_validation_and_show_test_figures_with_their_sp
     assert columns[:5] == ["rank", "front", "architecture", "validation accuracy", "test accuracy"]
     assert columns[-1] == "seeds"
     found = [dict(zip(columns, row, strict=True)) for row in rows(table)]
-    assert [row["validation accuracy"] for row in found] == ["0.9090 ± 0", "0.9080 ± 0"]
+    assert [row["validation accuracy"] for row in found] == ["0.9090 ± 0 0.9081–0.9099", "0.9080 ± 0 0.9071–0.9089"]
+    assert [row["rank"] for row in found] == ["1=", "1="]
+    assert columns[-2] == "first with"
     assert [row["test accuracy"] for row in found] == ["0.8850 ± 0.0071"] * 2
     assert [row["seeds"] for row in found] == ["2", "2"]
+
+
+def test_how_sure_the_order_is_stands_in_the_outcome(full_page: Element) -> None:
+    said = full_page.all("p", class_="outcome more-of-it")[0].text
+    assert said.startswith("The first is really the first with a probability of 0.")
+    assert "it cannot be told from the second" in said
 
 
 def test_the_leaderboard_has_readable_units_and_marks_the_front_by_a_sign(full_page: Element) -> None:

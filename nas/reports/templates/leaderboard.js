@@ -1,8 +1,8 @@
 // The leaderboard: sorted, filtered, and so many rows at a time that ten thousand cost no more than fifty.
 
 const columns = [
-  { key: "rank", title: "rank", value: (row) => rows.rank[row] || null, text: (row) => (rows.rank[row] ? String(rows.rank[row]) : "") },
-  { key: "front", title: "front", first: "descending", words: true, value: (row) => (onFront(row) ? "1" : ""), text: (row) => (onFront(row) ? "◆" : "") },
+  { key: "rank", title: "rank", value: (row) => rows.rank[row] || null, text: (row) => (rows.rank[row] ? `${rows.rank[row]}${shared.has(row) ? "=" : ""}` : "") },
+  { key: "front", title: "front", first: "descending", words: true, value: (row) => (onFront(row) ? rows.front[row] : ""), text: signOf },
   { key: "architecture", title: "architecture", words: true, value: (row) => rows.id[row] },
   { key: "state", title: "state", words: true, value: stateOf, text: stateOf },
   { key: "stage", title: "stage", words: true, value: (row) => stages[row], text: (row) => stages[row] },
@@ -127,7 +127,7 @@ const board = {
       return make("div", {}, make("dt", {}, figure.title), make("dd", {}, figureText(figure, row) + (interval ? ` (${interval})` : "")));
     });
     const answers = answersOf(row).map(([name, value]) => `${name}: ${value}`).join("\n");
-    const inside = make("div", {}, make("pre", { class: "choices" }, answers || "no choices"), make("dl", { class: "measured" }, ...facts));
+    const inside = make("div", { role: "group", tabindex: 0, "aria-label": `Details of ${rows.id[row]}` }, make("pre", { class: "choices" }, answers || "no choices"), make("dl", { class: "measured" }, ...facts));
     for (const text of textsOf(row)) inside.append(make("p", {}, text));
     const curve = sparkline(row);
     if (curve) inside.append(curve);

@@ -22,7 +22,9 @@ const told = sparse(rows.told.rows);
 const stateOf = (row) => data.states[states[row]];
 const valueOf = (name, row) => rows.figures[name][row];
 const shortId = (row) => `${rows.id[row].slice(0, 8)}…`;
-const onFront = (row) => rows.front[row] === "1";
+const shared = new Set(rows.shared); // ranks of rows that cannot be told apart
+const onFront = (row) => rows.front[row] !== "0";
+const signOf = (row) => ({ 0: "", 1: "◆", 2: "◈" })[rows.front[row]];
 const textsOf = (row) => (told.get(row) || []).map((text) => rows.told.texts[text]);
 
 function numberText(value, digits) {
