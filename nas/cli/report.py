@@ -85,9 +85,11 @@ def _live(every: float) -> "Live":
 
 
 def _write(book: "Ledger", entry: "StudyEntry", out: Path, *, as_json: bool, live: "Live | None" = None) -> None:
+    from nas.cli.rank import no_garbage
     from nas.reports import write_report
 
-    path = write_report(book, entry.name, out, live=live)
+    with no_garbage():
+        path = write_report(book, entry.name, out, live=live)
     if as_json:
         told = {"report": str(path), "study": entry.name, "bytes": path.stat().st_size, "goes_on": live is not None}
         click.echo(json.dumps(told))

@@ -9,8 +9,9 @@ from nas.records import StudyEntry, Trial
 from nas.reports.curves import thin
 from nas.reports.effects import sentences, too_few
 from nas.reports.figures import face
+from nas.space import Space
 
-MOST_TRIALS = 2_000
+MOST_TRIALS = 1_000
 """Of more, so many evenly apart are looked at, which is enough to see whatever matters."""
 
 BARS, PLOTS = 10, 6
@@ -81,6 +82,8 @@ def what_matters(entry: StudyEntry, trials: Sequence[Trial]) -> Found:
     """What the trials of a search tell of its choices."""
     search = thin([trial for trial in trials if trial.stage == "search" and trial.state == "complete"], MOST_TRIALS)
     try:
+        space = entry.space
+        search = [trial for trial in search if _is_of(space, trial)]
         evidence = evidence_of(entry, search)
         effects = effects_of(entry, search)
         prices = prices_of(entry, search)
@@ -95,6 +98,15 @@ def what_matters(entry: StudyEntry, trials: Sequence[Trial]) -> Found:
         trials=len(evidence.trials),
         why_not="",
     )
+
+
+def _is_of(space: Space, trial: Trial) -> bool:
+    """Whether its architecture is one of `space`: a ledger may be somebody else's."""
+    try:
+        space.blueprint(trial.architecture)
+    except NasError:
+        return False
+    return True
 
 
 def _bought(price: Price) -> str:

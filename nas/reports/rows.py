@@ -169,8 +169,10 @@ def _choices(answers: Sequence[Mapping[str, Value]]) -> list[dict[str, Any]]:
     known: dict[str, dict[tuple[type, Value], int]] = {}
     for n, choices in enumerate(answers):
         for name, value in choices.items():
-            values = known.setdefault(name, {})
-            columns.setdefault(name, [-1] * len(answers))[n] = values.setdefault((type(value), value), len(values))
+            if name not in columns:
+                columns[name], known[name] = [-1] * len(answers), {}
+            values = known[name]
+            columns[name][n] = values.setdefault((type(value), value), len(values))
     return [{"name": name, **_column(codes, [value for _, value in known[name]])} for name, codes in columns.items()]
 
 

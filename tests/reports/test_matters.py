@@ -51,6 +51,12 @@ def test_of_few_trials_nothing_is_said_but_why(book: Book) -> None:
     assert found.why_not in book.page().by_id("choices").text
 
 
+def test_architectures_that_are_none_of_the_space_are_left_out(book: Book) -> None:
+    for n in range(12):
+        book.add(record(accuracy=n / 20), choices={"nowhere": n})
+    assert what_matters(book.entry, book.trials()).why_not == "0 complete trials compare, and of fewer than 10 nothing is said."
+
+
 def test_of_many_trials_so_many_evenly_apart_are_looked_at(make_book: MakeBook) -> None:
     book = planted(make_book(), 20)
     trials = book.trials() * (MOST_TRIALS // 10)
@@ -85,7 +91,7 @@ def an_audit() -> Audit:
 def test_an_audit_stands_in_the_outcome_and_in_a_section_of_its_own(full: Book) -> None:
     audit = an_audit()
     page = parse(render(full.entry, full.trials(), audit=audit))
-    assert page.all("p", class_="outcome more-of-it")[0].text == audit.sentence
+    assert page.all("p", class_="outcome more-of-it")[-1].text == audit.sentence
     assert "The search's order agrees with full training (τ = 0.90" in page.by_id("trust").text
     assert len(page.by_id("trust").all("circle")) == 8
     assert "from 3 epochs on" in page.by_id("trust").text
