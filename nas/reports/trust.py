@@ -78,15 +78,15 @@ def _dot(row: Audited, place: int, count: int) -> Dot:
 
 def _facts(audit: Audit) -> list[tuple[str, str]]:
     figure = face(audit.real.figure)
-    facts = [
-        ("Trained in full", f"{len(audit.rows)} of {audit.architectures:,} architectures, {len(audit.pruned)} that were pruned")
-    ]
+    pruned = f", and {len(audit.pruned)} that were pruned" if audit.pruned else ""
+    facts = [("Trained in full", f"{len(audit.rows)} of {audit.architectures:,} architectures{pruned}")]
     if audit.tau is not None and audit.low is not None and audit.high is not None:
         facts.append(("Kendall's τ", f"{audit.tau:.2f} (95 % {audit.low:.2f} to {audit.high:.2f})"))
     if audit.ceiling is not None:
         facts.append(("A perfect order's τ", f"{audit.ceiling:.2f}, since full training has luck too"))
     if audit.regret is not None:
-        facts.append(("Regret", f"{audit.regret:.3g} {figure.words}: the best audited against what the search puts first"))
+        short = f"{audit.regret:.3g} {figure.words}: the best audited against what the search puts first"
+        facts.append(("Regret", short if audit.regret else "none: what the search puts first is the best of those audited"))
     if audit.noise is not None:
         facts.append(("Luck of training", f"{audit.noise:.2g} {figure.words}, standard deviation from seed to seed"))
     if audit.readings:
