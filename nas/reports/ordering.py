@@ -80,6 +80,11 @@ def broken_words(row: Row) -> str:
     return "; ".join(row.broken)
 
 
+def outside_words(row: Row) -> str:
+    """The figures for which a row lies outside of a limit; they stand in columns of their own, and the limits below."""
+    return ", ".join(dict.fromkeys(words.partition(" ")[0] for words in row.broken))
+
+
 def score_words(row: Row) -> str:
     """The score of a scalarisation."""
     return "" if row.score is None else f"{row.score:.4f}"

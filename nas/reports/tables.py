@@ -19,7 +19,7 @@ from nas.ranking import Row, Summary, Table, figure_names, flat_rows
 from nas.records import LOOKED_UP
 from nas.reports.certainty import certainty_data, certainty_words, first_text, interval_text, rank_text, uncertain
 from nas.reports.figures import face
-from nas.reports.ordering import apart_words, broken_words, order_data, order_notes, score_words
+from nas.reports.ordering import apart_words, order_data, order_notes, outside_words, score_words
 from nas.reports.schema import LEADERBOARD
 
 LEFT_OUT = {"macs", "size_bytes", "activation_bytes", "validation_loss", "test_loss"}
@@ -76,6 +76,7 @@ def print_tables(tables: Sequence[Table], console: Console, *, top: int | None =
     for table in tables:
         aims = {objective.figure for objective in table.objectives} | {limit.figure for limit in table.limits}
         names = [name for name in figure_names(table) if name in aims or name not in LEFT_OUT]
+        names.sort(key=lambda name: name not in aims)
         grid = _grid(table, names, several, top)
         left_out: list[str] = []
         while len(names) > len(aims) and _width(grid, console) > console.width:
@@ -147,7 +148,7 @@ def _grid(table: Table, names: Sequence[str], several: bool, top: int | None) ->
             cells += [interval_text(row, name)] if name in doubtful else []
         cells += [first_text(row)] if judged else []
         cells += [str(row.number) if table.stage == "search" else str(len(row.trials)), *([row.study] if several else [])]
-        cells += [broken_words(row)] if row.broken else []
+        cells += [outside_words(row)] if row.broken else []
         grid.add_row(*(Text(cell, style="bold" if row.rank == 1 else "") for cell in cells))
     return grid
 

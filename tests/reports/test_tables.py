@@ -15,7 +15,7 @@ from nas.benchmark import Budget, Objective
 from nas.ranking import Row, Summary, Table
 from nas.records import FIGURES, Machine, Setting, Trial
 from nas.reports.tables import NOT_MEASURED, headline, neutral, print_tables, show, tables_csv, tables_data, title
-from nas.space import Architecture
+from nas.space import Architecture, Limit
 
 MACHINE = Machine(system="Linux x86_64", processor="A Processor", cores=2, memory_gib=16)
 FIGURES_OF_A_ROW = {"validation_accuracy": 0.9, "validation_loss": 0.3, "params": 12_345, "flops": 1_500_000, "macs": 750_000}
@@ -414,3 +414,18 @@ def test_on_a_narrow_terminal_costs_give_way_and_no_figure_is_cut() -> None:
 def test_csv_tells_threads_apart() -> None:
     rows = list(csv.DictReader(io.StringIO(tables_csv([table(row()), table(row(), setting=setting(threads=2))]))))
     assert [found["threads"] for found in rows] == ["1", "2"]
+
+
+def test_a_row_outside_a_limit_names_its_figure_for_which_there_is_always_room() -> None:
+    figures = {**FIGURES_OF_A_ROW, "test_accuracy": 0.5, "latency_ms": 7.0}
+    limited = table(
+        row(1, figures=figures),
+        row(2, figures=figures, broken=("latency_ms <= 5, got 7",)),
+        limits=(Limit.parse("latency_ms <= 5"),),
+    )
+    stream = io.StringIO()
+    print_tables([limited], Console(file=stream, width=80))
+    text = stream.getvalue()
+    assert "latency ms" in columns(text)
+    assert body(text)[1][-1] == "latency_ms"
+    assert "Limits: latency_ms <= 5; the one outside stands below, the furthest last." in " ".join(text.split())
