@@ -249,7 +249,22 @@ def _finals_step(asked: "SearchConfig") -> list[str]:
 @main.command()
 @click.argument("study")
 @click.option("--top", type=int, default=3, show_default=True, metavar="N", help="How many architectures.")
-@click.option("--seeds", type=int, default=2, show_default=True, metavar="N", help="Trainings of each.")
+@click.option(
+    "--seeds",
+    type=int,
+    default=2,
+    show_default=True,
+    metavar="N",
+    help="Trainings of each in the mean: two for all, and what is left for those that are hardest to tell from the first.",
+)
+@click.option("--trainings", type=int, metavar="N", help="Trainings of all together, in place of --seeds.")
+@click.option("--even", is_flag=True, help="Train all with equally many seeds.")
+@click.option(
+    "--confident",
+    type=float,
+    metavar="P",
+    help="Train no more once the first is the first with this probability, such as 0.95; all if not given.",
+)
 @means
 @places
 @array
@@ -265,7 +280,10 @@ def finals(
     cluster_options: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Train the best of STUDY again from scratch, longer and with new seeds, and read the test data."""
+    """Train the best of STUDY again from scratch, longer and with new seeds, and read the test data.
+
+    Which seeds are trained follows from validation data alone; the same command goes on with them, on several machines too.
+    """
     from nas.searching import Study, finals
     from nas.searching.retraining import places_of
 

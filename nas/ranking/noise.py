@@ -31,6 +31,9 @@ RATIOS = np.geomspace(0.05, 50, 24)
 NEGLIGIBLE = 1e-6
 """Hyperparameters that explain the rows less than this as well as the best do are left out."""
 
+TAILS = 3
+"""Degrees of freedom of how true means are spread: few, since finalists may have an outlier among them."""
+
 DRAWS = 8192
 
 PAIRS_AT_ONCE = 4_000_000
@@ -214,18 +217,20 @@ def pair_values(trainings: Trainings, rng: np.random.Generator) -> Floats:
 def draw_means(trainings: Trainings, known: Spread, rng: np.random.Generator) -> Floats:
     """(D, R): true means as they may be, given all trainings.
 
-    The true means of a table's rows are taken to be normal around a centre of their own, at a distance that is learnt from them
-    too (Gelman et al. 2013, Bayesian Data Analysis, sec. 5.4; a half-Cauchy prior of the distance, in deviations of one
-    training, sec. 5.7), so that the best of several noisy means, which is so by luck too, is drawn back towards the others.
+    The true means of a table's rows are taken to lie around a centre of their own, at a distance that is learnt from them too
+    (Gelman et al. 2013, Bayesian Data Analysis, sec. 5.4; a half-Cauchy prior of the distance, in deviations of one training,
+    sec. 5.7), so that the best of several noisy means, which is so by luck too, is drawn back towards the others; by Student's
+    t with TAILS degrees of freedom, so that one that stands out is not (sec. 17.2).
     """
     mean_R, variance_DR = trainings.means, known.draw(rng)
     if not variance_DR.any():
         return np.broadcast_to(mean_R, variance_DR.shape)
     typical_D = np.exp(np.log(variance_DR).mean(axis=1))
     noise_DR = variance_DR / trainings.counts
+    square_DR = typical_D[:, None] * TAILS / rng.chisquare(TAILS, noise_DR.shape)
     log_DT = np.empty((DRAWS, len(RATIOS)))
     for n, ratio in enumerate(RATIOS):
-        precision_DR = 1 / (noise_DR + (ratio**2 * typical_D)[:, None])
+        precision_DR = 1 / (noise_DR + ratio**2 * square_DR)
         total_D = precision_DR.sum(axis=1)
         centre_D = precision_DR @ mean_R / total_D
         misfit_D = (precision_DR * (mean_R - centre_D[:, None]) ** 2).sum(axis=1)
@@ -234,11 +239,11 @@ def draw_means(trainings: Trainings, known: Spread, rng: np.random.Generator) ->
     weight_DT = np.exp(log_DT - log_DT.max())
     picked_D = rng.choice(weight_DT.size, size=DRAWS, p=(weight_DT / weight_DT.sum()).ravel())
     draw_D, ratio_D = np.divmod(picked_D, len(RATIOS))
-    apart_D1 = (RATIOS[ratio_D] ** 2 * typical_D[draw_D])[:, None]
+    apart_DR = RATIOS[ratio_D, None] ** 2 * square_DR[draw_D]
     noise_DR = noise_DR[draw_D]
-    precision_DR = 1 / (noise_DR + apart_D1)
+    precision_DR = 1 / (noise_DR + apart_DR)
     total_D = precision_DR.sum(axis=1)
     centre_D = precision_DR @ mean_R / total_D + rng.standard_normal(DRAWS) / np.sqrt(total_D)
-    share_DR = apart_D1 * precision_DR
+    share_DR = apart_DR * precision_DR
     deviation_DR = np.sqrt(share_DR * noise_DR)
     return np.asarray(share_DR * mean_R + (1 - share_DR) * centre_D[:, None] + deviation_DR * rng.standard_normal(noise_DR.shape))

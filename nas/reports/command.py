@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -111,10 +112,13 @@ def _setting(trials: Sequence[Trial]) -> list[str]:
 
 
 def _finals(entry: StudyEntry, trials: Sequence[Trial]) -> list[str]:
-    seeds: dict[str, int] = {}
-    for trial in trials:
-        seeds[trial.architecture.id] = seeds.get(trial.architecture.id, 0) + 1
-    return ["nas", "finals", entry.name, "--top", str(len(seeds)), "--seeds", str(max(seeds.values())), *_setting(trials)]
+    seeds = Counter(architecture for architecture, _ in {(trial.architecture.id, trial.evaluation) for trial in trials})
+    counts = set(seeds.values())
+    if len(counts) > 1:  # they went where they told most, which they will again
+        share = ["--trainings", str(seeds.total())]
+    else:
+        share = ["--seeds", str(max(counts)), *(["--even"] if max(counts) > 2 and len(seeds) > 1 else [])]
+    return ["nas", "finals", entry.name, "--top", str(len(seeds)), *share, *_setting(trials)]
 
 
 def _audit(entry: StudyEntry, trials: Sequence[Trial]) -> list[str]:

@@ -16,6 +16,7 @@ from nas.errors import AtWork, NumberTaken, SearchError, quote
 from nas.execution import Evaluate, Question
 from nas.ranking import leaderboard
 from nas.records import SCORES, Epoch, Ledger, Record, Stage, StudyEntry, Trial
+from nas.searching.allotting import Allotment, Training, allot
 from nas.searching.config import changed, complaint, default_ledger, resolve_benchmark
 from nas.searching.driving import Driver, Source, Work
 from nas.searching.evaluating import EvaluationKey, Plan, make_evaluator
@@ -39,6 +40,9 @@ def finals(
     *,
     top: int = 3,
     seeds: int = 2,
+    trainings: int | None = None,
+    even: bool = False,
+    confident: float | None = None,
     ledger: str | None = None,
     checkpoint: float = EVERY_SECONDS,
     data: Path | None = None,
@@ -47,7 +51,11 @@ def finals(
     wait_minutes: float = WAIT_MINUTES,
     **options: Any,
 ) -> Study:
-    """Train the `top` architectures of `study` again, each with `seeds` seeds that the search did not use.
+    """Train the `top` architectures of `study` again, with `seeds` seeds each in the mean that the search did not use.
+
+    Each has two seeds; those beyond go where they tell most about who is first (see `nas.searching.allotting`), with `even` to
+    all alike. There are `trainings` in all, or `top` × `seeds`; with `confident` no more once the first is the first with that
+    probability. Who has how many follows from what the trainings come to, on validation data, and not from who does them when.
 
     `options` are those of a search: device, threads, precision, compile, loading, and where trainings run (workers, gpus,
     time_limit, and so on). Of several processes that torchrun started, each waits `wait_minutes` for another at most.
@@ -59,7 +67,8 @@ def finals(
         NasError: there is no such study, it has no complete trial, or its benchmark is another than it was.
         KeyboardInterrupt: after Ctrl-C.
     """
-    for name, number in (("top", top), ("seeds", seeds), ("threads", options.get("threads", 1))):
+    counts = {"top": top, "seeds": seeds, **({} if trainings is None else {"trainings": trainings})}
+    for name, number in (*counts.items(), ("threads", options.get("threads", 1))):
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise SearchError(f"Finals need {name} of at least 1, got {quote(number)}.")
     places = places_of(options)
@@ -76,17 +85,27 @@ def finals(
         benchmark = benchmark_of(entry, data)
         chosen = finalists(book, study, top)
         again = confirmed(book, entry, chosen) if isinstance(benchmark, TableBenchmark) else 0
+        most = None
         if evaluate is None and isinstance(benchmark, TableBenchmark):
             if places.workers:
                 raise SearchError(f"On a table nothing is trained, got workers {places.workers}; leave them out.")
-            evaluate = finals_evaluator(benchmark, seeds, means, read=1 + again, proxies=scores_of(entry))
+            mean = seeds if trainings is None else -(-trainings // len(chosen))
+            evaluate = finals_evaluator(benchmark, mean, means, read=1 + again, proxies=scores_of(entry))
+            most = evaluate.trainings - 1 - again
         plan = plan_of(entry, benchmark, places, means, data=data, ranks=ranks)
-        run = Finals(book, entry, benchmark, on_event, evaluate or plan)
+        allotment = allot(
+            [Objective(**objective) for objective in entry.definition["objectives"]],
+            finalists=len(chosen),
+            seeds=seeds,
+            trainings=trainings,
+            even=even,
+            confident=confident,
+            most=most,
+        )
         # On a table there are few trainings, and those that confirmed come right after the search's.
         unused = entry.definition["seed"] + entry.definition.get("replicates", 1) + again
-        for architecture in chosen:
-            for n in range(seeds):
-                run.expect(architecture, unused + n)
+        run = _Allotted(book, entry, benchmark, on_event, evaluate or plan)
+        run.share_out(chosen, allotment, unused)
         retrain(run, plan, places, evaluate, checkpoint=checkpoint, ranks=ranks)
     return Study(study, url)
 
@@ -224,6 +243,8 @@ class Finals(Source):
         """Trials that somebody left behind."""
         self.elsewhere: dict[str, Trial] = {}
         """Key → what other drivers are at."""
+        self.seen: dict[str, Trial] = {}
+        """Key → its trial as it was last heard of, wanted or not."""
         self.number = 0
 
     def expect(self, architecture: Architecture, seed: int) -> None:
@@ -317,6 +338,8 @@ class Finals(Source):
         self.driver.freed(trial)
         self.driver.unfinished.done(trial.evaluation)
         self.tally.add(trial, repeated=False, fresh=source is None)
+        self.seen[trial.evaluation] = trial
+        self.decide()
         self.on_event(TrialEnded(trial, self.tally.progress(), self.tally.best))
 
     def dropped(self, work: Work) -> None:
@@ -325,19 +348,25 @@ class Finals(Source):
     def learn(self, trials: Iterable[Trial]) -> None:
         """What others, or earlier runs, began or ended."""
         for trial in trials:
-            if trial.stage != self.stage:
-                continue
-            self.number = max(self.number, trial.number + 1)
-            key = trial.evaluation
-            if key in self.wanted:
-                self.wanted.remove(key)
-            self.elsewhere.pop(key, None)
-            if key not in self.expected:
-                continue
-            if trial.state == "running":
-                self.elsewhere[key] = trial
-            else:
-                self.tally.add(trial, repeated=False, fresh=False)
+            if trial.stage == self.stage:
+                self.number = max(self.number, trial.number + 1)
+                self.seen[trial.evaluation] = trial
+                self.hear(trial)
+        self.decide()
+
+    def hear(self, trial: Trial) -> None:
+        """Somebody has begun or ended it."""
+        key = trial.evaluation
+        if key in self.wanted:
+            self.wanted.remove(key)
+        self.elsewhere.pop(key, None)
+        if key in self.expected and trial.state == "running":
+            self.elsewhere[key] = trial
+        elif key in self.expected:
+            self.tally.add(trial, repeated=False, fresh=False)
+
+    def decide(self) -> None:
+        """Want more, by what has ended."""
 
     def resume(self, trials: Iterable[Trial]) -> None:
         """Go on with what was left behind, as far as it is wanted still."""
@@ -350,3 +379,49 @@ class Finals(Source):
             else:
                 self.ledger.give_back([trial])
                 self.driver.freed(trial)
+
+
+class _Allotted(Finals):
+    """Finals whose seeds go where they tell most."""
+
+    def share_out(self, finalists: Sequence[Architecture], allotment: Allotment, seed: int) -> None:
+        """Want what `allotment` says of `finalists`, from `seed` on."""
+        self.finalists, self.allotment, self.seed = finalists, allotment, seed
+        self.keys: dict[Training, str] = {}
+        self.decide()
+
+    def decide(self) -> None:
+        """Want what follows from what has ended."""
+        over = False
+        while not over:
+            found, over = self.allotment.wanted(self.came())
+            new = [training for training in found if training not in self.keys]
+            for training in new:
+                architecture, seed = self.finalists[training[0]], self.seed + training[1]
+                key = self.keys[training] = self.key(architecture, self.budget, seed)
+                self.expect(architecture, seed)
+                if key in self.seen:
+                    self.hear(self.seen[key])
+            if not new:
+                break
+        self.tally.target = len(self.keys) if over else self.allotment.trainings
+
+    def came(self) -> dict[Training, float | None]:
+        """What the trainings came to that have ended."""
+        ended = {one: self.seen[key] for one, key in self.keys.items() if key in self.seen and self.seen[key].state != "running"}
+        figure = self.allotment.objective.figure
+        return {
+            one: trial.record.figures.get(figure) if trial.record and trial.record.outcome == "complete" else None
+            for one, trial in ended.items()
+        }
+
+    def outcome(self) -> str:
+        """What came of it, and who had how many seeds."""
+        counts = Counter(finalist for finalist, _ in self.keys)
+        told = [super().outcome()]
+        if len(set(counts.values())) > 1:
+            shares = ", ".join(str(counts[finalist]) for finalist in range(len(self.finalists)))
+            told += [f"Seeds of each, in the order of the search: {shares}."]
+        if len(self.keys) < self.allotment.trainings and self.allotment.confident is not None:
+            told += [f"The first is the first with a probability of {self.allotment.first(self.came()):.2f}, which is enough."]
+        return " ".join(told)

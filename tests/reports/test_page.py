@@ -390,6 +390,17 @@ def test_the_command_asks_for_the_study_again(full: Book) -> None:
     assert shlex.split(finals) == ["nas", "finals", "demo", "--top", "2", "--seeds", "2"]
 
 
+@pytest.mark.parametrize(
+    ("seeds", "words"),
+    [([3, 3], "--seeds 3 --even"), ([4, 2], "--trainings 6"), ([3], "--seeds 3"), ([2, 2], "--seeds 2")],
+)
+def test_the_command_shares_seeds_out_as_finals_did(book: Book, seeds: list[int], words: str) -> None:
+    for kernel, count in enumerate(seeds):
+        for seed in range(count):
+            book.add(record(seed=seed), stage="final", choices={"conv.features": 8, "conv.kernel": kernel})
+    assert reproduced(book)[1] == f"nas finals demo --top {len(seeds)} {words}"
+
+
 def test_what_differs_from_the_benchmark_is_in_the_command(make_book: MakeBook) -> None:
     goals = [{"figure": "validation_accuracy", "direction": "maximize"}, {"figure": "latency_ms", "direction": "minimize"}]
     budget = {"epochs": 2, "fraction": 0.25, "seconds": 30.0}
