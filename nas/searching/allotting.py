@@ -2,7 +2,7 @@
 
 Each finalist has LEAST trainings. Of each further one it is asked who is first so far, and who is hardest to tell from it by the
 means and the numbers of trainings; the one of these two that has fewer is trained (the top-two rule EB-TC of Jourdan et al. 2022,
-arXiv:2206.05979, sec. 3, with one variance for all, which then does not matter). It leaves a sixth to a third less regret than
+arXiv:2206.05979, sec. 3, with one variance for all, which then does not matter). It leaves a tenth to a third less regret than
 equal seeds, as `results/certainty/` tells.
 
 What is wanted follows from what earlier trainings came to and from nothing else, so that whoever asks, in whatever order
