@@ -81,8 +81,8 @@ def an_audit() -> Audit:
     rows = tuple(audited(n, 0.9 - n / 50, n + 1) for n in range(8))
     goal = Objective("validation_accuracy", "maximize")
     return Audit(
-        study="demo", cheap=goal, real=goal, cheap_budget="3 epochs", real_budget="6 epochs", architectures=16, wanted=8, elsewhere=0,
-        failed=0, pruned=(),
+        study="demo", cheap=goal, real=goal, cheap_budget="3 epochs", real_budget="6 epochs", architectures=16, wanted=8,
+        failed=0, elsewhere=0, pruned=(),
         rows=rows, tau=0.9, low=0.7, high=0.97, noise=None, ceiling=None, corrected=None, first=rows[0], best=rows[0],
         regret=0.0, margin=None, tops=(), readings=(Reading(epochs=3, tau=0.8),), enough=3,
     )  # fmt: skip
