@@ -36,7 +36,7 @@ def effects(
         raise click.UsageError("--more is an amount above 0 of one --cost.")
     from nas.effects import effects_of, evidence_of, prices_of
     from nas.records import Ledger
-    from nas.reports.effects import NOTES, effects_lines, headline, sentences, too_few, what_matters_data
+    from nas.reports.effects import effects_lines, headline, notes, sentences, too_few, what_matters_data
 
     with Ledger(ledger, create=False) as book:
         entry = the_study(book, study)
@@ -57,4 +57,4 @@ def effects(
             click.echo(sentence)
         click.echo()
     if found:
-        click.echo(NOTES)
+        click.echo(notes(found))

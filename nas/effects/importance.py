@@ -57,7 +57,8 @@ class Point:
     mean: float
     """Of the figure, in its unit, as if trials differed in this choice alone."""
     low: float
-    """Lower end of the mean's 95 % interval."""
+    """Lower end of the mean's 95 % interval, for telling values of the choice apart: the mix of other choices in these trials,
+    which all its values share, is taken as it is."""
     high: float
     plain: float
     """The mean as it stands over the trials with this value, which differ in other choices too."""

@@ -149,11 +149,13 @@ def _amount(cost: str, value: float) -> str:
     return f"{value / told.scale:,.4g} {told.title if told.unit == 'M' else told.unit}"
 
 
-NOTES = (
-    "A search is no random sample. `mean` takes off what the other choices of a trial add, as far as the trials tell them apart; "
-    "`plain mean` does not. `best tenth` is how much a choice sets the best tenth apart, of what all choices do (PED-ANOVA)."
-)
-"""How the columns are to be read."""
+def notes(effects: Sequence[Effect]) -> str:
+    """How the columns are to be read."""
+    tenth = " `best tenth` is how much a choice sets the best tenth apart, of what all choices do (PED-ANOVA)."
+    return (
+        "A search is no random sample. `mean` takes off what the other choices of a trial add, as far as the trials tell them "
+        "apart; `plain mean` does not." + tenth * any(effect.best_tenth is not None for effect in effects)
+    )
 
 
 def too_few(evidence: Evidence) -> str:

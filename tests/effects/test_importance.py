@@ -1,6 +1,8 @@
 """What each choice matters, on studies whose truth is known."""
 
 import random
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -10,6 +12,7 @@ from planted import NESTED, PLAIN, searched, study, trial, trials
 from nas.effects import Effect, effects_of, sums_of, total_of
 from nas.errors import LedgerError
 from nas.records import Trial
+from nas.tables import read_table
 
 
 def one_decides(choices: Any, rng: random.Random) -> dict[str, float]:
@@ -222,3 +225,23 @@ def test_a_space_of_more_levels_than_are_fitted_at_once_is_told_all_the_same(mon
     effects = effects_of(study(), trials(45, one_decides))
     assert len(effects) == 5
     assert [effect.choice for effect in effects if effect.seen] == ["stem.features"]
+
+
+@pytest.mark.slow
+def test_a_fifth_of_a_table_tells_what_the_whole_table_does() -> None:
+    table = read_table(Path(__file__).parents[2] / "results/tables/digits-three_families.csv.gz")
+    rng, entry = random.Random(0), study(table.space)
+
+    def of(rows: Iterable[int]) -> dict[str, Effect]:
+        found = [
+            trial(n, table.architectures[row], {"validation_accuracy": float(rng.choice(table.trainings[row]))})
+            for n, row in enumerate(rows)
+        ]
+        return by_choice(effects_of(entry, found))
+
+    truth, parts = of(range(len(table))), [of(rng.sample(range(len(table)), 200)) for _ in range(10)]
+    pairs = [(effect, truth[choice]) for part in parts for choice, effect in part.items()]
+    held = [effect.low <= whole.importance <= effect.high for effect, whole in pairs]
+    assert sum(held) / len(held) > 0.88
+    assert sum(effect.seen and not whole.seen for effect, whole in pairs) <= 2
+    assert sum(effect.seen for effect, whole in pairs if whole.importance > 0.05) >= 45
