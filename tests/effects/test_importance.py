@@ -12,6 +12,7 @@ from planted import NESTED, PLAIN, searched, study, trial, trials
 from nas.effects import Effect, effects_of, sums_of, total_of
 from nas.errors import LedgerError
 from nas.records import Trial
+from nas.space import Architecture
 from nas.tables import read_table
 
 
@@ -214,6 +215,16 @@ def optunas_shares(found: list[Trial]) -> dict[str, float]:
         value = one.record.figures["validation_accuracy"]
         asked.add_trial(optuna.trial.create_trial(params=dict(one.architecture.choices), distributions=domains, value=value))
     return optuna.importance.get_param_importances(asked, evaluator=optuna.importance.PedAnovaImportanceEvaluator())
+
+
+def test_answers_that_the_space_does_not_allow_are_told_all_the_same() -> None:
+    found = trials(220, one_decides)
+    foreign = {"stem.kernel": 99, "no.such.choice": "=1+1", "stem.features": 32}
+    strange = [trial(300 + n, Architecture("plain", 1, {**foreign, "n": n}), {"validation_accuracy": 0.92}) for n in range(4)]
+    effects = by_choice(effects_of(study(), [*found, *strange]))
+    assert effects["stem.features"].seen
+    assert effects["stem.kernel"].points[-1].value == 99
+    assert effects["n"].best_tenth is None
 
 
 def test_of_few_trials_no_best_tenth_is_told() -> None:
