@@ -27,6 +27,10 @@ MOST_COLUMNS = 250
 against them. So the time grows with the trials and the choices, and not with the cube of the choices."""
 
 BLOCKS = 200
+"""That trials fall into, or as many as leave LARGEST numbers to be kept."""
+
+LARGEST = 20_000_000
+"""Sums of products: 160 MB."""
 
 FEWEST = 3
 """Trials of a level in none of which another choice applies, for that to be taken to hang on it."""
@@ -113,7 +117,8 @@ class Additive:
         import numpy as np
 
         order = np.random.default_rng(self.seed).permutation(len(self.response_N))
-        return np.array_split(order, min(BLOCKS, len(order)))
+        most = max(20, LARGEST // ((2 + len(self.fitted)) * (2 + int(self.starts[-1]))))
+        return np.array_split(order, min(BLOCKS, most, len(order)))
 
     @cached_property
     def sums(self) -> "NDArray[np.float64]":

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 FEWEST_TRIALS = 10
 """Of fewer nothing is said."""
 
+MOST_TRIALS = 20_000
+"""Of more so many are drawn by chance."""
+
 FEWEST_OF_TENTH = 200
 """Of fewer the best tenth is a handful: of 50 trials it puts a choice that does nothing before the one that decides in a fifth of
 planted studies, of 200 in a fifteenth, of 400 in none of 15."""
@@ -125,6 +128,7 @@ def _effects(entry: StudyEntry, evidence: Evidence, figure: str) -> list[Effect]
 
     values_N = evidence.values(figure)
     kept = np.flatnonzero(~np.isnan(values_N))
+    kept = np.sort(np.random.default_rng(0).permutation(kept)[:MOST_TRIALS])
     values_N = values_N[kept]
     factors = factors_of([evidence.trials[n].architecture for n in kept])
     if len(kept) < FEWEST_TRIALS or not factors:

@@ -16,6 +16,15 @@ MOST_VALUES = 8
 STRETCHES = 5
 """That many numbers are cut into, of about as many trials each."""
 
+MOST_WORDS = 100
+"""Values that are no numbers; a choice of more is left out."""
+
+MOST_LEVELS = 1_000
+"""Of all choices together; those that are made in the fewest trials are left out."""
+
+LARGEST = 1e300
+"""Numbers beyond are words, as are those that are none."""
+
 ABSENT = -1
 
 
@@ -41,8 +50,16 @@ class Factor:
 def factors_of(architectures: Sequence[Architecture]) -> tuple[Factor, ...]:
     """Every choice of which several values were tried, in the order in which they are met."""
     names = dict.fromkeys(name for architecture in architectures for name in architecture.choices)
-    found = (_factor(name, architectures) for name in names)
-    return tuple(factor for factor in found if len(factor.levels) > 1)
+    found = [factor for factor in (_factor(name, architectures) for name in names) if 1 < len(factor.levels) <= MOST_WORDS]
+    if sum(len(factor.levels) for factor in found) <= MOST_LEVELS:
+        return tuple(found)
+    kept, levels = set(), 0
+    for factor in sorted(found, key=lambda factor: -int((factor.codes_N != ABSENT).sum())):
+        levels += len(factor.levels)
+        if levels > MOST_LEVELS:
+            break
+        kept.add(factor.choice)
+    return tuple(factor for factor in found if factor.choice in kept)
 
 
 def _factor(name: str, architectures: Sequence[Architecture]) -> Factor:
@@ -58,13 +75,17 @@ def _factor(name: str, architectures: Sequence[Architecture]) -> Factor:
             codes.append(ABSENT)
     values = [value for _, value in places]
     codes_N = np.array(codes, dtype=np.intp)
-    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    numbers = [value for value in values if _is_number(value)]
     if len(numbers) == len(values) > MOST_VALUES:
         return _stretched(name, np.array(numbers, dtype=np.float64), codes_N, whole=all(isinstance(n, int) for n in numbers))
     order = sorted(range(len(values)), key=lambda n: values[n] if len(numbers) == len(values) else str(values[n]))  # type: ignore[arg-type,return-value]
     rank = np.empty(len(values) + 1, dtype=np.intp)
     rank[order], rank[ABSENT] = np.arange(len(values)), ABSENT
     return Factor(choice=name, levels=tuple(Level(values[n]) for n in order), codes_N=rank[codes_N])
+
+
+def _is_number(value: Value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _stretched(name: str, numbers: "NDArray[np.float64]", codes_N: "NDArray[np.intp]", *, whole: bool) -> Factor:
