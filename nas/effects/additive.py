@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MOST_COLUMNS = 250
+MOST_COLUMNS = 200
 """Levels that are fitted at once; choices beyond, those that tell least by themselves, are held against these, and not they
 against them. So the time grows with the trials and the choices, and not with the cube of the choices."""
 

@@ -19,7 +19,7 @@ STRETCHES = 5
 MOST_WORDS = 100
 """Values that are no numbers; a choice of more is left out."""
 
-MOST_LEVELS = 1_000
+MOST_LEVELS = 500
 """Of all choices together; those that are made in the fewest trials are left out."""
 
 LARGEST = 1e300
