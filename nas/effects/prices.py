@@ -8,11 +8,12 @@ possible.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import floor, log10
+from math import floor, inf, log10
 from typing import TYPE_CHECKING
 
 from nas.benchmark import Direction
 from nas.effects.evidence import Evidence, asked, evidence_of
+from nas.errors import LedgerError, quote
 from nas.records import StudyEntry, Trial, figure_kind
 from nas.space import Limit
 
@@ -98,8 +99,10 @@ def prices_of(
     or trials that all cost the same. The same trials give the same prices.
 
     Raises:
-        LedgerError: no complete trial has one of `figures` or `costs`.
+        LedgerError: no complete trial has one of `figures` or `costs`, or `more` is not above 0.
     """
+    if more is not None and not 0 < more < inf:
+        raise LedgerError(f"A price is for an amount above 0 of a cost, got {quote(more)}.")
     evidence = evidence_of(entry, trials)
     named = asked(evidence, costs) if costs is not None else tuple(cost for cost in COSTS if cost in evidence.figures)
     wanted = [figure for figure in asked(evidence, figures) if figure_kind(figure) is None]

@@ -97,7 +97,7 @@ class Study:
         """What more of `cost`, or of latency, parameters and FLOPs, buys of each of `figures`, or of the objectives.
 
         Raises:
-            LedgerError: no complete trial has one of `figures`, or `cost`.
+            LedgerError: no complete trial has one of `figures`, or `cost`; or `more` is not above 0.
         """
         with Ledger(self.ledger, create=False) as ledger:
             trials = ledger.trials(self.entry, "search")

@@ -100,6 +100,12 @@ def test_a_cost_that_no_trial_has_is_refused() -> None:
         prices_of(study(), trials(30, saturating), costs=["flop"])
 
 
+@pytest.mark.parametrize("more", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_price_is_for_more(more: float) -> None:
+    with pytest.raises(LedgerError, match="A price is for an amount above 0 of a cost, got"):
+        prices_of(study(), trials(30, saturating), more=more)
+
+
 def test_isotonic_means_are_those_of_pooling_by_hand() -> None:
     counts = np.array([1, 2, 1, 1])
     assert _rising(np.array([[1.0, 4.0, 1.0, 5.0]]), counts)[0] == pytest.approx([1.0, 3.0, 3.0, 5.0])
