@@ -18,7 +18,7 @@ PLAIN_ROOMS = [
     "nas.space",
     "nas.records",
 ]
-PLAIN_ROOMS += ["nas.strategies", "nas.tables", "nas.ranking", "nas.reports", "nas.reports.tables"]
+PLAIN_ROOMS += ["nas.strategies", "nas.tables", "nas.ranking", "nas.effects", "nas.reports", "nas.reports.tables"]
 PLAIN_ROOMS += ["nas.searching", "nas.comparing", "nas.doctor"]
 
 
@@ -80,6 +80,7 @@ def test_an_unknown_name_is_refused() -> None:
         "evaluation",
         "execution",
         "ranking",
+        "effects",
         "searching",
     ],
 )
