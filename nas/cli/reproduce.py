@@ -29,7 +29,7 @@ QUIET_SECONDS = 30
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of the sample.")
 @click.option(
     "--stage",
-    type=click.Choice(["search", "confirm", "final"]),
+    type=click.Choice(["search", "confirm", "final", "audit"]),
     help="That a NUMBER counts in, search if not given; or that is drawn from, all if not given.",
 )
 @click.option("--strict", is_flag=True, help="Exit status 1 for whatever is not bit-equal.")

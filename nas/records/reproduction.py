@@ -128,11 +128,12 @@ def judge(
     architecture: tuple[str, str] | None = None,
     deviations: Mapping[str, float] | None = None,
     share: float = SHARE,
+    doubts: Sequence[str] = (),
 ) -> Reproduction:
     """What came of an evaluation, whose Record is `then`, that was done again as `now`.
 
     `architecture` are the ids of what was trained then and now. A figure may differ by LIMIT_OF_REPEATABILITY of its `deviations`
-    over seeds, by name, and by `share` of itself where none is known.
+    over seeds, by name, and by `share` of itself where none is known. `doubts` are sentences on why it need not be bit-equal.
     """
     checks: list[Check] = []
     if architecture is not None:
@@ -146,7 +147,7 @@ def judge(
     checks += _figures(then, now, deviations or {}, share)
     checks += _measured(then, now)
     checks = [check for check in checks if not (check.then is None and check.now is None)]
-    return Reproduction(checks=tuple(checks), differences=tuple(differences(then, now)), doubts=tuple(_doubts(then, now)))
+    return Reproduction(checks=tuple(checks), differences=tuple(differences(then, now)), doubts=(*doubts, *_doubts(then, now)))
 
 
 def differences(then: Record, now: Record) -> Iterator[Difference]:

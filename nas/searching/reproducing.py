@@ -126,6 +126,8 @@ class _Work:
     """What it is held against."""
     plan: Plan
     job: Job
+    doubts: tuple[str, ...] = ()
+    """Why it need not be bit-equal."""
 
     @property
     def apart(self) -> bool:
@@ -153,7 +155,8 @@ def _chosen(book: Ledger, named: Sequence[str], stage: Stage | None) -> list[_Ch
 
 
 def _sampled(book: Ledger, studies: Sequence[str], sample: int, seed: int, stage: Stage | None) -> list[_Chosen]:
-    """Of the trials that were trained in these studies and can be done again, so many; each training at most once."""
+    """Of the trials in these studies that were trained and can be done again, so many; each training at most once."""
+    seen: set[int] = set()
     able: list[_Chosen] = []
     for name in dict.fromkeys(studies):
         if ":" in name:
@@ -164,10 +167,10 @@ def _sampled(book: Ledger, studies: Sequence[str], sample: int, seed: int, stage
         _check_trained(entry)
         others = book.trials(entry)
         for trial in others:
-            trained = (
-                trial.state in {"complete", "pruned", "failed"} and trial.reused_from is None and stage in {None, trial.stage}
-            )
-            if trained and trial.record is not None and not _hindrance(trial.record):
+            source = trial.reused_from or trial.id
+            trained = trial.state in {"complete", "pruned", "failed"} and stage in {None, trial.stage}
+            if trained and source not in seen and trial.record is not None and not _hindrance(trial.record):
+                seen.add(source)
                 able.append(_Chosen(trial=trial, record=trial.record, entry=entry, others=others))
     if not able:
         where = f"{stage} trial" if stage else "trial"
@@ -212,6 +215,11 @@ def _work(chosen: _Chosen, data: Path | None, means: Mapping[str, Any]) -> _Work
         limits = tuple(Limit.parse(text.partition(", got ")[0]) for text in then.broken_limits)
     elif then.outcome == "infeasible":  # trained, and outside the limits of the study that took the record over
         then = replace(then, outcome="complete", broken_limits=())
+    doubts: tuple[str, ...] = ()
+    source = next((other for other in chosen.others if other.id == trial.reused_from), trial)
+    if source.architecture.id != trial.architecture.id:  # its layers, and so its weights, have other names
+        then = replace(then, weights_sha256=None, replicates=tuple(replace(one, weights_sha256=None) for one in then.replicates))
+        doubts = (f"The record is of {source.architecture.id}, an equal network, whose weights may be drawn in another order.",)
     own = {
         "device": then.device,
         "threads": then.threads,
@@ -238,7 +246,7 @@ def _work(chosen: _Chosen, data: Path | None, means: Mapping[str, Any]) -> _Work
         final=any(name.startswith("test_") for name in then.figures),
         asks=_asks(then),
     )
-    return _Work(chosen=chosen, then=then, plan=plan, job=job)
+    return _Work(chosen=chosen, then=then, plan=plan, job=job, doubts=doubts)
 
 
 def _benchmark(entry: StudyEntry) -> Benchmark:
@@ -319,6 +327,7 @@ class _Run:
             architecture=(work.chosen.trial.architecture.id, ended.job.architecture.id),
             deviations=deviations(work.chosen.others, work.chosen.trial),
             share=self.tolerance,
+            doubts=work.doubts,
         )
         reproduced = Reproduced(trial=work.chosen.trial, record=ended.record, result=result)
         self.done[ended.job.id] = reproduced

@@ -14,8 +14,9 @@ import nas
 from benchmarks import digits
 from nas.errors import LedgerError, SearchError
 from nas.records import Ledger, Record, Trial, judge
-from nas.searching import Reproduced, Study, reproduce
+from nas.searching import EpochEnded, Event, Reproduced, Study, reproduce
 from nas.searching.reproducing import Progress, deviations
+from nas.space import parse_space
 from nas.training import Classification, Examples
 
 BRIEF: dict[str, Any] = {"epochs": 2, "fraction": 0.1}
@@ -101,6 +102,38 @@ def test_what_was_trained_and_lies_outside_a_limit_of_the_study_that_took_it_ove
     (trial,) = study_of(url, "outside")
     assert (trial.state, trial.reused_from is None) == ("infeasible", False)
     found = one(url, "outside:0")
+    assert found.result.verdict == "bit-equal"
+    assert "weights" in checked(found)
+
+
+def test_an_equal_network_under_another_name_is_bit_equal_but_for_the_names_of_its_weights(tmp_path: Path) -> None:
+    text = "name: twins\nversion: 1\naccepts: image\nlayers:\n  - conv: {features: 4, stride: 2}\n"
+    text += "".join(f"  - one_of: {name}\n    options: {{identity: {{}}, conv: {{features: 4}}}}\n" for name in ("one", "two"))
+    ledger = f"sqlite:///{tmp_path}/nas.sqlite"
+    nas.search(parse_space(f"{text}  - head\n"), on="digits", strategy="bruteforce", trials=4, study="s", ledger=ledger, **BRIEF)
+    (twin,) = [trial for trial in study_of(ledger, "s") if trial.reused_from is not None]
+    found = one(ledger, f"s:{twin.number}")
+    assert found.result.verdict == "bit-equal"
+    assert {"network", "learning curve", "validation_loss"} <= {*checked(found)}
+    assert "weights" not in checked(found)
+    assert "an equal network" in found.result.doubts[0]
+    assert len(reproduce(["s"], sample=9, ledger=ledger)) == 3
+
+
+def test_a_trial_that_was_interrupted_and_went_on_within_its_training_is_bit_equal(tmp_path: Path) -> None:
+    ledger = f"sqlite:///{tmp_path}/nas.sqlite"
+    given: dict[str, Any] = {"on": "digits", "trials": 1, "study": "s", "ledger": ledger, "checkpoint": 1e-9, **BRIEF}
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, EpochEnded):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        nas.search(TOY, on_event=interrupt, **given)
+    nas.search(TOY, **given)
+    found = one(ledger, "s:0")
+    assert found.trial.record is not None
+    assert any(note.startswith("Went on from a checkpoint after step") for note in found.trial.record.notes)
     assert found.result.verdict == "bit-equal"
     assert "weights" in checked(found)
 
@@ -208,9 +241,9 @@ def test_a_failure_by_how_the_study_was_run_cannot_be_had_again(url: str, kind: 
 def test_a_sample_is_drawn_by_its_seed_and_holds_each_training_once(url: str) -> None:
     drawn = [[found.trial.number for found in reproduce(["here"], sample=2, seed=seed, ledger=url)] for seed in (0, 0)]
     assert drawn[0] == drawn[1]
-    everything = reproduce(["reused"], sample=99, ledger=url)
-    assert all(found.trial.reused_from is None for found in everything)
-    assert len(everything) == 1
+    everything = reproduce(["here", "reused"], sample=99, ledger=url)
+    assert [found.trial.stage for found in everything].count("search") == 3, "two of the five are the same trainings"
+    assert {found.result.verdict for found in everything} == {"bit-equal"}
 
 
 def test_whoever_waits_is_told_how_far_it_is(url: str) -> None:
