@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.doctor.check import Check, advice, ok, problem
+from nas.doctor.check import Check, advice, gib, ok, problem
 from nas.errors import LedgerError, NasError
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def check_ledger(url: str) -> Iterator[Check]:
         yield problem("ledger", str(error), WAY_OUT)
         return
     yield from _sqlite(address, address.path) if address.path is not None else _postgresql(address, url)
+    yield from _weights(address.beside("weights"))
 
 
 def _sqlite(address: "Address", path: Path) -> Iterator[Check]:
@@ -76,6 +77,13 @@ def _sqlite(address: "Address", path: Path) -> Iterator[Check]:
         yield problem("ledger", f"{address.place} is damaged: {damage}", "restore a copy of it")
     else:
         yield ok("ledger", f"{address.place}: {_studies(studies)}; SQLite {sqlite3.sqlite_version}")
+
+
+def _weights(folder: Path) -> Iterator[Check]:
+    """What the weights of finalists take, where there are any."""
+    sizes = [path.stat().st_size for path in folder.glob("*/*.safetensors")]
+    if sizes:
+        yield ok("weights", f"of {len(sizes):,} finalists' trainings in {folder}: {gib(sum(sizes))}; yours to delete")
 
 
 def _studies(count: int) -> str:

@@ -119,3 +119,17 @@ def test_a_database_file_on_a_network_file_system_is_a_problem(
     checks = list(check_ledger(f"{tmp_path}/shared folder/nas.sqlite"))
     assert checks[0].verdict == "problem"
     assert "lies on nfs4" in checks[0].found
+
+
+def test_what_the_weights_of_finalists_take_is_told_where_there_are_any(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/nas.sqlite"
+    Ledger(url).close()
+    assert not [check for check in check_ledger(url) if check.name == "weights"]
+    folder = tmp_path / "nas.sqlite.weights" / "study"
+    folder.mkdir(parents=True)
+    for name in ("a", "b"):
+        (folder / f"{name}.safetensors").write_bytes(bytes(2**20))
+    (told,) = [check for check in check_ledger(url) if check.name == "weights"]
+    assert told.verdict == "ok"
+    assert told.found.startswith("of 2 finalists' trainings in ")
+    assert told.found.endswith("nas.sqlite.weights: 2 MiB; yours to delete")
