@@ -497,7 +497,7 @@ class _Run:
         try:
             if not reason:
                 write_weights(model, path)
-        except (OSError, TypeError) as error:  # a full disk; a state that is not of tensors alone
+        except Exception as error:  # a full disk; a state that no file can hold: it is another team's network
             reason = getattr(error, "strerror", None) or str(error)
         if reason:
             self.notes.append(f"The weights are not kept: {reason}.")
@@ -541,10 +541,10 @@ class _Run:
 
 
 def _digest(model: nn.Module) -> str | None:
-    """What tells its weights from others; None where its state is not of tensors alone."""
+    """What tells its weights from others; None where its state is not of plain tensors alone."""
     try:
         return digest_tensors(model.state_dict())
-    except TypeError:
+    except (TypeError, RuntimeError):  # something else; a sparse tensor
         return None
 
 

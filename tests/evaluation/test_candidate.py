@@ -126,6 +126,20 @@ class RowByRow(nn.Module):
         return rows_NRW.reshape(images_NCHW.shape)
 
 
+class Talkative(nn.Identity):
+    """Its state is not of tensors alone, so that there is neither a digest nor a file of it."""
+
+    def get_extra_state(self) -> str:
+        return "words"
+
+    def set_extra_state(self, state: str) -> None:
+        """Forget them."""
+
+
+class Worded(Plugin):
+    module = Talkative
+
+
 class Raising(Plugin):
     module = Raises
 
@@ -186,7 +200,7 @@ def _plugins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     info = tmp_path / "other_team-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-team\nVersion: 1.0\n")
-    names = [Raising, OutOfGpuMemory, OutOfHostMemory, Exiting, Poison, Lying, Recurrent, OnPaper, Boasting, Formula]
+    names = [Raising, OutOfGpuMemory, OutOfHostMemory, Exiting, Poison, Lying, Recurrent, OnPaper, Boasting, Formula, Worded]
     lines = [f"{kind.__name__.lower()} = {__name__}:{kind.__name__}" for kind in names]
     (info / "entry_points.txt").write_text("\n".join(["[nas.layers]", *lines]))
     monkeypatch.syspath_prepend(tmp_path)
@@ -639,3 +653,12 @@ def test_weights_are_kept_where_it_is_asked_for(tmp_path: Path, monkeypatch: pyt
     too_large = evaluated(weights=tmp_path / "too_large.safetensors")
     assert too_large.notes[-1] == "The weights are not kept: they take more than 10 bytes."
     assert [file.name for file in tmp_path.iterdir()] == ["w.safetensors"]
+
+
+@pytest.mark.usefixtures("_plugins")
+def test_a_network_whose_state_has_no_digest_is_trained_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    record = evaluated("worded", TINY, "head", weights=tmp_path / "kept" / "w.safetensors")
+    assert (record.outcome, record.weights_sha256) == ("complete", None)
+    assert record.notes[-1].startswith("The weights are not kept: ")
+    assert not list((tmp_path / "kept").iterdir())
