@@ -17,6 +17,7 @@ from nas.ranking.pareto import pareto_front
 from nas.ranking.question import Question
 from nas.ranking.volume import Hypervolume, hypervolume
 from nas.records import FIGURES, LOOKED_UP, Ledger, Setting, Stage, StudyEntry, Trial, figure_kind
+from nas.records.markup import html_table
 from nas.space import Architecture, Limit, broken_limits
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 COSTS = ("flops", "params", "latency_ms", "peak_memory_bytes")
 """Figures that an objective can be weighed against, of a named device too: latency_ms:raspi4."""
+
+MOST_SHOWN = 10
+"""Rows that a notebook shows of a table by itself."""
 
 MOST_MEASURED = 5
 """Objectives of which a leaderboard measures the hypervolume; of more it may take seconds."""
@@ -107,6 +111,18 @@ class Table:
     def knee(self) -> Row | None:
         """The knee of the front, or the first of equal ones; None where it has none."""
         return next((row for row in self.rows if row.knee), None)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the first rows with their objectives and costs, and how many more there are."""
+        figures = [name for name in figure_names(self) if name in FIGURES or name in {goal.figure for goal in self.objectives}]
+        rows = [
+            (row.rank, "◈" if row.knee else "◆" if row.on_front else "", row.architecture.id, *_told_figures(row, figures))
+            for row in self.rows[:MOST_SHOWN]
+        ]
+        rest = len(self.rows) - len(rows)
+        more = f"<p>{rest:,} more row{'s' * (rest > 1)}; to_frame() has all.</p>" if rest else ""
+        caption = f"{self.benchmark} · {self.stage} · {self.budget} · {self.setting.use}"
+        return html_table(("#", "", "architecture", *figures), rows, caption) + more
 
     def to_frame(self) -> "pd.DataFrame":
         """Its rows as a DataFrame: rank, architecture, figures as they were measured, choices as `choice:NAME`."""
@@ -354,6 +370,14 @@ def _summaries(trials: Sequence[Trial]) -> dict[str, Summary]:
         name: Summary(mean=fmean(values), deviation=stdev(values) if len(values) > 1 else None, count=len(values))
         for name, values in gathered.items()
     }
+
+
+def _told_figures(row: Row, names: Iterable[str]) -> Iterator[str]:
+    """Means, with their deviation where trainings differ."""
+    for name in names:
+        found = row.figures.get(name)
+        mean = f"{found.mean:,.6g}" if found and abs(found.mean) < 1e6 else f"{found.mean:,.0f}" if found else ""
+        yield f"{mean} ± {found.deviation:.2g}" if found and found.deviation else mean
 
 
 def figure_names(table: Table) -> list[str]:

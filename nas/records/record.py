@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from nas.benchmark import Budget, Direction
 from nas.records.machine import Machine
+from nas.records.markup import html_table
 from nas.records.setting import Setting
 
 Outcome = Literal["complete", "pruned", "infeasible", "failed"]
@@ -210,6 +211,15 @@ class Record:
             compile=self.compile,
             processes=self.processes,
         )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: how it ended, its figures with their units, and where they came to be."""
+        rows: list[tuple[str, object]] = [("outcome", self.outcome)]
+        rows += [("error", f"{self.error.kind}: {self.error.message}")] if self.error else []
+        rows += [("outside", limit) for limit in self.broken_limits]
+        rows += [(name, value) for name, value in self.figures.items()]
+        rows += [("seed", str(self.seed)), ("budget", self.budget), ("machine", self.machine), ("used", self.setting.use)]
+        return html_table((), rows)
 
     def to_data(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from nas.errors import LedgerError, printable, quote
 from nas.records import schema
+from nas.records.markup import html_choices, html_table
 from nas.records.record import Epoch, Outcome, Record
 from nas.records.schema import DIGESTED, Stage
 from nas.space import Architecture, Space, space_from_data
@@ -88,6 +89,13 @@ class Trial:
     def title(self) -> str:
         """What a message calls it."""
         return f"{self.stage} trial {self.number} of study {self.study}"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: what it is, what came of it, and its choices, folded."""
+        named = html_table(
+            (), [("architecture", self.architecture.id), ("state", self.state), ("begun", self.begun_at)], self.title
+        )
+        return named + (self.record._repr_html_() if self.record else "") + html_choices(self.architecture.choices)
 
 
 def read_study(row: Any, version: int) -> StudyEntry:

@@ -1,14 +1,16 @@
 """A study as a script holds it: its trials as a table, its best, its leaderboard, and the networks themselves."""
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.effects import Effect, Price, effects_of, prices_of
-from nas.errors import SearchError
-from nas.ranking import Hypervolume, Row, Table, frame, hypervolume, leaderboard
+from nas.errors import NasError, SearchError
+from nas.ranking import Hypervolume, Row, Table, frame, hypervolume, leaderboard, rank
 from nas.records import Ledger, StudyEntry, Trial, shown_url, trials_table, without_password
+from nas.records.markup import html_table
 from nas.searching.config import resolve_benchmark
 from nas.space import Space
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from nas.exporting import HandedOver
     from nas.reports.pictures import Kind
     from nas.reports.pictures.style import Picture
+
+MOST_TABLES = 4
+"""Leaderboards that a notebook shows of a study by itself."""
 
 
 class Study:
@@ -146,6 +151,25 @@ class Study:
 
         chosen = trial.trials[0] if isinstance(trial, Row) else trial
         return export(chosen or self.name, Path(to), ledger=self.ledger, **options)
+
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows: what was asked, how far it is, and the leaderboards; None where the ledger cannot be read."""
+        try:
+            with Ledger(self.ledger, create=False) as ledger:
+                trials = ledger.trials(self.entry)
+        except NasError:
+            return None  # and its repr is shown
+        given = self.entry.definition
+        states = Counter(trial.state for trial in trials)
+        asked = [
+            ("study", self.name),
+            ("space", f"{given['space']['name']} v{given['space']['version']}"),
+            ("benchmark", f"{given['benchmark']['name']} v{given['benchmark']['version']}"),
+            ("limits", ", ".join(given["limits"]) or "none"),
+            ("trials", ", ".join(f"{count:,} {state}" for state, count in states.most_common()) or "none yet"),
+        ]
+        tables = rank((self.entry, trial) for trial in trials)
+        return html_table((), asked) + "".join(table._repr_html_() for table in tables[:MOST_TABLES])
 
     def __repr__(self) -> str:
         return f"Study({self.name!r}, ledger={shown_url(self.ledger)!r})"
