@@ -14,6 +14,9 @@ from nas.reports.pictures.view import View
 
 MOST_PANELS = 3
 
+MOST_INTERVALS = 200
+"""Rows whose intervals are all drawn; of more, those on the front have theirs."""
+
 LOG_FROM = 10
 """An axis is logarithmic where its largest value is at least so many times its least."""
 
@@ -61,9 +64,9 @@ def _panel(axes: Axes, view: View, board: Table, across: Objective, up: Objectiv
         zorder=1,
     )
     axes.scatter(*_columns(best), s=26, marker="D", color=ORANGE, edgecolor="white", linewidth=0.5, label="front", zorder=3)
-    for row, (_, y) in zip(rows, points, strict=True):
+    for row, (_, y), stands in zip(rows, points, front, strict=True):
         ends = _interval(row, across.figure)
-        if ends:
+        if ends and (stands or len(rows) <= MOST_INTERVALS):
             axes.plot(ends, (y, y), color=BLUE, linewidth=0.8, alpha=0.5, zorder=1)
     finals = view.table("final")
     shown = [row for row in finals.rows if {across.figure, up.figure} <= row.figures.keys()] if finals else []
