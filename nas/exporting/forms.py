@@ -128,6 +128,7 @@ def write_forms(
                 run = _write_program(program, path)
                 difference = _compare(network, run, examples)
             else:
+                _refuse_projections(network)
                 run = _write_onnx(program or base, examples, path)
                 difference = _compare(network, run, examples)
         except ExportError as error:
@@ -221,6 +222,17 @@ def _write_program(program: ExportedProgram, path: Path) -> Run:
     except Exception as error:  # an operator may have no form in files
         raise _unlike("program", error) from error
     return module
+
+
+def _refuse_projections(network: nn.Module) -> None:
+    """Refuse what ONNX's LSTM lacks, which the exporter would write wrongly.
+
+    Raises:
+        ExportError: an LSTM brings its state down.
+    """
+    for name, module in network.named_modules():
+        if isinstance(module, nn.LSTM) and module.proj_size:
+            raise ExportError(f"ONNX's LSTM has no projection, and {name} has one.")
 
 
 def _write_onnx(network: ExportedProgram | nn.Module, examples: Tensor, path: Path) -> Run:

@@ -111,15 +111,17 @@ def session(graph: bytes) -> Any:
 @contextmanager
 def quiet_exporter() -> Iterator[None]:
     """Within it torch's ONNX exporter keeps its chatter out of the terminal."""
-    chatter = logging.getLogger("torch.onnx")
-    level = chatter.level
-    chatter.setLevel(logging.ERROR)
+    chatter = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [one.level for one in chatter]
+    for one in chatter:
+        one.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        chatter.setLevel(level)
+        for one, level in zip(chatter, levels, strict=True):
+            one.setLevel(level)
 
 
 def _exported(model: nn.Module, inputs: tuple[Tensor, ...]) -> Run:
