@@ -3,6 +3,7 @@
 # make check  format, lint, types, import order
 # make bench  speed, as ratios measured side by side
 # make faults kill, stop and starve what runs, and write results/reliability.md
+# make docs   the documentation as a site, in site/
 # make clean  remove what the others made
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # One thread a process: torch's spinning threads make small networks many times slower on a busy machine.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: run test check bench faults clean
+.PHONY: run test check bench faults docs clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -39,8 +40,13 @@ bench: $(VENV)/.installed-dev
 faults: $(VENV)/.installed-dev
 	$(BIN)/python tests/faults/long_form.py
 
+docs: $(VENV)/.installed-dev
+	$(BIN)/python docs/generate.py
+	$(BIN)/zensical build --strict
+	@echo "Open site/index.html in a browser."
+
 clean:
-	rm -rf $(VENV) run build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
+	rm -rf $(VENV) run build dist site .cache docs/evidence docs/reference/commands.md docs/reference/layers.md .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch first, so that everything after it is chosen to fit.

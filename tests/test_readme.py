@@ -1,33 +1,42 @@
-"""What the README says is so: its commands run, and its files are the files."""
+"""What the README and the pages beside it say is so: their commands run, and their files are the files."""
 
+import ast
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = "README.md"
+SPACES = "docs/how-to/write-a-space.md"
+ONE_NETWORK = "docs/how-to/measure-one-network.md"
+MANY = "docs/how-to/many-machines.md"
+TABLES = "docs/how-to/compare-strategies.md"
+PAGES = [README, *sorted(f"{path.relative_to(ROOT)}" for path in ROOT.glob("docs/**/*.md") if "evidence" not in path.parts)]
 
 FEWER = {"--trials 20": "--trials 2", "--top 3": "--top 1", "--seeds 2": "--seeds 1"}
 """The same commands, at a cost that a test can bear."""
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def text(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
 
 
-def commands() -> list[str]:
-    lines = [line.partition(" #")[0].strip() for block in blocks("sh") for line in block.splitlines()]
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text(page), flags=re.DOTALL)
+
+
+def commands(page: str) -> list[str]:
+    lines = [line.partition(" #")[0].strip() for block in blocks(page, "sh") for line in block.splitlines()]
     return [line for line in lines if line.startswith("nas ")]
 
 
 def quick_start() -> list[str]:
-    others = ["SPACE", "tiny", "fashion", "table", "--proxy", " many", "nas doctor"]
-    others += [f"nas {name}" for name in ("spaces", "layers", "profile", "train", "score")]
-    return [line for line in commands() if not any(word in line for word in others)]
+    return commands(README)[:3]
 
 
 def nas(command: str, folder: Path) -> str:
@@ -58,9 +67,8 @@ def test_the_quick_start_ends_in_a_page(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_example_space_is_searched_by_the_command_beside_it(tmp_path: Path) -> None:
     (tmp_path / "examples").mkdir()
-    text = (ROOT / "examples" / "tiny_cnn.yaml").read_text(encoding="utf-8")
-    (tmp_path / "examples" / "tiny_cnn.yaml").write_text(text, encoding="utf-8")
-    (command,) = (line for line in commands() if "tiny_cnn.yaml" in line)
+    (tmp_path / "examples" / "tiny_cnn.yaml").write_text(text("examples/tiny_cnn.yaml"), encoding="utf-8")
+    (command,) = (line for line in commands(README) if "tiny_cnn.yaml" in line)
     assert "5 of 5 architectures have a result." in nas(command, tmp_path)
 
 
@@ -69,7 +77,7 @@ def test_the_example_text_space_is_searched_by_the_command_beside_it(tmp_path: P
     if not (data := find_data("train/tiny-shakespeare.txt")):
         pytest.skip("tiny-shakespeare.txt is in none of ../shared/data and NAS_DATA")
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    (command,) = (line for line in commands() if "tiny_text.yaml" in line)
+    (command,) = (line for line in commands(SPACES) if "tiny_text.yaml" in line)
     fewer = command.replace("--trials 5", "--trials 1 --fraction 0.02") + f" --data {data}"
     assert "1 of 1 architectures have a result." in nas(fewer, tmp_path)
 
@@ -77,10 +85,10 @@ def test_the_example_text_space_is_searched_by_the_command_beside_it(tmp_path: P
 @pytest.mark.slow
 def test_a_table_is_searched_written_and_compared_by_the_commands_in_their_order(tmp_path: Path) -> None:
     (tmp_path / "results").symlink_to(ROOT / "results")
-    (search,) = (step for step in quick_start() if step.startswith("nas search"))
+    search = quick_start()[0]
     nas(f"{search} --epochs 1", tmp_path)
     fewer = {"--trials 100": "--trials 12", "--evaluations 100 --seeds 10": "--evaluations 12 --seeds 2 --workers 1"}
-    for line in (line for line in commands() if "table" in line):
+    for line in commands(TABLES):
         for many, few in fewer.items():
             line = line.replace(many, few)
         nas(line, tmp_path)
@@ -90,14 +98,14 @@ def test_a_table_is_searched_written_and_compared_by_the_commands_in_their_order
 
 @pytest.mark.slow
 def test_zero_cost_scores_are_told_and_searched_within_by_the_commands(tmp_path: Path) -> None:
-    score, search = (line for line in commands() if "nas score" in line or "--proxy" in line)
+    score, search = (line for line in commands(ONE_NETWORK) if "nas score" in line or "--proxy" in line)
     assert "naswot" in nas(score.replace("--draw 20", "--draw 2"), tmp_path)
     assert "naswot" in nas(f"{search} --trials 1 --epochs 1", tmp_path)
 
 
 @pytest.mark.slow
 def test_a_study_of_several_workers_is_watched_told_and_stopped_by_the_commands_in_their_order(tmp_path: Path) -> None:
-    search, *looks = [line for line in commands() if " many" in line and "1000" not in line]
+    search, *looks = [line for line in commands(MANY) if " many" in line and "1000" not in line]
     nas(search.replace("--trials 200 --workers 8", "--trials 3 --workers 2 --epochs 1"), tmp_path)
     assert [look.split()[1] for look in looks] == ["watch", "trials", "stop"]
     watched, listed, stopped = [nas(look + " --once" * ("watch" in look), tmp_path) for look in looks]
@@ -116,12 +124,12 @@ def find_data(file: str) -> Path | None:
 
 @pytest.mark.slow
 def test_a_space_is_begun_checked_shown_and_surveyed_by_the_commands_in_their_order(tmp_path: Path) -> None:
-    looks = [line for line in commands() if line.startswith(("nas spaces", "nas layers"))]
+    looks = [line for line in commands(SPACES) if line.startswith(("nas spaces", "nas layers"))]
     told = {line.split()[2]: nas(line.replace("check my_space", "check my_space --samples 2"), tmp_path) for line in looks}
     assert list(told) == ["new", "check", "show", "feasibility", "conv", "schema"]
     assert "wrong" not in told["check"]
     survey = "\n".join(line.rstrip() for line in told["feasibility"].splitlines())
-    assert f"```\n{survey}\n```" in README
+    assert f"```\n{survey}\n```" in text(SPACES)
 
 
 MAKE = "from torch import nn\n\n\ndef make():\n    return nn.Conv2d(3, 4, 3)\n"
@@ -131,19 +139,20 @@ MAKE = "from torch import nn\n\n\ndef make():\n    return nn.Conv2d(3, 4, 3)\n"
 def test_single_networks_are_profiled_and_trained_by_the_commands_in_their_order(tmp_path: Path) -> None:
     (tmp_path / "my_package").mkdir()
     (tmp_path / "my_package" / "models.py").write_text(MAKE, encoding="utf-8")
-    (search,) = (step for step in quick_start() if step.startswith("nas search"))
+    search = quick_start()[0]
     nas(f"{search.replace('--trials 20', '--trials 4')} --epochs 1", tmp_path)
-    profiles = [nas(line, tmp_path) for line in commands() if line.startswith("nas profile")]
+    profiles = [nas(line, tmp_path) for line in commands(ONE_NETWORK) if line.startswith("nas profile")]
     assert ["both counters agree" in told for told in profiles] == [True, False, True, True]
     assert "Kendall's tau" in profiles[1]
     assert (tmp_path / "layers.png").stat().st_size > 10_000
-    for line in (line for line in commands() if line.startswith("nas train")):
+    for line in (line for line in commands(ONE_NETWORK) if line.startswith("nas train")):
         nas(line, tmp_path)
     assert {path.name for path in (tmp_path / "run").rglob("*.*")} == {"weights.safetensors", "record.json", "trace.json"}
 
 
 def test_the_profile_that_is_shown_has_the_counts_that_are_held_elsewhere() -> None:
-    shown = README[README.index("timm:resnet18 on 3×224×224") :][:600]
+    page = text(ONE_NETWORK)
+    shown = page[page.index("timm:resnet18 on 3×224×224") :][:600]
     assert "11,689,512" in shown
     assert "1,814,073,344 (3,628,146,688 FLOPs) of one example, both counters agree" in shown
 
@@ -164,14 +173,14 @@ def test_the_example_script_runs(tmp_path: Path) -> None:
 def test_the_example_script_is_short_and_stands_in_the_readme() -> None:
     script = (ROOT / "examples" / "search_digits.py").read_text(encoding="utf-8")
     assert len(script.splitlines()) <= 15
-    assert script.partition('"""\n\n')[2].strip() in {block.strip() for block in blocks("python")}
+    assert script.partition('"""\n\n')[2].strip() in {block.strip() for block in blocks(README, "python")}
 
 
-@pytest.mark.parametrize("name", ["tiny_cnn", "tiny_text"])
-def test_an_example_space_is_short_and_stands_in_the_readme(name: str) -> None:
-    text = (ROOT / "examples" / f"{name}.yaml").read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 25
-    assert text in blocks("yaml")
+@pytest.mark.parametrize(("name", "page"), [("tiny_cnn", README), ("tiny_cnn", SPACES), ("tiny_text", SPACES)])
+def test_an_example_space_is_short_and_stands_on_its_page(name: str, page: str) -> None:
+    example = text(f"examples/{name}.yaml")
+    assert len(example.splitlines()) <= 25
+    assert example in blocks(page, "yaml")
 
 
 def test_make_run_does_the_quick_start() -> None:
@@ -184,7 +193,7 @@ def test_make_run_does_the_quick_start() -> None:
 
 def test_the_fashion_mnist_commands_are_those_that_made_the_leaderboard() -> None:
     kept = (ROOT / "results/fashion_mnist-v1/d0a2fd63/fashion/commands.sh").read_text(encoding="utf-8")
-    for given, made in zip((line for line in commands() if "fashion" in line), kept.splitlines(), strict=True):
+    for given, made in zip((line for line in commands(README) if "fashion" in line), kept.splitlines(), strict=True):
         assert numbers(given) == numbers(made)
 
 
@@ -193,5 +202,27 @@ def numbers(command: str) -> set[float]:
 
 
 def test_every_linked_file_is_there() -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+    for target in re.findall(r"\]\(([^)#:]+)\)", text(README)):
         assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_is_one_that_there_is_with_options_that_there_are(page: str) -> None:
+    from nas.cli import main
+
+    for line in commands(page):
+        context, words = click.Context(main, info_name="nas"), shlex.split(line)[1:]
+        while isinstance(context.command, click.Group):
+            name, command, words = context.command.resolve_command(context, words)
+            assert command is not None, line
+            context = (
+                command.make_context(name, list(words), parent=context)
+                if not isinstance(command, click.Group)
+                else (click.Context(command, parent=context, info_name=name))
+            )
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_piece_of_python_is_python(page: str) -> None:
+    for block in blocks(page, "python"):
+        ast.parse(block)
