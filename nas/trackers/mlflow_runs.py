@@ -143,10 +143,10 @@ class _Writer:
 
         for some in _chunks([Param(_key(name), str(value)[:LONGEST]) for name, value in params.items()], PARAMS):
             self.client.log_batch(run, params=some)
-        for some in _chunks([RunTag(name, value[:LONGEST]) for name, value in tags.items()], TAGS):
-            self.client.log_batch(run, tags=some)
-        for some in _chunks(metrics, METRICS):
-            self.client.log_batch(run, metrics=some)
+        for few in _chunks([RunTag(name, value[:LONGEST]) for name, value in tags.items()], TAGS):
+            self.client.log_batch(run, tags=few)
+        for points in _chunks(metrics, METRICS):
+            self.client.log_batch(run, metrics=points)
 
 
 def _work(trial: Trial) -> str:
