@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nas.errors import NasError
     from nas.models import build
     from nas.ranking.leaderboard import leaderboard
-    from nas.searching import SearchConfig, Study, finals, search
+    from nas.searching import SearchConfig, Study, audit, finals, reproduce, search
     from nas.space import Architecture, Space, read_space
 
 _HOMES = {
@@ -25,10 +25,12 @@ _HOMES = {
     "SearchConfig": "nas.searching",
     "Space": "nas.space",
     "Study": "nas.searching",
+    "audit": "nas.searching",
     "build": "nas.models",
     "finals": "nas.searching",
     "leaderboard": "nas.ranking",
     "read_space": "nas.space",
+    "reproduce": "nas.searching",
     "search": "nas.searching",
 }
 
@@ -38,10 +40,12 @@ __all__ = [
     "SearchConfig",
     "Space",
     "Study",
+    "audit",
     "build",
     "finals",
     "leaderboard",
     "read_space",
+    "reproduce",
     "search",
 ]
 

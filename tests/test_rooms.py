@@ -52,10 +52,12 @@ def test_the_public_surface_is_what_all_says() -> None:
         "SearchConfig",
         "Space",
         "Study",
+        "audit",
         "build",
         "finals",
         "leaderboard",
         "read_space",
+        "reproduce",
         "search",
     ]
     assert dir(nas) == sorted(nas.__all__)

@@ -119,8 +119,13 @@ def effects_of(entry: StudyEntry, trials: Iterable[Trial], *, figures: Sequence[
     Raises:
         LedgerError: no complete trial has one of `figures`.
     """
+    from threadpoolctl import threadpool_limits
+
     evidence = evidence_of(entry, trials)
-    return tuple(effect for figure in asked(evidence, figures) for effect in _effects(entry, evidence, figure))
+    with threadpool_limits(
+        limits=1
+    ):  # threads that wait for each other on small matrices take ten times as long on a busy machine
+        return tuple(effect for figure in asked(evidence, figures) for effect in _effects(entry, evidence, figure))
 
 
 def _effects(entry: StudyEntry, evidence: Evidence, figure: str) -> list[Effect]:

@@ -195,7 +195,7 @@ def _figures(origin: Origin) -> Iterator[str]:
     yield "\n## Figures\n"
     several = len(seeds) > 1
     yield (
-        f"Of {len(seeds)} trainings from seeds {', '.join(map(str, seeds))}: means and their 95 % intervals (Student's t)."
+        f"Of {len(seeds)} trainings from seeds {', '.join(map(str, seeds))}: means and their 95 % intervals, {_by(origin.row)}."
         if several
         else f"Of one training, from seed {seeds[0]}: how much another seed would change them is not known."
     )
@@ -206,7 +206,7 @@ def _figures(origin: Origin) -> Iterator[str]:
     yield "|---|---:|---:|---|" + ("---:|" if floor else "")
     for name, summary in sorted(figures.items(), key=lambda item: _place(item[0])):
         told = face(name)
-        low, high = bounds(name, summary)
+        low, high = bounds(name, summary, origin.row)
         between = "" if low is None or high is None else f"{_number(low, name)} to {_number(high, name)}"
         if name == "latency_ms" and origin.record.latency is not None and not several:
             between = f"{origin.record.latency.low_ms:.3f} to {origin.record.latency.high_ms:.3f}"
@@ -233,11 +233,22 @@ def summaries(origin: Origin) -> Mapping[str, Summary]:
     return {name: Summary(mean=value, deviation=None, count=1) for name, value in origin.record.figures.items()}
 
 
-def bounds(name: str, summary: Summary) -> tuple[float | None, float | None]:
-    """The 95 % interval of a mean over seeds, by Student's t; None for one training, or where all are equal.
+def _by(row: Row | None) -> str:
+    """How intervals over seeds come to be."""
+    if row is None or row.certainty is None:
+        return "by Student's t"
+    objectives = " and ".join(face(name).words for name in row.certainty.intervals)
+    return f"that of {objectives} as on the leaderboard (variances pooled over its rows), the others by Student's t"
 
-    A share, which accuracy is, ends at 1.
+
+def bounds(name: str, summary: Summary, row: Row | None = None) -> tuple[float | None, float | None]:
+    """The 95 % interval of a mean over seeds: the leaderboard's, which knows the other rows too, or else by Student's t.
+
+    None for one training, or where all are equal. A share, which accuracy is, ends at 1.
     """
+    if row is not None and row.certainty is not None and name in row.certainty.intervals:
+        known = row.certainty.intervals[name]
+        return known.low, known.high
     if not summary.deviation:
         return None, None
     from scipy.stats import t
@@ -290,7 +301,7 @@ def figures_data(origin: Origin, forms: Forms) -> dict[str, Any]:
         "trained": origin.trained,
         "weights": origin.weights,
         "tried": origin.tried,
-        "figures": {name: _figure_data(name, summary) for name, summary in summaries(origin).items()},
+        "figures": {name: _figure_data(name, summary, origin.row) for name, summary in summaries(origin).items()},
         "forms": [{**asdict(one), "latency": asdict(one.latency)} for one in forms.written],
         "left_out": dict(forms.left_out),
         "latency_here": asdict(forms.latency),
@@ -302,8 +313,8 @@ def figures_data(origin: Origin, forms: Forms) -> dict[str, Any]:
     }
 
 
-def _figure_data(name: str, summary: Summary) -> dict[str, Any]:
-    low, high = bounds(name, summary)
+def _figure_data(name: str, summary: Summary, row: Row | None) -> dict[str, Any]:
+    low, high = bounds(name, summary, row)
     unit = FIGURES[name].unit if name in FIGURES else ""
     return {
         "mean": summary.mean,

@@ -26,14 +26,20 @@ def pairs(a: Side, b: Side, left: list[Left]) -> list[Loss]:
         left.append(Left(f"{len(both) - len(fresh)} of {len(both)} architectures in both", "one took over the other's result"))
     found = []
     why = _elsewhere(before, after, fresh)
-    timed = all(record.latency and record.latency.relative for key in fresh for record in (*before[key], *after[key]))
+    calm = [key for key in fresh if not any(_disturbed(record) for record in (*before[key], *after[key]))]
+    timed = all(record.latency and record.latency.relative for key in calm for record in (*before[key], *after[key]))
     for name in _names([record for key in fresh for record in before[key]]):
-        relative = timed and name == "latency_ms"
-        values = [(_mean(before[key], name, relative=relative), _mean(after[key], name, relative=relative)) for key in fresh]
+        is_latency = name == "latency_ms"
+        relative = timed and is_latency
+        keys = calm if is_latency else fresh
+        values = [(_mean(before[key], name, relative=relative), _mean(after[key], name, relative=relative)) for key in keys]
         told = [(one, other) for one, other in values if one is not None and other is not None]
         if told and why and _is_measured(name):
             left.append(Left(name, why))
-        elif told:
+            continue
+        if is_latency and len(calm) < len(fresh):
+            left.append(Left(f"{name} of {len(fresh) - len(calm)} of {len(fresh)} architectures", DISTURBED))
+        if told:
             found.append(_pair(name, told, _direction(a, name), relative=relative))
     return found
 
@@ -58,6 +64,13 @@ def _by_architecture(side: Side) -> dict[Key, list[Record]]:
 def _shared(a: Sequence[Record], b: Sequence[Record]) -> bool:
     """Whether a record of one is that of the other, which says nothing about a difference."""
     return any(one == other for one in a for other in b)
+
+
+DISTURBED = "other work went on as it was measured, by which networks are not slowed alike"
+
+
+def _disturbed(record: Record) -> bool:
+    return record.latency is not None and record.latency.disturbed is not None
 
 
 def _names(records: Sequence[Record]) -> list[str]:

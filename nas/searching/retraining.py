@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from nas.benchmark import Benchmark, Objective
-from nas.errors import AtWork, NumberTaken, SearchError, quote
+from nas.errors import AtWork, NumberTaken, SearchError, did_you_mean, quote
 from nas.execution import Evaluate, Question
 from nas.ranking import leaderboard
 from nas.records import SCORES, Epoch, Ledger, Record, Stage, StudyEntry, Trial
@@ -33,6 +33,9 @@ from nas.tables import TableBenchmark
 
 if TYPE_CHECKING:
     from nas.training import Ranks
+
+MEANS = ("precision", "compile", "loading")
+"""Options of how networks are trained, beside those of where."""
 
 
 def finals(
@@ -160,6 +163,10 @@ def places_of(options: Mapping[str, Any]) -> Places:
     Raises:
         SearchError: one is of the wrong kind, or two do not go together.
     """
+    known = (*Places.model_fields, *MEANS)
+    for name in options:
+        if name not in known:
+            raise SearchError(f"Training again has no option {quote(name)}. {did_you_mean(name, known)}")
     named = {name: value for name, value in options.items() if name in Places.model_fields}
     try:
         places = Places(**named)

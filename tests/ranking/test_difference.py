@@ -11,7 +11,7 @@ import nas
 from nas.errors import LedgerError
 from nas.ranking.changes import Side
 from nas.ranking.difference import Difference, difference
-from nas.records import Ledger, Record
+from nas.records import Latency, Ledger, Record
 from nas.searching import Evaluate, Study
 from nas.space import Architecture
 
@@ -52,6 +52,32 @@ def shelf(tmp_path: Path) -> Shelf:
 
 def findings(found: Difference, what: str) -> dict[str, Any]:
     return {one.figure: one for one in found.findings if one.what == what}
+
+
+def noisy(evaluate: Evaluate, *, every: int) -> Evaluate:
+    """An evaluation whose latency is measured three times slower beside other work, for each so-manieth architecture."""
+
+    def evaluated(architecture: Architecture, **rest: Any) -> Record:
+        record = evaluate(architecture, **rest)
+        slow = int(architecture.id, 16) % every == 0
+        found = record.figures["latency_ms"] * (3 if slow else 1)
+        usual = {"p95_ms": found, "samples": 9, "batch_size": 1, "device": "cpu", "threads": 1, "dtype": "float32"}
+        latency = Latency(median_ms=found, low_ms=found, high_ms=found, disturbed="other work" if slow else None, **usual)
+        return Record(**{**vars(record), "figures": {**record.figures, "latency_ms": found}, "latency": latency})
+
+    return evaluated
+
+
+def test_a_latency_that_was_measured_beside_other_work_fails_no_gate(shelf: Shelf) -> None:
+    shelf.search("a", evaluating(salt="a"))
+    shelf.search("b", noisy(evaluating(salt="b"), every=2))
+    found = shelf.diff("a", "b")
+    assert findings(found, "pairs")["latency_ms"].verdict in {"equal", "not told apart"}
+    assert any(one.what.startswith("latency_ms of ") and "other work went on" in one.why for one in found.left)
+    shelf.search("c", noisy(evaluating(salt="c"), every=1))
+    found = shelf.diff("a", "c")
+    assert "latency_ms" not in findings(found, "pairs")
+    assert found.worse == ()
 
 
 def test_training_that_got_worse_is_seen_in_the_same_architectures(shelf: Shelf) -> None:

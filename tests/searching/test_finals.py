@@ -116,6 +116,12 @@ def test_finals_need_whole_numbers_of_at_least_one(study: Study, options: dict[s
         run_finals(study, **options)
 
 
+def test_an_option_that_finals_do_not_have_is_refused_before_anything_is_trained(study: Study) -> None:
+    with pytest.raises(SearchError, match=r"^Training again has no option 'precison'\. Did you mean 'precision'\?"):
+        run_finals(study, precison="bfloat16")
+    assert not study.trials["stage"].eq("final").any()
+
+
 def test_a_benchmark_of_another_version_is_refused(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 

@@ -67,6 +67,11 @@ def test_the_card_tells_figures_intervals_seeds_data_licence_and_commands(study:
     figure = data["figures"]["validation_loss"]
     assert figure["low"] < figure["mean"] < figure["high"]
     assert data["record"]["seed"] == record.seed
+    certainty = study.best.certainty
+    assert certainty is not None
+    told, known = data["figures"]["validation_accuracy"], certainty.intervals["validation_accuracy"]
+    assert (told["low"], told["high"]) == (known.low, known.high)
+    assert "that of validation accuracy as on the leaderboard" in card
 
 
 def test_a_trial_whose_weights_are_not_kept_is_trained_again_and_compared(study: Study, tmp_path: Path) -> None:
