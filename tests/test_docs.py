@@ -61,3 +61,10 @@ def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
             r'(?:src|href)="(https?://[^"]+)"[^>]*?(?:rel="stylesheet"|as=|></script)', page.read_text(encoding="utf-8")
         )
         assert not loaded, page
+
+
+def test_what_is_built_is_not_committed() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("no checkout")
+    kept = subprocess.run(["git", "ls-files", "site", "docs/evidence"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert kept.stdout == ""

@@ -1,22 +1,20 @@
 """`nas audit`: whether a search may be believed, by a sample of what it found that is trained in full."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nas.cli.cluster import SLURM, array, check_array, submit_array
+from nas.cli.events import told
 from nas.cli.means import means, places, usual_workers
 from nas.cli.printing import FOLDER, show
-from nas.cli.stopping import INTERRUPTED, stoppable
+from nas.cli.stopping import INTERRUPTED
 from nas.cli.study import ledger_option, with_ledger
 
 if TYPE_CHECKING:
     from nas.ranking import Audit
-    from nas.searching import OnEvent
 
 NOTHING = 1
 """Exit status where no training is complete, as of a search."""
@@ -94,7 +92,7 @@ def audit(
         return
     budget = {name: given[name] for name in AMOUNT if given[name] is not None}
     interrupted = False
-    with _events(as_json) as on_event:
+    with told(as_json) as on_event:
         try:
             train(study, budget=budget, data=data, on_event=on_event, **options)
         except KeyboardInterrupt:
@@ -109,22 +107,6 @@ def audit(
             return
         click.echo(f"Go on with the same command; `{with_ledger(f'nas audit {study} --report', book)}` tells so far.", err=True)
     raise click.exceptions.Exit(INTERRUPTED)
-
-
-@contextmanager
-def _events(as_json: bool) -> Iterator["OnEvent"]:
-    """Where a run's events go: JSON lines, or a display; nowhere from a process that only helps."""
-    from nas.cli.progress import display
-    from nas.searching import following, to_data
-
-    with stoppable():
-        if following():
-            yield lambda _: None
-        elif as_json:
-            yield lambda event: click.echo(json.dumps(to_data(event)))
-        else:
-            with display() as on_event:
-                yield on_event
 
 
 def _print(found: "Audit | None", study: str, book: Any, *, as_json: bool) -> None:

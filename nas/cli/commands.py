@@ -1,6 +1,5 @@
 """The commands. What is heavy is imported where it is used, so that `nas --help` and `nas rank` answer at once."""
 
-import json
 import math
 import shlex
 import sys
@@ -17,6 +16,7 @@ from nas.cli.compare import compare
 from nas.cli.diff import diff
 from nas.cli.doctor import doctor
 from nas.cli.effects import effects
+from nas.cli.events import told
 from nas.cli.export import export
 from nas.cli.layers import layers
 from nas.cli.means import amount, means, places, usual_workers
@@ -28,7 +28,7 @@ from nas.cli.report import report
 from nas.cli.reproduce import reproduce
 from nas.cli.score import score
 from nas.cli.spaces import space_path, spaces
-from nas.cli.stopping import INTERRUPTED, stoppable
+from nas.cli.stopping import INTERRUPTED
 from nas.cli.table import table
 from nas.cli.trackers import mlflow, optuna, tensorboard
 from nas.cli.training import tensorboard_option, train
@@ -329,22 +329,6 @@ main.add_command(doctor)
 
 
 @contextmanager
-def _events(as_json: bool) -> Iterator["OnEvent"]:
-    """Where a run's events go: JSON lines, a live display, or plain lines off a terminal; nowhere from one that only helps."""
-    from nas.cli.progress import display
-    from nas.searching import following, to_data
-
-    with stoppable():
-        if following():
-            yield lambda _: None
-        elif as_json:
-            yield lambda event: click.echo(json.dumps(to_data(event)))
-        else:
-            with display() as on_event:
-                yield on_event
-
-
-@contextmanager
 def _board(folder: Path | None) -> Iterator["OnEvent"]:
     """Where events go that TensorBoard shall show."""
     from nas.searching import following, to_tensorboard
@@ -364,7 +348,7 @@ def _closing(study: "Study", as_json: bool, next_steps: list[str]) -> Iterator["
     interrupted = False
     ended: Event | None = None
 
-    with _events(as_json) as on_event:
+    with told(as_json) as on_event:
 
         def listen(event: "Event") -> None:
             nonlocal ended
