@@ -1,5 +1,6 @@
 """A network as one file of plain PyTorch: its classes, what makes it, and what reads its weights."""
 
+import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,7 +58,8 @@ def write_source(
 
 def _file(book: Book, made: Expression, signature: Signature, constants: Mapping[str, Tensor], title: str, words: str) -> str:
     legend = book.legend()
-    about = "\n\n".join(part for part in (title, words, textwrap.fill(f"Axes: {legend}.", 100) if legend else "") if part)
+    axes = textwrap.fill(f"Axes: {legend}.", 100) if legend else ""
+    about = _held("\n\n".join(part for part in (title, words, axes) if part))
     given, gives = _batch(signature.input), _batch(signature.output)
     network = f'''def network() -> nn.Module:
     """The network, its weights drawn at random: {given} → {gives}."""
@@ -138,6 +140,11 @@ def _batch(shape: Shape) -> str:
     if isinstance(shape, NextTokens):
         return f"{axes} logits of the next tokens"
     return axes
+
+
+def _held(text: str) -> str:
+    """`text` as it stands in a docstring, which it cannot end: titles and words come from a ledger that may be somebody else's."""
+    return re.sub(r'"(?="|\Z)', r'\\"', text.replace("\\", "\\\\").replace("\0", ""))
 
 
 def _names(constants: Mapping[str, Tensor]) -> str:

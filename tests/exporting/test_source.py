@@ -1,3 +1,4 @@
+import ast
 import os
 import shutil
 import subprocess
@@ -133,6 +134,19 @@ class Untold(nn.Module):
 
     def forward(self, inputs):
         return self.act(inputs)
+
+
+@pytest.mark.parametrize(
+    "text", ['"""\nraise SystemExit\n"""', 'ends in "', "ends in \\", '""""""', '\\"""', "a \0 b", 'says "so"']
+)
+def test_what_is_said_of_a_network_stays_a_text_whatever_it_says(text):
+    signature = Signature(Features(2), Features(3))
+    source = write_source(nn.Sequential(nn.Linear(2, 3)), signature, title=text, words=text).text
+    assert source.count("raise SystemExit") == text.count("raise SystemExit") * 2
+    kinds = [type(node).__name__ for node in ast.parse(source).body]
+    plain = write_source(nn.Sequential(nn.Linear(2, 3)), signature, title="t", words="w").text
+    assert kinds == [type(node).__name__ for node in ast.parse(plain).body]
+    assert (ast.get_docstring(ast.parse(source)) or "").startswith(text.replace("\0", "").strip())
 
 
 def test_a_module_that_is_nobodys_own_is_taken_apart():
