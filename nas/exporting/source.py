@@ -143,7 +143,7 @@ def _batch(shape: Shape) -> str:
 
 
 def _held(text: str) -> str:
-    """`text` as it stands in a docstring, which it cannot end: titles and words come from a ledger that may be somebody else's."""
+    """`text` as it stands in a docstring, which it cannot end: titles and words may come from somebody else's ledger."""
     return re.sub(r'"(?="|\Z)', r'\\"', text.replace("\\", "\\\\").replace("\0", ""))
 
 
