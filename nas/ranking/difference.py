@@ -17,11 +17,11 @@ from math import isfinite, sqrt
 from nas.benchmark import Objective
 from nas.errors import LedgerError, did_you_mean
 from nas.ranking.changes import Change, Side, changes
-from nas.ranking.leaderboard import MOST_MEASURED, Row, Summary, Table
+from nas.ranking.leaderboard import MOST_MEASURED, Summary, Table
 from nas.ranking.loss import Finding, Left, Loss, is_exact, share_of, smallest_step
-from nas.ranking.pairing import pairs
+from nas.ranking.pairing import elsewhere, is_measured, pairs
 from nas.ranking.volume import Hypervolume, hypervolume
-from nas.records import Trial
+from nas.records import Setting, Trial
 
 CONFIDENCE = 0.95
 
@@ -138,7 +138,7 @@ def _winners(a: Side, b: Side, goal: Objective, left: list[Left]) -> Loss | None
     finals = [_largest(side, "final", goal) for side in (a, b)]
     if finals[0] and finals[1]:
         if finals[0].budget == finals[1].budget:
-            return _winner("finals", finals[0].rows, finals[1].rows, goal)
+            return _winner("finals", finals[0], finals[1], goal, left)
         left.append(Left("finals", f"they were trained for {finals[0].budget} and {finals[1].budget}"))
     elif finals[0] or finals[1]:
         left.append(Left("finals", f"only {(a if finals[0] else b).entry.name} has them"))
@@ -154,7 +154,7 @@ def _winners(a: Side, b: Side, goal: Objective, left: list[Left]) -> Loss | None
     if not found[0] or not found[1]:
         return None
     evidence = "the best that was confirmed" if found[0].stage == "confirm" else "the best of the search"
-    return _winner(evidence, found[0].rows, found[1].rows, goal)
+    return _winner(evidence, found[0], found[1], goal, left)
 
 
 def _largest(side: Side, stage: str, goal: Objective) -> Table | None:
@@ -162,11 +162,14 @@ def _largest(side: Side, stage: str, goal: Objective) -> Table | None:
     return max(known, key=lambda table: len(table.rows), default=None)
 
 
-def _winner(evidence: str, a: Sequence[Row], b: Sequence[Row], goal: Objective) -> Loss:
+def _winner(evidence: str, a: Table, b: Table, goal: Objective, left: list[Left]) -> Loss | None:
     """The means of the best of each, with the deviation of all trainings of all rows around their means (a pooled t test)."""
-    best = [min(rows, key=lambda row: goal.cost(row.figures[goal.figure].mean)) for rows in (a, b)]
+    if is_measured(goal.figure) and (why := elsewhere({a.setting}, {b.setting})):
+        left.append(Left(f"winners by {goal.figure}", why))
+        return None
+    best = [min(table.rows, key=lambda row: goal.cost(row.figures[goal.figure].mean)) for table in (a, b)]
     told = [row.figures[goal.figure] for row in best]
-    every = [row.figures[goal.figure] for row in (*a, *b)]
+    every = [row.figures[goal.figure] for row in (*a.rows, *b.rows)]
     spread, freedom = _pooled(every, smallest_step([one.mean for one in every]))
     exact = is_exact(goal.figure)
     same = best[0].architecture.id == best[1].architecture.id
@@ -206,6 +209,10 @@ def _volumes(a: Side, b: Side, goals: Sequence[Objective], left: list[Left]) -> 
     if not tables[0] or not tables[1] or tables[0].budget != tables[1].budget:
         left.append(Left("fronts", "the searches have no complete trials at one budget"))
         return None
+    measured = [goal.figure for goal in goals if is_measured(goal.figure)]
+    if measured and (why := elsewhere({tables[0].setting}, {tables[1].setting})):
+        left.append(Left(f"fronts by {' and '.join(measured)}", why))
+        return None
     rows = [[{name: one.mean for name, one in row.figures.items()} for row in table.rows] for table in tables if table]
     reference = hypervolume([*rows[0], *rows[1]], goals).reference
     first, second = (hypervolume(some, goals, reference) for some in rows)
@@ -219,6 +226,9 @@ def _reach(a: Side, b: Side, goals: Sequence[Objective], left: list[Left]) -> Re
         left.append(Left("how soon the best was found", "the searches trained for other budgets"))
         return None
     goal = goals[0]
+    if is_measured(goal.figure) and (why := elsewhere(_searched_on(a), _searched_on(b))):
+        left.append(Left("how soon the best was found", why))
+        return None
     courses = [_course(side, goal) for side in (a, b)]
     if not all(courses):
         return None
@@ -232,6 +242,12 @@ def _reach(a: Side, b: Side, goals: Sequence[Objective], left: list[Left]) -> Re
         a_reaches_b=_first(courses[0], best[1]),
         b_reaches_a=_first(courses[1], best[0]),
     )
+
+
+def _searched_on(side: Side) -> set[Setting]:
+    """Where the figures of its search come from."""
+    searched = (trial for trial in side.trials if trial.stage == "search" and trial.state == "complete")
+    return {trial.record.setting for trial in searched if trial.record is not None}
 
 
 def _course(side: Side, goal: Objective) -> list[float]:

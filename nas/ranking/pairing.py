@@ -1,14 +1,14 @@
 """Architectures that two studies have both trained, each held against itself."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence, Set
 from math import expm1, log, sqrt
 from statistics import fmean, geometric_mean, stdev
 
 from nas.benchmark import Budget, Objective
 from nas.ranking.changes import Side
 from nas.ranking.loss import Left, Loss, is_exact, share_of, smallest_step
-from nas.records import SCORES, Record, figure_kind, usual_direction
+from nas.records import SCORES, Record, Setting, figure_kind, usual_direction
 
 
 def pairs(a: Side, b: Side, left: list[Left]) -> list[Loss]:
@@ -25,7 +25,7 @@ def pairs(a: Side, b: Side, left: list[Left]) -> list[Loss]:
     if len(fresh) < len(both):
         left.append(Left(f"{len(both) - len(fresh)} of {len(both)} architectures in both", "one took over the other's result"))
     found = []
-    why = _elsewhere(before, after, fresh)
+    why = elsewhere(*({record.setting for key in fresh for record in side[key]} for side in (before, after)))
     calm = [key for key in fresh if not any(_disturbed(record) for record in (*before[key], *after[key]))]
     timed = all(record.latency and record.latency.relative for key in calm for record in (*before[key], *after[key]))
     for name in _names([record for key in fresh for record in before[key]]):
@@ -34,7 +34,7 @@ def pairs(a: Side, b: Side, left: list[Left]) -> list[Loss]:
         keys = calm if is_latency else fresh
         values = [(_mean(before[key], name, relative=relative), _mean(after[key], name, relative=relative)) for key in keys]
         told = [(one, other) for one, other in values if one is not None and other is not None]
-        if told and why and _is_measured(name):
+        if told and why and is_measured(name):
             left.append(Left(name, why))
             continue
         if is_latency and len(calm) < len(fresh):
@@ -86,18 +86,17 @@ def _mean(records: Sequence[Record], name: str, *, relative: bool) -> float | No
     return fmean(known) if known else None
 
 
-def _is_measured(name: str) -> bool:
+def is_measured(name: str) -> bool:
     """Whether it hangs on the machine and how it is used."""
     kind = figure_kind(name)
     return kind is not None and not is_exact(name)
 
 
-def _elsewhere(before: Mapping[Key, Sequence[Record]], after: Mapping[Key, Sequence[Record]], keys: Sequence[Key]) -> str:
+def elsewhere(before: Set[Setting], after: Set[Setting]) -> str:
     """Why figures of time and memory do not compare; empty where they do."""
-    one, other = ({record.setting for key in keys for record in side[key]} for side in (before, after))
-    if one == other:
+    if before == after:
         return ""
-    words = [" and ".join(sorted(str(setting) for setting in side)) for side in (one, other)]
+    words = [" and ".join(sorted(str(setting) for setting in side)) for side in (before, after)]
     return f"it was measured on {words[0]} there, and on {words[1]} here"
 
 

@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,41 @@ def noisy(evaluate: Evaluate, *, every: int) -> Evaluate:
         return Record(**{**vars(record), "figures": {**record.figures, "latency_ms": found}, "latency": latency})
 
     return evaluated
+
+
+def elsewhere(evaluate: Evaluate, name: str = "another") -> Evaluate:
+    """An evaluation on another machine."""
+
+    def evaluated(architecture: Architecture, **rest: Any) -> Record:
+        record = evaluate(architecture, **rest)
+        return replace(record, machine=replace(record.machine, processor=name))
+
+    return evaluated
+
+
+def test_latencies_of_different_machines_decide_about_no_winner_and_no_front(shelf: Shelf) -> None:
+    goals = ["validation_accuracy", "latency_ms"]
+    for name, objectives in (("two", goals), ("one", goals[1:])):
+        shelf.search(f"a_{name}", evaluating(salt="a"), objectives=objectives)
+        shelf.search(f"b_{name}", elsewhere(evaluating(slower=10, salt="b")), objectives=objectives)
+    found = shelf.diff("a_two", "b_two", figures=goals)
+    assert found.volumes is None
+    assert "latency_ms" not in findings(found, "winner")
+    assert "validation_accuracy" in findings(found, "winner")
+    assert {left.what for left in found.left} == {"winners by latency_ms", "fronts by latency_ms", "latency_ms"}
+    assert all("it was measured on cpu, 1 thread on machine " in left.why for left in found.left)
+    found = shelf.diff("a_one", "b_one")
+    assert (found.reach, findings(found, "winner"), found.worse) == (None, {}, ())
+    assert "how soon the best was found" in {left.what for left in found.left}
+
+
+def test_figures_that_no_machine_changes_are_compared_across_machines(shelf: Shelf) -> None:
+    goals = ["validation_accuracy", "params"]
+    shelf.search("a", evaluating(salt="a"), objectives=goals)
+    shelf.search("b", elsewhere(evaluating(salt="b")), objectives=goals)
+    found = shelf.diff("a", "b", figures=goals)
+    assert found.volumes is not None
+    assert set(findings(found, "winner")) == set(goals)
 
 
 def test_a_latency_that_was_measured_beside_other_work_fails_no_gate(shelf: Shelf) -> None:
