@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from nas.ranking.noise import Floats
+    from nas.ranking.noise import Floats, Spread, Trainings
 
 ALPHA = 0.05
 """Probability of one false difference or more in a table whose rows are all equal."""
@@ -68,30 +68,26 @@ def certainties(rows: Sequence[Mapping[str, Runs]], objectives: Sequence[Objecti
     apart from the best of them: paired by seed, with the variances of all rows pooled as `nas.ranking.noise` says, corrected for
     all pairs of the table (step-down max-t, which like Holm's keeps the probability of any false difference at 5 %).
     """
-    runs = {goal.figure: [row[goal.figure] for row in rows] for goal in objectives}
-    values = [value for figure in runs.values() for row in figure for value in row.values()]
-    if not 1 <= len(rows) <= MOST_ROWS or max(map(len, runs[objectives[0].figure])) < 2 or not all(map(isfinite, values)):
+    known = _known(rows, objectives)
+    if known is None:
         return None
     import numpy as np
 
-    from nas.ranking.noise import Trainings, draw_means, half_widths, pair_values
+    from nas.ranking.noise import half_widths, pair_values
 
     rng = np.random.default_rng(0)
     intervals: list[dict[str, Interval]] = [{} for _ in rows]
-    drawn: list[Floats] = []
-    for goal in objectives:
-        trainings = Trainings.of([{seed: goal.cost(value) for seed, value in row.items()} for row in runs[goal.figure]])
-        known = None if _is_exact(goal.figure) else trainings.spread()
-        widths = np.zeros(len(rows)) if known is None else half_widths(trainings, known, LEVEL)
+    for goal, (trainings, noise) in zip(objectives, known, strict=True):
+        widths = np.zeros(len(rows)) if noise is None else half_widths(trainings, noise, LEVEL)
         for row, mean, width in zip(intervals, trainings.means, widths, strict=True):
             ends = sorted((goal.cost(float(mean - width)), goal.cost(float(mean + width))))
             row[goal.figure] = _within_bounds(goal.figure, *ends)
-        drawn.append(np.array([trainings.means]) if known is None else draw_means(trainings, known, rng))
-    first = _undominated(drawn)
+    first = _first(known, rng)
     places = [(1, len(rows))] * len(rows)
     ranks = [1] * len(rows)
     if len(objectives) == 1:
         exact = _is_exact(objectives[0].figure)
+        ((trainings, _),) = known
         mean_R = trainings.means
         differ = np.not_equal.outer(mean_R, mean_R) if exact else pair_values(trainings, rng) < ALPHA
         better = differ & (mean_R[:, None] < mean_R)
@@ -106,6 +102,42 @@ def certainties(rows: Sequence[Mapping[str, Runs]], objectives: Sequence[Objecti
             places=place,
         )
         for row, chance, rank, place in zip(intervals, first, ranks, places, strict=True)
+    )
+
+
+def chances_of_first(rows: Sequence[Mapping[str, Runs]], objectives: Sequence[Objective]) -> tuple[float, ...] | None:
+    """`Certainty.first` of each of `rows`, which need not be in order, without the tests of pairs; None as for `certainties`."""
+    known = _known(rows, objectives)
+    if known is None:
+        return None
+    import numpy as np
+
+    return tuple(map(float, _first(known, np.random.default_rng(0))))
+
+
+def _known(rows: Sequence[Mapping[str, Runs]], objectives: Sequence[Objective]) -> "list[tuple[Trainings, Spread | None]] | None":
+    """The trainings of each objective and how they are spread, None for one that is exact; None where nothing can be known."""
+    runs = {goal.figure: [row[goal.figure] for row in rows] for goal in objectives}
+    values = [value for figure in runs.values() for row in figure for value in row.values()]
+    if not 1 <= len(rows) <= MOST_ROWS or max(map(len, runs[objectives[0].figure])) < 2 or not all(map(isfinite, values)):
+        return None
+    from nas.ranking.noise import Trainings
+
+    found = []
+    for goal in objectives:
+        trainings = Trainings.of([{seed: goal.cost(value) for seed, value in row.items()} for row in runs[goal.figure]])
+        found.append((trainings, None if _is_exact(goal.figure) else trainings.spread()))
+    return found
+
+
+def _first(known: "Sequence[tuple[Trainings, Spread | None]]", rng: "np.random.Generator") -> "Floats":
+    """(R,): the probability of each row that no other is better, or that none dominates it."""
+    import numpy as np
+
+    from nas.ranking.noise import draw_means
+
+    return _undominated(
+        [np.array([trainings.means]) if noise is None else draw_means(trainings, noise, rng) for trainings, noise in known]
     )
 
 

@@ -11,14 +11,13 @@ find the best equally often.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from math import inf, sqrt
 from statistics import fmean
 
 from nas.benchmark import Objective
 from nas.errors import SearchError, quote
-from nas.ranking.certainty import certainties
+from nas.ranking.certainty import chances_of_first
 
 LEAST = 2
 """Trainings of each finalist before any has more: without a second nothing is known of the noise."""
@@ -45,6 +44,8 @@ class Allotment:
     """The probability of the first being the first from which on no more is trained; None for all trainings."""
     most: int | None = None
     """Trainings that there are of each; None for any number."""
+    _asked: dict[int, tuple[Mapping[Training, float], float]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Number of trainings → what they came to, and the probability: each that ends asks again of all rounds that are over."""
 
     def wanted(self, came: Came) -> tuple[list[Training], bool]:
         """The trainings that are wanted by what has ended, in their order; and whether no more will be."""
@@ -107,18 +108,20 @@ class Allotment:
 
     def first(self, came: Came) -> float:
         """The probability that the first by its mean is the first; 0 where nothing tells."""
-        return _first(self.objective, tuple(sorted((one, value) for one, value in came.items() if value is not None)))
+        known = {one: value for one, value in came.items() if value is not None}
+        asked, chance = self._asked.get(len(came), (None, 0.0))
+        if asked != known:
+            chance = self._chance(known)
+            self._asked[len(came)] = known, chance
+        return chance
 
-
-@lru_cache(maxsize=64)
-def _first(objective: Objective, came: tuple[tuple[Training, float], ...]) -> float:
-    """Asked again and again of the rounds that are over."""
-    runs: dict[int, dict[int, float]] = {}
-    for (finalist, n), value in came:
-        runs.setdefault(finalist, {})[n] = value
-    order = sorted(runs, key=lambda one: objective.cost(fmean(runs[one].values())))
-    known = certainties([{objective.figure: runs[one]} for one in order], [objective]) if order else None
-    return known[0].first if known else 0.0
+    def _chance(self, came: Mapping[Training, float]) -> float:
+        runs: dict[int, dict[int, float]] = {}
+        for (finalist, n), value in sorted(came.items()):
+            runs.setdefault(finalist, {})[n] = value
+        order = sorted(runs, key=lambda one: self.objective.cost(fmean(runs[one].values())))
+        known = chances_of_first([{self.objective.figure: runs[one]} for one in order], [self.objective]) if order else None
+        return known[0] if known else 0.0
 
 
 def allot(

@@ -354,12 +354,16 @@ class Finals(Source):
 
     def learn(self, trials: Iterable[Trial]) -> None:
         """What others, or earlier runs, began or ended."""
+        news = False
         for trial in trials:
             if trial.stage == self.stage:
+                before = self.seen.get(trial.evaluation)
+                news = news or before is None or before.state != trial.state
                 self.number = max(self.number, trial.number + 1)
                 self.seen[trial.evaluation] = trial
                 self.hear(trial)
-        self.decide()
+        if news:
+            self.decide()
 
     def hear(self, trial: Trial) -> None:
         """Somebody has begun or ended it."""

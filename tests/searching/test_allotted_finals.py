@@ -15,6 +15,7 @@ import nas
 from nas.errors import SearchError
 from nas.records import Ledger, Record
 from nas.searching import Event, RunBegun, RunEnded, Study, TrialBegun
+from nas.searching.retraining import Finals
 from nas.space import Architecture
 
 
@@ -188,3 +189,24 @@ def test_what_does_not_go_together_is_refused_before_anything_is_trained(
     with pytest.raises(SearchError, match=words):
         run_finals(study, **options)
     assert trained(study) == []
+
+
+def test_a_look_at_the_ledger_that_tells_nothing_new_decides_nothing(study: Study) -> None:
+    run_finals(study)
+    decided = []
+
+    class Counting(Finals):
+        def __init__(self) -> None:
+            self.stage, self.number, self.seen, self.wanted, self.elsewhere, self.expected = "final", 0, {}, [], {}, {}
+
+        def decide(self) -> None:
+            decided.append(len(self.seen))
+
+    with Ledger(study.ledger) as ledger:
+        trials = ledger.trials(ledger.study(study.name), "final")
+    source = Counting()
+    source.learn([])
+    source.learn([replace(trials[0], state="running", record=None)])
+    source.learn(trials)
+    source.learn(trials)
+    assert decided == [1, 20]

@@ -6,6 +6,7 @@ import pytest
 
 from nas.benchmark import Objective
 from nas.errors import SearchError
+from nas.searching import allotting
 from nas.searching.allotting import Allotment, Came, Training, allot
 
 ACCURACY = Objective("validation_accuracy", "maximize")
@@ -166,3 +167,21 @@ def test_the_best_is_found_more_often_than_with_equal_seeds() -> None:
         return fmean(lost)
 
     assert regret(even=False) < 0.9 * regret(even=True)
+
+
+def test_the_probability_of_rounds_that_are_over_is_reckoned_once_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    reckoned: list[int] = []
+
+    def chances(rows: list[Any], objectives: list[Objective]) -> tuple[float, ...]:
+        reckoned.append(len(rows))
+        return (0.5,) * len(rows)
+
+    monkeypatch.setattr(allotting, "chances_of_first", chances)
+    rounds = 70
+    truth = {(finalist, n): value for (finalist, n), value in drawn([0.0, 0.1, 0.2, 0.3, 0.4]).items()}
+    truth |= {(finalist, n): 0.01 * n for finalist in range(5) for n in range(50, 4 * rounds + 10)}
+    asked = allotment(trainings=10 + 4 * rounds, confident=0.9)
+    assert len(run(asked, truth)) == 10 + 4 * rounds
+    assert len(reckoned) == rounds
+    asked.wanted({**truth, (0, 0): 9.0})
+    assert len(reckoned) == 2 * rounds, "another ledger tells another probability"
