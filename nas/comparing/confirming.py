@@ -9,7 +9,9 @@ from nas.space import Architecture
 
 
 def confirmed(arena: Arena, seed: int, costs: Mapping[Architecture, float], trainings: int) -> Iterator[float]:
-    """The regret after each further training, of the best by the mean of its trainings among those that were trained again.
+    """The regret after each further training, of the best by the mean of its further trainings.
+
+    The training by which the search chose one has no part in that mean, as in a leaderboard: it was chosen for being high.
 
     `costs` are what was seen so far. Of the TOP best of them the one with the fewest trainings is next, the best first; none is
     trained more often than the table has trainings of it.
@@ -18,12 +20,12 @@ def confirmed(arena: Arena, seed: int, costs: Mapping[Architecture, float], trai
     told = {one: list(arena.answers(one, seed)) for one in best}
     seen = dict.fromkeys(best, 1)
 
-    def mean(one: Architecture) -> float:
-        return fmean(arena.objective.cost(answer) for answer in told[one][: seen[one]])
+    def mean(one: Architecture, first: int = 0) -> float:
+        return fmean(arena.objective.cost(answer) for answer in told[one][first : seen[one]])
 
     for _ in range(trainings):
         left = [one for one in best if seen[one] < len(told[one])]
         if not left:
             return
         seen[min(left, key=lambda one: (seen[one], mean(one)))] += 1
-        yield arena.regret(min((one for one in best if seen[one] > 1), key=mean))
+        yield arena.regret(min((one for one in best if seen[one] > 1), key=lambda one: mean(one, 1)))

@@ -66,7 +66,7 @@ class Row:
     architecture: Architecture
     figures: Mapping[str, Summary]
     trials: tuple[Trial, ...]
-    """The trials behind the row: one in a search, one a seed among finalists, and where it was confirmed both."""
+    """The trials of its table's stage behind the row: one in a search, one a seed elsewhere."""
     certainty: Certainty | None = None
     """How sure its place is; None where nothing tells, such as in a search, which trains each architecture once."""
 
@@ -164,7 +164,9 @@ def rank(
 ) -> tuple[Table, ...]:
     """Put complete trials in order; rows that cannot be compared stand in tables of their own.
 
-    In a table each architecture has one row: with several trainings (finalists), the mean decides. A trial in which an
+    In a table each architecture has one row: with several trainings (finalists, and what was confirmed), the mean decides. The
+    training by which a search chose an architecture has no part in its row of what was confirmed: of many the search took the
+    best, so that its figure is better than others of the same architecture would be (selection bias). A trial in which an
     objective was not measured has no place in an order and is left out, and so is one that its study has had already, if
     under another name.
 
@@ -195,9 +197,6 @@ def rank(
                 left_out[conditions] += 1
     question.check()
     _join_untold(groups)
-    for conditions, members in groups.items():
-        if conditions.stage == "confirm":
-            members[:0] = _searched(members, groups.get(replace(conditions, stage="search"), []))
     ordered = sorted(groups, key=_place)
     tables = [_table(conditions, groups[conditions], question, left_out[conditions]) for conditions in ordered]
     return tuple(_set_apart(tables, ordered))
@@ -209,12 +208,6 @@ def _join_untold(groups: dict[Conditions, list[Trial]]) -> None:
         told = [other for other in groups if other.data is not None and replace(other, data=None) == untold]
         if len(told) == 1:
             groups[told[0]][:0] = groups.pop(untold)
-
-
-def _searched(confirmed: Sequence[Trial], found: Sequence[Trial]) -> list[Trial]:
-    """What the search itself found of the architectures that were confirmed."""
-    again = {(trial.study, trial.architecture.id) for trial in confirmed}
-    return [trial for trial in found if (trial.study, trial.architecture.id) in again]
 
 
 def _place(conditions: Conditions) -> tuple[Any, ...]:
@@ -294,14 +287,11 @@ def _table(conditions: Conditions, trials: Sequence[Trial], question: Question, 
 
 
 def _judged(rows: Sequence[Row], stage: Stage, objectives: Sequence[Objective]) -> list[Row]:
-    """`rows` with what is known of the noise of those within the limits, which share a rank where they cannot be told apart.
-
-    Only trainings of the stage itself count: that by which a search chose an architecture is better than most that it would have.
-    """
+    """`rows` with what is known of the noise of those within the limits, which share a rank where they cannot be told apart."""
     within = [row for row in rows if not row.broken]
     if stage == "search" or not any(len(row.trials) > 1 for row in within):
         return [*rows]
-    found = [[trial.record for trial in row.trials if trial.stage == stage and trial.record] for row in within]
+    found = [[trial.record for trial in row.trials if trial.record] for row in within]
     names = [objective.figure for objective in objectives]
     runs = [{name: {record.seed: record.figures[name] for record in records} for name in names} for records in found]
     known = certainties(runs, objectives) if all(found) else None

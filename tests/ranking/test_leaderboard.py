@@ -219,14 +219,22 @@ def test_a_search_and_finalists_of_one_seed_say_nothing_of_noise() -> None:
     assert (ranks(table), [row.certainty for row in table.rows]) == ([1, 2], [None, None])
 
 
-def test_what_the_search_found_tells_nothing_of_the_noise_of_what_was_confirmed() -> None:
-    lucky = [trial(0, record(0.99), of=0), trial(1, record(0.9), of=1)]
-    again = trainings("confirm", [0.90, 0.91, 0.92], [0.90, 0.91, 0.89], first=50)
-    confirmed = rank([(study(), one) for one in (*lucky, *again)])[0]
-    assert (confirmed.stage, [len(row.trials) for row in confirmed.rows]) == ("confirm", [4, 4])
-    first = confirmed.rows[0].certainty
-    assert first is not None
-    assert first.intervals["validation_accuracy"].high < 0.97
+def test_the_lucky_training_of_a_search_does_not_lead_what_was_confirmed() -> None:
+    lucky = [trial(0, record(1.0), of=0), trial(1, record(0.93), of=1)]
+    again = trainings("confirm", [0.90, 0.90, 0.902], [0.92, 0.921, 0.92], first=50)
+    confirmed, found = rank([(study(), one) for one in (*lucky, *again)])
+    assert (confirmed.stage, found.stage) == ("confirm", "search")
+    assert [row.architecture for row in confirmed.rows] == [architecture(1), architecture(0)]
+    assert [row.architecture for row in found.rows] == [architecture(0), architecture(1)]
+    assert [{one.stage for one in row.trials} for row in confirmed.rows] == [{"confirm"}, {"confirm"}]
+    chances = []
+    for row in confirmed.rows:
+        assert row.certainty is not None
+        chances.append(row.certainty.first)
+        summary, interval = row.figures["validation_accuracy"], row.certainty.intervals["validation_accuracy"]
+        assert summary.count == 3
+        assert interval.low < summary.mean < interval.high
+    assert chances[0] > 0.9 > chances[1]
 
 
 def test_a_failed_training_is_missing_and_no_more() -> None:
