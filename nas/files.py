@@ -1,15 +1,23 @@
 """Files that are there whole, or not at all, and that lie where they belong."""
 
 import os
+import re
+import secrets
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nas.errors import PathError, quote
 
 LONGEST_NAME = 255
 """Bytes of a file's name, as file systems have it."""
+
+ABANDONED_SECONDS = 3600
+"""After which an unfinished folder that no file was added to is nobody's."""
+
+_UNFINISHED = ".part"
 
 
 def inside(folder: Path, name: str) -> Path:
@@ -55,24 +63,57 @@ def write_whole(data: bytes, path: Path) -> None:
             os.close(folder)
 
 
+def vacant(path: Path) -> Path:
+    """`path` in full, where a folder can be filled: nothing is there, or an empty folder.
+
+    Raises:
+        PathError: there is something at `path` already, or no folder can be made there.
+    """
+    home = path.resolve()
+    if path.is_symlink() or (home.exists() and (not home.is_dir() or any(one not in _abandoned(home) for one in home.iterdir()))):
+        raise PathError(f"There is something at {quote(str(path))} already; name a folder that is not there, or an empty one.")
+    above = next(one for one in (home, *home.parents) if one.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise PathError(f"No folder can be made at {quote(str(path))}; name one in a folder that you may write to.")
+    return home
+
+
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """A folder to fill: what is in it when all went well stands under the name `path`, and nothing where it did not.
 
+    An empty folder that is there stays the same one, as whoever stands in it expects: files move into it when all are written.
+    What a call that was killed left is removed by a later one to the same place.
+
     Raises:
-        PathError: there is something at `path` already.
+        PathError: there is something at `path` already, or no folder can be made there.
         OSError: it cannot be written there.
     """
-    if path.is_symlink() or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
-        raise PathError(f"There is something at {quote(str(path))} already; name a folder that is not there, or an empty one.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+    home = vacant(path)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    for left in _abandoned(home):
+        shutil.rmtree(left, ignore_errors=True)
+    is_there = home.is_dir()
+    unfinished = (home if is_there else home.parent) / f"{home.name}.{secrets.token_hex(4)}{_UNFINISHED}"
     unfinished.mkdir()
     try:
         yield unfinished
-        if path.is_dir() and os.name != "posix":  # there a folder takes the place of an empty one
-            path.rmdir()
-        unfinished.replace(path)
+        if is_there:
+            for one in sorted(unfinished.iterdir()):
+                one.replace(home / one.name)
+            unfinished.rmdir()
+        else:
+            unfinished.replace(home)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
+
+
+def _abandoned(home: Path) -> list[Path]:
+    """What calls that were killed left of the folder `home`, beside it or in it: nothing is added to it any more."""
+    name = re.compile(rf"{re.escape(home.name)}\.[0-9a-f]{{8}}{re.escape(_UNFINISHED)}")
+    found = []
+    for folder in (home.parent, home):
+        with suppress(OSError):
+            found += [one for one in folder.iterdir() if name.fullmatch(one.name) and one.is_dir() and not one.is_symlink()]
+    return [one for one in found if time.time() - one.stat().st_mtime > ABANDONED_SECONDS]

@@ -59,7 +59,7 @@ def export(trial: str, to: Path, formats: str | None, as_json: bool, **given: An
 def _data(done: "HandedOver") -> dict[str, Any]:
     from nas.exporting import figures_data
 
-    return {"folder": done.folder.name, "files": list(done.files), **figures_data(done.origin, done.forms)}
+    return {"folder": done.folder.resolve().name, "files": list(done.files), **figures_data(done.origin, done.forms)}
 
 
 def _print(done: "HandedOver") -> None:

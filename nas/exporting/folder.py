@@ -66,5 +66,5 @@ def hand_over(
             (unfinished / "figures.json").write_text(f"{data}\n", encoding="utf-8")
             (unfinished / "requirements.txt").write_text(requirements(torch.__version__), encoding="utf-8")
     except OSError as error:
-        raise ExportError(f"{folder.name} cannot be written: {error.strerror}.") from error
+        raise ExportError(f"{folder.resolve().name} cannot be written: {error.strerror}.") from error
     return HandedOver(folder=folder, origin=origin, forms=written, files=tuple(all_files(written)))
