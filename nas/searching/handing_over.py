@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nas.benchmark import Benchmark
 from nas.errors import ExportError, ModelError, SearchError, printable, quote
+from nas.files import vacant
 from nas.ranking import Row, Table, rank
 from nas.records import Epoch, Ledger, Record, Stage, StudyEntry, Trial
 from nas.reports.command import commands
@@ -50,9 +51,9 @@ def export(
 ) -> "HandedOver":
     """Write a trial into the folder `to`: STUDY:NUMBER, STUDY:ID with an architecture's id, or STUDY for its winner.
 
-    The weights are those of the file `weights`, or those that finals kept; else the trial is trained again, from its seed, on
-    `device` or on the one that it was trained on. With `untrained` they are drawn from its seed. `formats` are some of
-    source, program and onnx; without them all that can be are written.
+    The weights are those of the file `weights`, or those that finals kept, where they are those on record; else the trial is
+    trained again, from its seed, on `device` or on the one that it was trained on. With `untrained` they are drawn from its seed.
+    `formats` are some of source, program and onnx; without them all that can be are written.
 
     Raises:
         NasError: there is no such trial, it is not complete, its benchmark is another now, or its data are missing; or it cannot
@@ -65,6 +66,7 @@ def export(
     forms = check_forms(formats) if formats is not None else None
     if untrained and weights is not None:
         raise SearchError("Untrained weights are drawn, got a file of weights too; leave one of them out.")
+    home = vacant(to)  # before it is trained again
     url = ledger or default_ledger()
     with Ledger(url, create=False) as book:
         entry, trial, tables, trials = _find(book, named)
@@ -77,16 +79,21 @@ def export(
     parts = plan(entry.space, trial.architecture, signature)
     network: nn.Module = build(entry.space, trial.architecture, signature, seed=record.seed)
     task = load_task(benchmark, data)
-    kept = weights or weights_of(url, trial)
     if untrained:
         words = f"The weights are as they were drawn from seed {record.seed}, before any training."
-    elif kept is not None:
-        words = _read(network, kept, task, record, given=weights is not None)
+    elif weights is not None:
+        words = _read(network, weights, task, record)
     else:
-        state, words = _trained_again(entry, benchmark, trial, data, device, on_event, on_step)
-        network.load_state_dict(state)
+        kept = weights_of(url, trial)
+        found = _read_kept(network, kept, task, record) if kept is not None else None
+        if found is None:
+            doubt = f"the weights that are kept ({kept.name}) are not those that the record tells of" if kept is not None else ""
+            state, words = _trained_again(entry, benchmark, trial, data, device, on_event, on_step, doubt)
+            network.load_state_dict(state)
+        else:
+            words = found
     inputs = _examples(task)
-    line = ["nas", "export", _name(trial, named), "--to", to.name, *(["--untrained"] if untrained else [])]
+    line = ["nas", "export", _name(trial, named), "--to", home.name, *(["--untrained"] if untrained else [])]
     line += ["--weights", weights.name] if weights is not None else []
     line += [word for form in forms or () for word in ("--formats", form)]
     origin = Origin(
@@ -148,13 +155,13 @@ def _row(tables: Iterable[Table], trial: Trial) -> Row | None:
     return row if row is not None and len(row.trials) > 1 else None
 
 
-def _read(network: "nn.Module", path: Path, task: "Task", record: Record, *, given: bool) -> str:
+def _read(network: "nn.Module", path: Path, task: "Task", record: Record) -> str:
     """Give `network` the weights in the file at `path`; returns where they are from, and how they compare, in a sentence or two.
 
     Raises:
-        ExportError: the file cannot be read, is of another network, or is kept and not what the record tells of.
+        ExportError: the file cannot be read, or is of another network.
     """
-    from nas.training import digest_tensors, evaluate, read_weights
+    from nas.training import digest_tensors, read_weights
 
     try:
         read_weights(network, path)
@@ -162,12 +169,31 @@ def _read(network: "nn.Module", path: Path, task: "Task", record: Record, *, giv
         raise ExportError(f"{printable(path.name)} cannot be read: {error.strerror}.") from error
     except ModelError as error:
         raise ExportError(str(error)) from error
+    compared = _compared_here(network, digest_tensors(network.state_dict()), task, record)
+    return f"The weights are from the file {quote(path.name)}: {compared}."
+
+
+def _read_kept(network: "nn.Module", path: Path, task: "Task", record: Record) -> str | None:
+    """As `_read` does, of the weights that finals kept; None where the file is not what the record tells of."""
+    from nas.training import digest_tensors, read_weights
+
+    try:
+        read_weights(network, path)
+    except (OSError, ModelError):
+        return None
     digest = digest_tensors(network.state_dict())
-    if not given and record.weights_sha256 not in {None, digest}:
-        raise ExportError(f"The weights that are kept ({path.name}) are not those that the record tells of; delete the file.")
-    where = f"are from the file {quote(path.name)}" if given else "are those that its training ended with, kept beside the ledger"
+    if record.weights_sha256 not in {None, digest}:
+        return None
+    compared = _compared_here(network, digest, task, record)
+    return f"The weights are those that its training ended with, kept beside the ledger: {compared}."
+
+
+def _compared_here(network: "nn.Module", digest: str, task: "Task", record: Record) -> str:
+    """`_compared`, with the figures that `network` has now where its weights are others."""
+    from nas.training import evaluate
+
     figures = evaluate(network, task, task.examples("validation"), "validation") if digest != record.weights_sha256 else {}
-    return f"The weights {where}: {_compared(record, digest, figures)}."
+    return _compared(record, digest, figures)
 
 
 def _trained_again(
@@ -178,8 +204,11 @@ def _trained_again(
     device: str | None,
     on_event: OnEvent,
     on_step: "Callable[[Loop], None]",
+    doubt: str,
 ) -> "tuple[Mapping[str, Tensor], str]":
     """The weights of `trial`, trained again as its record says, and in a sentence how they compare.
+
+    `doubt` is why those that are kept are not taken; empty where none are kept.
 
     Raises:
         ExportError: the training fails.
@@ -194,11 +223,11 @@ def _trained_again(
     }
     evaluator = make_evaluator(entry.space, benchmark, (), data=data, loading=record.loading or "auto", **means)
     networks: list[nn.Module] = []
-    begun = f"no weights are kept: training {trial.title} again, {record.budget}"
+    begun = f"{doubt or 'no weights are kept'}: training {trial.title} again, {record.budget}"
     on_event(RunBegun(trial.study, 1, 0, begun))
 
     def report(epoch: Epoch) -> bool:
-        on_event(EpochEnded(record.seed, epoch, record.budget.epochs))
+        on_event(EpochEnded(trial.number, epoch, record.budget.epochs, trial.stage))
         return False
 
     again = evaluator(
@@ -218,7 +247,8 @@ def _trained_again(
         if before != now and "differ" in compared
     ]
     why = f" ({', '.join(other)})" if other else ""
-    return networks[0].state_dict(), f"The weights were trained again for this folder: {compared}{why}."
+    words = f"The weights were trained again for this folder{f', since {doubt}' if doubt else ''}: {compared}{why}."
+    return networks[0].state_dict(), words
 
 
 def _compared(record: Record, digest: str | None, found: Mapping[str, float]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 from toys import TOY
 
@@ -15,7 +16,7 @@ from nas.exporting import load_source
 from nas.models import build
 from nas.records import Ledger
 from nas.searching import EpochEnded, Study, export, resolve_benchmark, weights_of
-from nas.training import read_weights, write_weights
+from nas.training import digest_tensors, read_weights, write_weights
 
 BRIEF: dict[str, Any] = {"epochs": 1, "fraction": 0.1}
 SOURCE = {"formats": ["source"]}
@@ -83,7 +84,7 @@ def test_a_trial_whose_weights_are_not_kept_is_trained_again_and_compared(study:
         on_event=lambda event: epochs.append(event) if isinstance(event, EpochEnded) else None,
         **SOURCE,
     )
-    assert [event.epoch.epoch for event in epochs] == [1]
+    assert [(event.number, event.stage, event.epoch.epoch) for event in epochs] == [(1, "search", 1)]
     assert (done.origin.trial.stage, done.origin.trial.number) == ("search", 1)
     assert done.origin.weights == ("The weights were trained again for this folder: bit for bit those that the record tells of.")
 
@@ -128,17 +129,29 @@ def test_untrained_weights_are_said_to_be_so(study: Study, tmp_path: Path) -> No
         export("s", tmp_path / "home2", ledger=study.ledger, untrained=True, weights=tmp_path / "x")
 
 
-def test_kept_weights_that_are_others_are_refused(study: Study, tmp_path: Path) -> None:
+@pytest.mark.parametrize("torn", [False, True])
+def test_where_kept_weights_are_not_those_on_record_it_is_trained_again(study: Study, tmp_path: Path, torn: bool) -> None:
     trial = study.best.trials[0]
     kept = weights_of(study.ledger, trial)
     assert kept is not None
     before = kept.read_bytes()
+    events: list[Any] = []
     try:
-        write_weights(build(TOY, trial.architecture, resolve_benchmark("digits").signature, seed=9), kept)
-        with pytest.raises(ExportError, match="are not those that the record tells of; delete the file"):
-            study.export(tmp_path / "home", **SOURCE)
+        if torn:
+            kept.write_bytes(before[:100])
+        else:
+            write_weights(build(TOY, trial.architecture, resolve_benchmark("digits").signature, seed=9), kept)
+        done = study.export(tmp_path / "home", on_event=events.append, **SOURCE)
     finally:
         kept.write_bytes(before)
+    doubt = f"the weights that are kept ({kept.name}) are not those that the record tells of"
+    assert done.origin.weights == (
+        f"The weights were trained again for this folder, since {doubt}: bit for bit those that the record tells of."
+    )
+    assert done.origin.weights in (tmp_path / "home" / "README.md").read_text()
+    assert events[0].headline.startswith(f"{doubt}: training final trial ")
+    own = safetensors.torch.load_file(tmp_path / "home" / "weights.safetensors")
+    assert digest_tensors(own) == trial.record.weights_sha256  # type: ignore[union-attr]
 
 
 def test_a_folder_that_holds_something_stays_as_it_is(study: Study, tmp_path: Path) -> None:
@@ -146,6 +159,20 @@ def test_a_folder_that_holds_something_stays_as_it_is(study: Study, tmp_path: Pa
     with pytest.raises(PathError, match=r"There is something at .* already"):
         study.export(tmp_path, **SOURCE)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_place_that_is_taken_is_refused_before_anything_is_trained(study: Study, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    events: list[Any] = []
+    with pytest.raises(PathError, match=r"There is something at .* already"):
+        export("s:1", tmp_path, ledger=study.ledger, on_event=events.append, **SOURCE)
+    assert events == []
+
+
+def test_the_empty_folder_one_stands_in_is_written(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    study.export(Path(), **SOURCE)
+    assert f"$ nas export s --to {tmp_path.name} --formats source" in (tmp_path / "README.md").read_text()
 
 
 @pytest.mark.parametrize(
