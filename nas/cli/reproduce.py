@@ -50,8 +50,8 @@ def reproduce(named: tuple[str, ...], strict: bool, as_json: bool, **given: Any)
 
     TRIAL is STUDY:NUMBER, or STUDY:ID with the beginning of an architecture's id; with --sample a study.
 
-    The verdict is bit-equal, within tolerance (of 2.8 deviations over seeds, where the study tells these), or different, and what
-    may be why: versions, machine, threads, device, data. Figures of time and memory need not be equal.
+    The verdict is bit-equal, within tolerance (of what two trainings from two seeds differ by in 19 of 20 cases, where the study
+    tells that), or different, and what may be why: versions, machine, threads, device, data. Time and memory need not be equal.
 
     Exit status 0 for bit-equal and within tolerance, 1 for different.
     """

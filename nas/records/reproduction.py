@@ -7,14 +7,12 @@ Figures of time and memory are never required to be equal: they stand beside eac
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import sqrt
 from typing import Any, Literal
 
 from nas.records.record import FIGURES, Epoch, Record
 
 Verdict = Literal["bit-equal", "within tolerance", "different"]
-
-LIMIT_OF_REPEATABILITY = 2.8
-"""Deviations over seeds, 1.96 √2, that the difference of two trainings stays within in 19 of 20 cases (ISO 5725-6, sec. 4.1)."""
 
 SHARE = 0.02
 """Of the figure, that it may differ by where no deviation over seeds is known."""
@@ -22,8 +20,41 @@ SHARE = 0.02
 SAME = ("params", "macs", "flops", "size_bytes")
 """Figures that follow from the network alone."""
 
+WITHIN = 0.95
+"""Of two trainings from two seeds, how many differ by no more than `Deviation.limit`."""
+
 Kind = Literal["identity", "bits", "figure", "measured"]
 """Must be equal · must be equal to be bit-equal · and else within tolerance · need not be equal."""
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """How far a figure deviates from seed to seed."""
+
+    value: float
+    """The standard deviation."""
+    freedom: int
+    """Degrees of freedom that it is known from: trainings, less one for each architecture."""
+
+    @property
+    def factor(self) -> float:
+        """t √2: deviations that the difference of two trainings stays within in 19 of 20 cases.
+
+        Of many degrees of freedom it is the 2.8 of ISO 5725-6 (sec. 4.1), which takes the deviation to be known; of one it is 18.
+        """
+        from scipy.special import stdtrit
+
+        return float(stdtrit(self.freedom, (1 + WITHIN) / 2)) * sqrt(2)
+
+    @property
+    def limit(self) -> float:
+        """The most that two trainings differ by in 19 of 20 cases."""
+        return self.factor * self.value
+
+    def __str__(self) -> str:
+        return (
+            f"{self.factor:.2g} deviations over seeds, known from {self.freedom:,} degree{'s' * (self.freedom != 1)} of freedom"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,14 +157,14 @@ def judge(
     now: Record,
     *,
     architecture: tuple[str, str] | None = None,
-    deviations: Mapping[str, float] | None = None,
+    deviations: Mapping[str, Deviation] | None = None,
     share: float = SHARE,
     doubts: Sequence[str] = (),
 ) -> Reproduction:
     """What came of an evaluation, whose Record is `then`, that was done again as `now`.
 
-    `architecture` are the ids of what was trained then and now. A figure may differ by LIMIT_OF_REPEATABILITY of its `deviations`
-    over seeds, by name, and by `share` of itself where none is known. `doubts` are sentences on why it need not be bit-equal.
+    `architecture` are the ids of what was trained then and now. A figure may differ by the limit of its `deviations` over
+    seeds, by name, and by `share` of itself where none is known. `doubts` are sentences on why it need not be bit-equal.
     """
     checks: list[Check] = []
     if architecture is not None:
@@ -141,7 +172,7 @@ def judge(
     checks.append(_check("network", "identity", then.network_id, now.network_id))
     checks += [_check(name, "identity", then.figures.get(name), now.figures.get(name)) for name in SAME if name in then.figures]
     checks.append(_check("data", "identity", then.data_sha256, now.data_sha256))
-    checks.append(_check("outcome", "identity", _outcome(then), _outcome(now)))
+    checks.append(_outcomes(then, now))
     checks += _curves(then, now)
     checks += _weights(then, now)
     checks += _figures(then, now, deviations or {}, share)
@@ -170,6 +201,20 @@ def differences(then: Record, now: Record) -> Iterator[Difference]:
 def _check(what: str, kind: Kind, then: Any, now: Any, **more: Any) -> Check:
     equal = None if then is None or now is None else then == now
     return Check(what=what, kind=kind, then=then, now=now, equal=equal, **more)
+
+
+def measured_out(record: Record) -> bool:
+    """Whether limits of measured figures alone decided that it is infeasible, and another measurement may decide otherwise."""
+    decided = [FIGURES.get(limit.split()[0]) for limit in record.broken_limits]
+    by_measuring = all(kind is not None and kind.known == "measured" for kind in decided)
+    return record.outcome == "infeasible" and not record.curve and bool(decided) and by_measuring
+
+
+def _outcomes(then: Record, now: Record) -> Check:
+    if not measured_out(then) or now.error is not None:
+        return _check("outcome", "identity", _outcome(then), _outcome(now))
+    after = "infeasible" if now.outcome == "infeasible" else "within limits"
+    return _check("outcome", "measured", "infeasible", after, basis=f"then {_listed(then.broken_limits)}")
 
 
 def _outcome(record: Record) -> str:
@@ -215,13 +260,13 @@ def _weights(then: Record, now: Record) -> Iterator[Check]:
         yield _check("weights", "bits", then.weights_sha256, now.weights_sha256)
 
 
-def _figures(then: Record, now: Record, deviations: Mapping[str, float], share: float) -> Iterator[Check]:
+def _figures(then: Record, now: Record, deviations: Mapping[str, Deviation], share: float) -> Iterator[Check]:
     """What a network is worth, and its scores."""
     for name, before in then.figures.items():
         if name.partition(":")[0] in FIGURES:
             continue
         after = now.figures.get(name)
-        deviation = deviations.get(name, 0.0)
+        deviation = deviations.get(name)
         yield Check(
             what=name,
             kind="figure",
@@ -229,8 +274,8 @@ def _figures(then: Record, now: Record, deviations: Mapping[str, float], share: 
             now=after,
             equal=before == after,
             difference=None if after is None or before == after else abs(after - before),
-            tolerance=LIMIT_OF_REPEATABILITY * deviation if deviation else share * abs(before),
-            basis=f"{LIMIT_OF_REPEATABILITY} deviations over seeds" if deviation else f"{100 * share:g} % of the figure",
+            tolerance=deviation.limit if deviation and deviation.value else share * abs(before),
+            basis=str(deviation) if deviation and deviation.value else f"{100 * share:g} % of the figure",
         )
 
 

@@ -60,7 +60,7 @@ def _words(check: Check) -> str:
             change = 100 * (check.now / check.then - 1)
             told = "equal" if check.equal else f"{change:+.0f} %"
             return f"{told}; {check.basis}" if check.basis else told
-        return ""
+        return check.basis
     if check.equal is None:
         return "not in the record" if check.then is None else "not known now"
     if check.equal:

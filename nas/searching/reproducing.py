@@ -20,7 +20,7 @@ from nas.benchmark import Benchmark, Recipe
 from nas.errors import SearchError, quote
 from nas.execution import Ended, Job, Question
 from nas.records import FIGURES, LOOKED_UP, SCORES, Epoch, Ledger, Record, Reproduction, Stage, StudyEntry, Trial, judge
-from nas.records.reproduction import SHARE
+from nas.records.reproduction import SHARE, Deviation, measured_out
 from nas.reports.finding import find_trial
 from nas.searching.config import default_ledger
 from nas.searching.evaluating import Plan
@@ -266,7 +266,9 @@ def _benchmark(entry: StudyEntry) -> Benchmark:
 
 
 def _asks(then: Record) -> frozenset[Question]:
-    """At what a pruned evaluation stopped."""
+    """At what a pruned evaluation stopped, or one that measuring left untrained."""
+    if measured_out(then):  # so is what is measured otherwise now
+        return frozenset({"known"})
     if then.outcome != "pruned":
         return frozenset()
     return frozenset({"replicate" if then.replicates else "epoch" if then.curve else "known"})
@@ -318,18 +320,20 @@ class _Run:
 
     def settle(self, ended: Ended) -> None:
         """Hold what came of a job against what came of it then."""
-        work = self.by_id[ended.job.id]
-        if ended.record is None:
+        work, record = self.by_id[ended.job.id], ended.record
+        if record is None:
             raise SearchError(f"The {work.chosen.trial.title} could not be done again: {ended.reason or 'it was interrupted'}.")
+        if measured_out(work.then) and record.outcome == "pruned":
+            record = replace(record, notes=("As measured now it lies within the limits; it was not trained.",))
         result = judge(
             work.then,
-            ended.record,
+            record,
             architecture=(work.chosen.trial.architecture.id, ended.job.architecture.id),
             deviations=deviations(work.chosen.others, work.chosen.trial),
             share=self.tolerance,
             doubts=work.doubts,
         )
-        reproduced = Reproduced(trial=work.chosen.trial, record=ended.record, result=result)
+        reproduced = Reproduced(trial=work.chosen.trial, record=record, result=result)
         self.done[ended.job.id] = reproduced
         self.tell(work, reproduced=reproduced)
 
@@ -375,7 +379,7 @@ class _Run:
         return "replicate" in job.asks and number + 1 >= len(self.by_id[job.id].then.replicates)
 
 
-def deviations(trials: Iterable[Trial], of: Trial) -> dict[str, float]:
+def deviations(trials: Iterable[Trial], of: Trial) -> dict[str, Deviation]:
     """The deviation over seeds of each figure of `of`; a figure of which none is known is absent.
 
     It is pooled over all architectures of the study that were trained at that budget from several seeds, confirmations and
@@ -402,5 +406,5 @@ def deviations(trials: Iterable[Trial], of: Trial) -> dict[str, float]:
         freedom = sum(len(group) - 1 for group in groups)
         if freedom:
             squares = math.fsum((value - fmean(group)) ** 2 for group in groups for value in group)
-            found[name] = math.sqrt(squares / freedom / max(1, len(of.record.replicates)))
+            found[name] = Deviation(math.sqrt(squares / freedom / max(1, len(of.record.replicates))), freedom)
     return found

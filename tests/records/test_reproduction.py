@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from nas.benchmark import Budget
 from nas.records import Epoch, Failure, Latency, Machine, Record, Replicate, judge
+from nas.records.reproduction import Deviation
 
 MACHINE = Machine(system="Linux x86_64", processor="A Processor", cores=2, memory_gib=8)
 CURVE = (
@@ -95,12 +97,54 @@ def test_a_record_of_before_digests_is_bit_equal_as_far_as_it_tells() -> None:
 
 def test_a_figure_is_held_against_its_deviation_over_seeds() -> None:
     near = now(**NEAR)
-    assert judge(THEN, near, deviations={"validation_accuracy": 0.005 / 2.7}).verdict == "within tolerance"
-    far = judge(THEN, near, deviations={"validation_accuracy": 0.005 / 2.9})
+    assert judge(THEN, near, deviations={"validation_accuracy": Deviation(0.005 / 2.7, 1000)}).verdict == "within tolerance"
+    far = judge(THEN, near, deviations={"validation_accuracy": Deviation(0.005 / 2.9, 1000)})
     assert far.verdict == "different"
     assert far.sentence.startswith(
-        "Different: validation_accuracy 0.9 then, 0.905 now (|Δ| 0.005 > 0.0048, 2.8 deviations over seeds). "
+        "Different: validation_accuracy 0.9 then, 0.905 now (|Δ| 0.005 > 0.0048, 2.8 deviations over seeds, "
+        "known from 1,000 degrees of freedom). "
     )
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 5, 40])
+def test_two_trainings_are_within_the_limit_in_19_of_20_cases_however_few_tell_the_deviation(freedom: int) -> None:
+    rng = np.random.default_rng(freedom)
+    known = np.sqrt(rng.chisquare(freedom, 40_000) / freedom)
+    apart = np.abs(rng.standard_normal(40_000) - rng.standard_normal(40_000))
+    assert np.mean(apart <= known * Deviation(1.0, freedom).limit) == pytest.approx(0.95, abs=0.005)
+
+
+def test_a_limit_of_one_degree_of_freedom_says_so() -> None:
+    result = judge(THEN, now(**NEAR), deviations={"validation_accuracy": Deviation(0.001, 1)})
+    assert "(|Δ| 0.005 ≤ 0.018, 18 deviations over seeds, known from 1 degree of freedom)" in result.sentence
+    assert result.verdict == "within tolerance"
+
+
+def test_a_deviation_of_nothing_is_none() -> None:
+    result = judge(THEN, now(**NEAR), deviations={"validation_accuracy": Deviation(0.0, 3)})
+    assert "2 % of the figure" in result.sentence
+
+
+SLOW = now(outcome="infeasible", curve=(), weights_sha256=None, broken_limits=("latency_ms <= 1.4, got 1.45",))
+
+
+def test_a_measured_limit_need_not_be_broken_again() -> None:
+    result = judge(SLOW, replace(SLOW, outcome="pruned", broken_limits=()))
+    (outcome,) = [check for check in result.checks if check.what == "outcome"]
+    assert (outcome.kind, outcome.then, outcome.now) == ("measured", "infeasible", "within limits")
+    assert outcome.basis == "then latency_ms <= 1.4, got 1.45"
+    assert result.verdict == "bit-equal"
+
+
+def test_a_limit_of_what_follows_from_the_network_must_be_broken_again() -> None:
+    for broken in (("params <= 99, got 100",), ("params <= 99, got 100", "latency_ms <= 1.4, got 1.45")):
+        then = replace(SLOW, broken_limits=broken)
+        assert judge(then, replace(then, outcome="pruned", broken_limits=())).verdict == "different"
+
+
+def test_a_failure_is_another_outcome_than_a_measured_limit() -> None:
+    failed = replace(SLOW, outcome="failed", broken_limits=(), error=Failure(kind="raised", message="x"))
+    assert judge(SLOW, failed).verdict == "different"
 
 
 def test_without_a_deviation_it_is_held_against_a_share_of_itself() -> None:

@@ -13,6 +13,7 @@ import benchmarks.digits.task
 import nas
 from benchmarks import digits
 from nas.errors import LedgerError, SearchError
+from nas.evaluation import candidate
 from nas.records import Ledger, Record, Trial, judge
 from nas.searching import EpochEnded, Event, Reproduced, Study, reproduce
 from nas.searching.reproducing import Progress, deviations
@@ -96,6 +97,30 @@ def test_what_was_outside_a_limit_is_counted_again(url: str) -> None:
         trial.record.broken_limits if trial.record else (),
     )
     assert found.result.verdict == "bit-equal"
+
+
+def test_what_was_measured_outside_a_limit_is_measured_again_and_not_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*args: Any, **named: Any) -> Any:
+        return replace(measure_latency(*args, **named), median_ms=1e6)
+
+    ledger = f"sqlite:///{tmp_path}/nas.sqlite"
+    tight: dict[str, Any] = {"trials": 1, "proposals": 1, "limits": ["latency_ms <= 1e5"], "study": "s", **BRIEF}
+    measure_latency = candidate.measure_latency
+    with monkeypatch.context() as patch:
+        patch.setattr(candidate, "measure_latency", slow)
+        nas.search(TOY, on="digits", ledger=ledger, **tight)
+    found = one(ledger, "s:0")
+    assert found.trial.state == "infeasible"
+    assert (found.record.curve, found.result.verdict) == ((), "bit-equal")
+    assert found.record.notes == ("As measured now it lies within the limits; it was not trained.",)
+    (outcome,) = [check for check in found.result.checks if check.what == "outcome"]
+    assert (outcome.then, outcome.now, outcome.basis) == (
+        "infeasible",
+        "within limits",
+        "then latency_ms <= 100000, got 1,000,000",
+    )
 
 
 def test_what_was_trained_and_lies_outside_a_limit_of_the_study_that_took_it_over_is_trained_again(url: str) -> None:
@@ -269,7 +294,8 @@ def test_a_deviation_over_seeds_is_pooled_over_architectures(url: str) -> None:
     finals = [trial for trial in trials if trial.stage == "final"]
     found = deviations(trials, finals[0])
     values = [trial.record.figures["test_accuracy"] for trial in finals if trial.record]
-    assert found["test_accuracy"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
+    assert found["test_accuracy"].value == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
+    assert found["test_accuracy"].freedom == 1
     (searched, *_) = [trial for trial in trials if trial.stage == "search"]
     assert deviations(trials, searched) == {}, "each was trained once"
 
@@ -278,7 +304,7 @@ def test_a_deviation_of_replicates_is_that_of_their_mean(url: str) -> None:
     (trial,) = study_of(url, "replicates")
     assert trial.record is not None
     first, second = (one.figures["validation_loss"] for one in trial.record.replicates)
-    assert deviations([trial], trial)["validation_loss"] == pytest.approx(abs(first - second) / 2**0.5 / 2**0.5)
+    assert deviations([trial], trial)["validation_loss"].value == pytest.approx(abs(first - second) / 2**0.5 / 2**0.5)
 
 
 def test_a_forged_record_is_found(url: str) -> None:
