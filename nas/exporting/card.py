@@ -15,6 +15,7 @@ from nas.benchmark import Benchmark, Features, NextTokens
 from nas.exporting.forms import FILES, FORMS, TOLERANCE, Forms
 from nas.exporting.source import WEIGHTS
 from nas.ranking import Row, Summary
+from nas.ranking.certainty import is_share
 from nas.records import FIGURES, Latency, Record, StudyEntry, Trial, this_machine, versions
 from nas.reports.figures import face
 from nas.reports.tables import show
@@ -244,7 +245,7 @@ def _by(row: Row | None) -> str:
 def bounds(name: str, summary: Summary, row: Row | None = None) -> tuple[float | None, float | None]:
     """The 95 % interval of a mean over seeds: the leaderboard's, which knows the other rows too, or else by Student's t.
 
-    None for one training, or where all are equal. A share, which accuracy is, ends at 1.
+    None for one training, or where all are equal. A share, which accuracy is where it is no percentage, ends at 1.
     """
     if row is not None and row.certainty is not None and name in row.certainty.intervals:
         known = row.certainty.intervals[name]
@@ -255,7 +256,7 @@ def bounds(name: str, summary: Summary, row: Row | None = None) -> tuple[float |
 
     half = float(t.ppf(0.975, summary.count - 1)) * summary.deviation / math.sqrt(summary.count)
     low, high = summary.mean - half, summary.mean + half
-    return (max(0.0, low), min(1.0, high)) if name.endswith("accuracy") else (low, high)
+    return (max(0.0, low), min(1.0, high)) if is_share(name, [summary.mean]) else (low, high)
 
 
 def _training(origin: Origin) -> Iterator[str]:

@@ -4,7 +4,7 @@ All of it is about the noise of training: what other seeds would have given, on 
 too, and would rank otherwise than others of their kind, is a further error and not in these figures.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ MOST_ROWS = 200
 """Rows of a table whose pairs are tested."""
 
 SHARES = ("accuracy", "f1", "auroc")
-"""Endings of figures that lie between 0 and 1, as intervals then do."""
+"""Endings of figures that lie between 0 and 1, as intervals then do; in tables of others they may be percentages."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,13 @@ class Certainty:
     first: float
     """The probability that no other row is better; with several objectives, that none dominates it."""
     rank: int
-    """From 1; shared by all that cannot be told apart from the best of them. With several objectives 1."""
+    """From 1; shared by rows that follow each other and cannot be told apart from the best of them. With several objectives 1."""
     shared_by: int
     """Rows that have this rank for that reason; 1 with several objectives."""
     places: tuple[int, int]
     """The best and the worst place that it may truly have, with 95 % for all rows together; from the same tests as `rank`."""
+    like_first: bool = False
+    """Whether it cannot be told apart from the first row, which has it too; False with several objectives."""
 
 
 Runs = Mapping[int, float]
@@ -78,13 +80,15 @@ def certainties(rows: Sequence[Mapping[str, Runs]], objectives: Sequence[Objecti
     rng = np.random.default_rng(0)
     intervals: list[dict[str, Interval]] = [{} for _ in rows]
     for goal, (trainings, noise) in zip(objectives, known, strict=True):
+        share = is_share(goal.figure, (value for row in rows for value in row[goal.figure].values()))
         widths = np.zeros(len(rows)) if noise is None else half_widths(trainings, noise, LEVEL)
         for row, mean, width in zip(intervals, trainings.means, widths, strict=True):
             ends = sorted((goal.cost(float(mean - width)), goal.cost(float(mean + width))))
-            row[goal.figure] = _within_bounds(goal.figure, *ends)
+            row[goal.figure] = Interval(max(0.0, ends[0]), min(1.0, ends[1])) if share else Interval(*ends)
     first = _first(known, rng)
     places = [(1, len(rows))] * len(rows)
     ranks = [1] * len(rows)
+    like_first = [False] * len(rows)
     if len(objectives) == 1:
         exact = _is_exact(objectives[0].figure)
         ((trainings, _),) = known
@@ -92,6 +96,7 @@ def certainties(rows: Sequence[Mapping[str, Runs]], objectives: Sequence[Objecti
         differ = np.not_equal.outer(mean_R, mean_R) if exact else pair_values(trainings, rng) < ALPHA
         better = differ & (mean_R[:, None] < mean_R)
         ranks = _shared(better)
+        like_first = [not told for told in better[0].tolist()]
         places = [(1 + int(better[:, n].sum()), len(rows) - int(better[n].sum())) for n in range(len(rows))]
     return tuple(
         Certainty(
@@ -100,9 +105,15 @@ def certainties(rows: Sequence[Mapping[str, Runs]], objectives: Sequence[Objecti
             rank=rank,
             shared_by=ranks.count(rank) if len(objectives) == 1 else 1,
             places=place,
+            like_first=like,
         )
-        for row, chance, rank, place in zip(intervals, first, ranks, places, strict=True)
+        for row, chance, rank, place, like in zip(intervals, first, ranks, places, like_first, strict=True)
     )
+
+
+def is_share(figure: str, values: Iterable[float]) -> bool:
+    """Whether a figure is a share of 1, by its name and all its values, and not a percentage."""
+    return figure.endswith(SHARES) and all(0 <= value <= 1 for value in values)
 
 
 def chances_of_first(rows: Sequence[Mapping[str, Runs]], objectives: Sequence[Objective]) -> tuple[float, ...] | None:
@@ -147,12 +158,8 @@ def _is_exact(figure: str) -> bool:
     return kind is not None and kind.known in {"reckoned", "counted"}
 
 
-def _within_bounds(figure: str, low: float, high: float) -> Interval:
-    return Interval(max(0.0, low), min(1.0, high)) if figure.endswith(SHARES) else Interval(low, high)
-
-
 def _shared(better: "npt.NDArray[np.bool_]") -> list[int]:
-    """The rank of each row: that of the best before it from which it cannot be told apart, with all between."""
+    """The rank of each row; one that can be told apart from the best of those that share the rank before it begins the next."""
     ranks, best = [1], 0
     for n in range(1, len(better)):
         if better[best, n]:

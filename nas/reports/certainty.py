@@ -1,5 +1,6 @@
 """How sure a leaderboard is, in words and cells."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -21,15 +22,27 @@ def certainty_words(table: Table) -> str:
     chance = _probability(first.first)
     if len(table.objectives) > 1:
         return f"The first is on the true front of its objectives with a probability {chance}."
-    others = "every other" if first.shared_by == 1 else _up_to(first.shared_by)
-    told = f"it {'can' if first.shared_by == 1 else 'cannot'} be told from {others} ({TEST}, {ALPHA:.0%})"
+    like = [place for place, row in enumerate(table.rows, start=1) if place > 1 and row.certainty and row.certainty.like_first]
+    told = f"it {'cannot' if like else 'can'} be told from {_named(like) if like else 'every other'} ({TEST}, {ALPHA:.0%})"
     return f"The first is really the first with a probability {chance}; {told.replace('5%', '5 %')}."
 
 
-def _up_to(count: int) -> str:
-    """The rows after the first, up to that place."""
-    last = _PLACES[count - 1] if count <= len(_PLACES) else f"row {count}"
-    return f"the {last}" if count == 2 else f"the second {'and' if count == 3 else 'to'} {last}"
+def _named(places: Sequence[int]) -> str:
+    """The rows at these places, which are in order: "the second to fifth and the eighth"."""
+    spans: list[list[int]] = []
+    for place in places:
+        if spans and place == spans[-1][-1] + 1:
+            spans[-1].append(place)
+        else:
+            spans.append([place])
+    words = [word for span in spans for word in _span(span)]
+    return f"the {words[0]}" if len(words) == 1 else f"the {', '.join(words[:-1])} and {words[-1]}"
+
+
+def _span(places: Sequence[int]) -> list[str]:
+    """Places that follow each other; three or more in one."""
+    ends = [_PLACES[place - 1] if place <= len(_PLACES) else f"row {place}" for place in (places[0], places[-1])]
+    return ends[: len(places)] if len(places) < 3 else [f"{ends[0]} to {ends[1]}"]
 
 
 def _probability(chance: float) -> str:

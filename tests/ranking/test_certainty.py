@@ -184,6 +184,21 @@ def test_equal_scores_at_the_bound_are_equal_and_no_interval_leaves_it() -> None
     assert 0 <= low < high == 1
 
 
+def test_percentages_are_not_taken_for_shares() -> None:
+    for one, mean in zip(found([91.0, 91.5], [90.0, 90.4], objective=ACCURACY), (91.25, 90.2), strict=True):
+        interval = one.intervals["validation_accuracy"]
+        assert interval.low < mean < interval.high
+
+
+def test_one_of_few_seeds_behind_one_that_is_told_apart_is_still_like_the_first() -> None:
+    rng = np.random.default_rng(4)
+    many, few = 0.01 * rng.standard_normal((2, 12)), [0.525]
+    known = found((0.5 + many[0]).tolist(), (0.52 + many[1]).tolist(), few, objective=LOSS)
+    assert [one.like_first for one in known] == [True, False, True]
+    assert known[0].shared_by == 1
+    assert known[0].places == (1, 2)
+
+
 def test_twice_the_same_is_no_proof_that_there_is_no_noise() -> None:
     known = found([1.0, 1.0], [359 / 360, 359 / 360], objective=ACCURACY)
     assert ranks(known) == [1, 1]

@@ -11,29 +11,41 @@ from nas.reports.certainty import certainty_words
 from nas.reports.tables import tables_data
 
 
-def sure(rank: int, first: float, shared_by: int, **rest: Any) -> Row:
+def sure(rank: int, first: float, shared_by: int, *, like_first: bool = False, **rest: Any) -> Row:
     intervals = {"validation_accuracy": Interval(0.81, 0.95), "flops": Interval(5, 5)}
-    known = Certainty(intervals=intervals, first=first, rank=rank, shared_by=shared_by, places=(rank, 3))
+    known = Certainty(
+        intervals=intervals, first=first, rank=rank, shared_by=shared_by, places=(rank, 3), like_first=like_first or rank == 1
+    )
     return row(rank, figures={"validation_accuracy": summary(0.9, 0.01, 3)}, certainty=known, **rest)
 
 
 def three(first: float, shared_by: int) -> Table:
-    return table(sure(1, first, shared_by), sure(1, 0.2, shared_by), sure(1, 0.004, shared_by), stage="final")
+    """Of which the first `shared_by` cannot be told apart."""
+    chances = (first, 0.2, 0.004)
+    rows = (sure(1 if n < shared_by else n + 1, chance, shared_by if n < shared_by else 1) for n, chance in enumerate(chances))
+    return table(*rows, stage="final")
 
 
 @pytest.mark.parametrize(
-    ("first", "shared_by", "words"),
+    ("first", "like", "words"),
     [
-        (0.714, 3, "The first is really the first with a probability of 0.71; it cannot be told from the second and third ("),
-        (0.714, 2, "it cannot be told from the second ("),
-        (0.714, 5, "it cannot be told from the second to fifth ("),
-        (0.714, 12, "it cannot be told from the second to row 12 ("),
-        (0.9999, 1, "with a probability above 0.99; it can be told from every other ("),
-        (0.001, 2, "with a probability below 0.01; "),
+        (
+            0.714,
+            {2, 3},
+            "The first is really the first with a probability of 0.71; it cannot be told from the second and third (",
+        ),
+        (0.714, {2}, "it cannot be told from the second ("),
+        (0.714, {2, 3, 4, 5}, "it cannot be told from the second to fifth ("),
+        (0.714, {*range(2, 13)}, "it cannot be told from the second to row 12 ("),
+        (0.714, {3}, "it cannot be told from the third ("),  # which had fewer seeds than the second
+        (0.714, {2, 4, 6, 7, 8, 12}, "it cannot be told from the second, fourth, sixth to eighth and row 12 ("),
+        (0.9999, set(), "with a probability above 0.99; it can be told from every other ("),
+        (0.001, {2}, "with a probability below 0.01; "),
     ],
 )
-def test_a_sentence_says_whether_the_first_is_the_first(first: float, shared_by: int, words: str) -> None:
-    text = certainty_words(three(first, shared_by))
+def test_a_sentence_says_whether_the_first_is_the_first(first: float, like: set[int], words: str) -> None:
+    others = (sure(place, 0.1, 1, like_first=place in like) for place in range(2, 14))
+    text = certainty_words(table(sure(1, first, 1), *others, stage="final"))
     assert words in text
     assert text.endswith("(t test of all pairs by seed, corrected by step-down max-t, 5 %).")
 
@@ -55,7 +67,7 @@ def test_where_nothing_is_known_or_there_is_no_other_nothing_is_said() -> None:
 
 
 def test_people_see_the_interval_the_shared_rank_and_how_probably_each_is_the_best() -> None:
-    text = printed(three(0.714, 2))
+    text = printed(three(0.714, 3))
     assert columns(text) == ["#", "architecture", "validation accuracy", "95 % interval", "best", "seeds"]
     cells = [" ".join(line) for line in body(text) if "validation" not in line][:3]
     assert [cell.split()[0] for cell in cells] == ["1="] * 3
@@ -76,4 +88,5 @@ def test_scripts_get_the_sentence_and_every_figure() -> None:
         "rank": 1,
         "shared_by": 2,
         "places": [1, 3],
+        "like_first": True,
     }
