@@ -15,13 +15,12 @@ An audit trains a sample of all that a search found again, from scratch and in f
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import sqrt
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from nas.benchmark import Budget, Objective
 from nas.errors import LedgerError
-from nas.ranking.concordance import NORMAL, interval, pooled_deviation, reliability, tau_b, tau_of_truth, without_luck
+from nas.ranking.concordance import best_by_luck, interval, pooled_deviation, reliability, tau_b, tau_of_truth, without_luck
 from nas.ranking.leaderboard import Row, Table, leaderboard
 from nas.ranking.sampling import Stratum, draw, lots, observed, pair_weights, places
 from nas.records import SCORES, Ledger, Record, Setting, StudyEntry, Trial, figure_kind
@@ -111,7 +110,8 @@ class Audit:
     regret: float | None
     """How much better `best` is than `first`, in the figure's unit; at least 0."""
     margin: float | None
-    """How much two such figures differ by luck of training alone in 95 of 100 cases; None where that is not known."""
+    """How much the best of so many is above `first` by luck of training alone, were all equal, in 95 of 100 audits at most; None
+    where that is not known."""
     tops: tuple[tuple[int, float], ...]
     """k, and how much better `best` is than the best of the search's first k, as far as all of these are known."""
     readings: tuple[Reading, ...]
@@ -337,15 +337,18 @@ def _audit(
     weights = pair_weights(strata, sampled)
     tau = tau_b(a, b, weights) if len(rows) > 2 else None
     low, high = interval(tau, a, b, strata, sampled) if tau is not None else (None, None)
-    noise = pooled_deviation(
-        [[record.figures[real.figure] for record in trainings[row.architecture.id]] for row in [*rows, *others]]
-    )
+    everyone = [*rows, *others]
+    noise = pooled_deviation([[record.figures[real.figure] for record in trainings[row.architecture.id]] for row in everyone])
     share = None
     if noise is not None and len(rows) > 2:
         luck = [noise**2 / row.seeds for row in rows]
         share = reliability([row.real for row in rows], [row.weight for row in rows], luck)
-    best = min([*rows, *others], key=lambda row: row.real_rank)
+    best = min(everyone, key=lambda row: row.real_rank)
     first = next((row for row in rows if row.architecture.id == found.first), None)
+    margin = None
+    if noise is not None and first is not None:
+        seeds = [row.seeds for row in everyone]
+        margin = noise * best_by_luck(seeds, everyone.index(first), freedom=sum(seeds) - len(seeds))
     readings = _readings(rows, real, weights)
     good = [n for n in range(len(readings)) if all(one.tau >= ENOUGH for one in readings[n:])]
     return Audit(
@@ -369,7 +372,7 @@ def _audit(
         first=first,
         best=best,
         regret=real.cost(first.real) - real.cost(best.real) if first else None,
-        margin=NORMAL * noise * sqrt(1 / first.seeds + 1 / best.seeds) if noise is not None and first else None,
+        margin=margin,
         tops=_tops(rows, best, real),
         readings=readings,
         enough=readings[good[0]].epochs if good else None,

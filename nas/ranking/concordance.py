@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 RESAMPLES = 2000
 
+DRAWS = 40_000
+
 NORMAL = 1.96
 """Standard errors to each side of an interval of 95 %."""
 
@@ -69,6 +71,21 @@ def pooled_deviation(figures: Sequence[Sequence[float]]) -> float | None:
     squares = sum((value - fmean(some)) ** 2 for some in figures for value in some)
     freedom = sum(len(some) - 1 for some in figures)
     return sqrt(squares / freedom) if freedom else None
+
+
+def best_by_luck(seeds: Sequence[int], first: int, freedom: int, level: float = 0.95) -> float:
+    """How far the best mean of equal architectures lies above that of one of them, in `level` of all cases at most.
+
+    In deviations of one training, which is known from `freedom` degrees of freedom; `seeds` are the trainings of each, and
+    `first` the place of that one, which was chosen without these. The best of many lies further above it by luck than another
+    one does: this is Dunnett's comparison of all with one (1955, doi:10.1080/01621459.1955.10501294), one-sided, from draws.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    means = rng.standard_normal((DRAWS, len(seeds))) / np.sqrt(np.asarray(seeds))
+    deviation = np.sqrt(rng.chisquare(freedom, DRAWS) / freedom)
+    return float(np.quantile((means.max(axis=1) - means[:, first]) / deviation, level))
 
 
 def reliability(values: Sequence[float], weights: Sequence[float], luck: Sequence[float]) -> float | None:

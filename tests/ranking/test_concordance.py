@@ -3,9 +3,9 @@ from math import sqrt
 
 import numpy as np
 import pytest
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, t
 
-from nas.ranking.concordance import interval, pooled_deviation, reliability, tau_b, tau_of_truth, without_luck
+from nas.ranking.concordance import best_by_luck, interval, pooled_deviation, reliability, tau_b, tau_of_truth, without_luck
 from nas.ranking.sampling import draw, pair_weights, places
 
 
@@ -63,3 +63,19 @@ def test_what_luck_does_to_tau_is_undone_by_what_is_known_of_it() -> None:
 
 def test_no_luck_is_known_of_single_trainings() -> None:
     assert pooled_deviation([[1.0], [2.0]]) is None
+
+
+@pytest.mark.parametrize(("seeds", "first"), [([1] * 9 + [3] * 3, 10), ([2] * 14, 0), ([1] * 11 + [2], 4), ([3, 2], 1)])
+def test_of_equal_architectures_the_best_is_beyond_luck_in_5_of_100_audits(seeds: list[int], first: int) -> None:
+    rng = np.random.default_rng(3)
+    freedom = sum(seeds) - len(seeds)
+    trainings = [rng.normal(0.9, 0.004, (20_000, count)) for count in seeds]
+    means = np.stack([of_one.mean(axis=1) for of_one in trainings], axis=1)
+    squares = sum(((of_one - of_one.mean(axis=1, keepdims=True)) ** 2).sum(axis=1) for of_one in trainings)
+    regret = means.max(axis=1) - means[:, first]
+    beyond = regret > np.sqrt(squares / freedom) * best_by_luck(seeds, first, freedom)
+    assert beyond.mean() == pytest.approx(0.05, abs=0.006)
+
+
+def test_what_luck_does_to_the_best_of_two_is_students_t() -> None:
+    assert best_by_luck([1, 1], 0, freedom=8) == pytest.approx(t.ppf(0.95, 8) * sqrt(2), rel=0.03)
