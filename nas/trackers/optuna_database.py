@@ -133,18 +133,32 @@ class _Writer:
 
     def find(self) -> int:
         """The study's id in the database; begun there if it is not."""
-        from optuna.study import StudyDirection
-
         for study in self.storage.get_all_studies():
             if study.study_name == self.name:
                 if study.user_attrs.get(MARK) != self.mark:
                     raise ReportError(f"The database has another study {self.name!r} already; name another file.")
                 return int(study._study_id)
+        return self.begin()
+
+    def begin(self) -> int:
+        """Make the study with all that is told of it, or nothing: one without its mark would be somebody else's ever after."""
+        from optuna.storages._rdb import models
+        from optuna.study import StudyDirection
+
         directions = [StudyDirection.MAXIMIZE if goal.direction == "maximize" else StudyDirection.MINIMIZE for goal in self.goals]
-        study_id: int = self.storage.create_new_study(directions, self.name)
-        self.storage.set_study_system_attr(study_id, "study:metric_names", [goal.figure for goal in self.goals])
-        for name, value in {**study_facts(self.entry), MARK: self.mark}.items():
-            self.storage.set_study_user_attr(study_id, name, value)
+        with self.storage.engine.begin() as connection:
+            told = connection.execute(sa.insert(models.StudyModel).values(study_name=self.name))
+            study_id = int(told.inserted_primary_key[0])
+
+            def add(model: Any, **values: Any) -> None:
+                connection.execute(sa.insert(model).values(study_id=study_id, **values))
+
+            for objective, direction in enumerate(directions):
+                add(models.StudyDirectionModel, direction=direction, objective=objective)
+            names = json.dumps([goal.figure for goal in self.goals])
+            add(models.StudySystemAttributeModel, key="study:metric_names", value_json=names)
+            for name, value in {**study_facts(self.entry), MARK: self.mark}.items():
+                add(models.StudyUserAttributeModel, key=name, value_json=json.dumps(value))
         return study_id
 
     def frozen(self, trial: Trial) -> Any:

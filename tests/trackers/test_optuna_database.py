@@ -1,4 +1,5 @@
 import sqlite3
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -167,6 +168,24 @@ def test_another_study_of_that_name_is_not_mixed_with(tmp_path: Path) -> None:
     with pytest.raises(ReportError, match="The database has another study 'toy' already; name another file"):
         write(searched(tmp_path, trials=2), path)
     assert load(path).trials == []
+
+
+def test_a_call_that_was_stopped_as_it_made_the_study_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.create_study(study_name="mine", storage=f"sqlite:///{path}")
+    stop = (
+        "CREATE TRIGGER stop BEFORE INSERT ON study_user_attributes WHEN NEW.key = 'nas' BEGIN SELECT RAISE(ABORT, 'stop'); END"
+    )
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(stop)
+    url = searched(tmp_path, trials=2)
+    with pytest.raises(ReportError, match="cannot be written"):
+        write(url, path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TRIGGER stop")
+    assert write(url, path).added == len(trials_of(url))
+    assert load(path).user_attrs["strategy"]
 
 
 def test_another_study_beside_it_stays(tmp_path: Path) -> None:
