@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 THIRDS = 3
-"""Strata that are drawn from; fewer where so few are drawn that no two would come from each."""
+"""Strata that are drawn from, however few are drawn of each, since a larger sample holds the smaller one only in equal strata."""
 
 SURE = 4
 """One of so many is among the search's best, taken with certainty."""
@@ -47,10 +47,9 @@ def draw(ranked: Sequence[str], sample: int, sure: Collection[str] = (), key: st
     best = len(ranked) if sample >= len(ranked) else max(1, sample // SURE)
     certain = tuple(one for place, one in enumerate(ranked) if place < best or one in sure)
     left = sample - best
-    count = max(1, min(THIRDS, left // 2))
-    bounds = [round(len(ranked) * third / count) for third in range(count + 1)]
+    bounds = [round(len(ranked) * third / THIRDS) for third in range(THIRDS + 1)]
     taken = set(certain)
-    parts = [tuple(one for one in ranked[bounds[n] : bounds[n + 1]] if one not in taken) for n in range(count)]
+    parts = [tuple(one for one in ranked[bounds[n] : bounds[n + 1]] if one not in taken) for n in range(THIRDS)]
     sizes = _shares(left, [len(part) for part in parts])
     drawn = [_first(part, size, key) for part, size in zip(parts, sizes, strict=True)]
     return (Stratum(certain, certain), *(Stratum(part, some) for part, some in zip(parts, drawn, strict=True)))

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -21,9 +23,19 @@ def test_finalists_belong_to_the_sample_beside_what_is_drawn() -> None:
     assert not {RANKED[5], RANKED[40]} & {one for stratum in others for one in stratum.members}
 
 
-def test_a_larger_sample_holds_the_smaller_one() -> None:
-    small, large = (set(places(draw(RANKED, size))) for size in (12, 24))
-    assert small < large
+@pytest.mark.parametrize("count", [5, 13, 20, 60])
+@pytest.mark.parametrize("sure", [(), (1, 4)])
+def test_a_larger_sample_holds_the_smaller_one(count: int, sure: tuple[int, ...]) -> None:
+    ranked, finalists = RANKED[:count], {RANKED[n] for n in sure}
+    for key in range(40):
+        samples = [set(places(draw(ranked, size, finalists, str(key)))) for size in range(4, count + 2)]
+        assert all(small <= large for small, large in itertools.pairwise(samples))
+
+
+def test_of_a_small_sample_strata_of_which_one_is_drawn_are_taken_together() -> None:
+    for size, drawn in ((4, [1, 3]), (5, [1, 2, 2]), (6, [1, 2, 3])):
+        strata = draw(RANKED, size)
+        assert [len(stratum.drawn) for stratum in observed(strata, places(strata))] == drawn
 
 
 def test_a_sample_of_all_is_all() -> None:
