@@ -15,6 +15,7 @@ to be smaller than that of rounding to the smallest step that the table shows (s
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,17 @@ TAILS = 3
 """Degrees of freedom of how true means are spread: few, since finalists may have an outlier among them."""
 
 DRAWS = 8192
+
+LEAST_EFFECTIVE = 400
+"""Draws that those weighed by importance must be worth (Kong's effective sample size); else Gibbs sampling takes their place."""
+
+MOST_WEIGHED = 40
+"""Rows of which draws are weighed at all: with so many the weights have collapsed."""
+
+CHAINS = 512
+
+WARM_UP = 60
+"""Sweeps of each chain before any is kept."""
 
 PAIRS_AT_ONCE = 4_000_000
 """Numbers that are held for pairs of rows: 32 MB."""
@@ -69,7 +81,14 @@ class Spread:
 
     def draw(self, rng: np.random.Generator) -> Floats:
         """(D, R): variances as they may be."""
-        cell_D = rng.choice(len(self.weight_H), size=DRAWS, p=self.weight_H)
+        return self.draw_of(self.draw_cells(rng, DRAWS), rng)
+
+    def draw_cells(self, rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
+        """(D,): hyperparameters as they may be."""
+        return np.asarray(rng.choice(len(self.weight_H), size=count, p=self.weight_H))
+
+    def draw_of(self, cell_D: npt.NDArray[np.int64], rng: np.random.Generator) -> Floats:
+        """(D, R): variances as they may be, were the hyperparameters known."""
         freedom_DR = self.prior_H[cell_D, None] + self.freedom_R
         return np.asarray(self.scales.T[cell_D] * freedom_DR / rng.chisquare(freedom_DR))
 
@@ -222,9 +241,16 @@ def draw_means(trainings: Trainings, known: Spread, rng: np.random.Generator) ->
     sec. 5.7), so that the best of several noisy means, which is so by luck too, is drawn back towards the others; by Student's
     t with TAILS degrees of freedom, so that one that stands out is not (sec. 17.2).
     """
+    mean_R = trainings.means
+    if not known.scales.any():
+        return np.broadcast_to(mean_R, (DRAWS, len(mean_R)))
+    found = _weighed(trainings, known, rng) if len(mean_R) <= MOST_WEIGHED else None
+    return _by_gibbs(trainings, known, rng) if found is None else found
+
+
+def _weighed(trainings: Trainings, known: Spread, rng: np.random.Generator) -> Floats | None:
+    """(D, R): draws of variances and of tails, weighed by how well they explain the means; None where too few of them do."""
     mean_R, variance_DR = trainings.means, known.draw(rng)
-    if not variance_DR.any():
-        return np.broadcast_to(mean_R, variance_DR.shape)
     typical_D = np.exp(np.log(variance_DR).mean(axis=1))
     noise_DR = variance_DR / trainings.counts
     square_DR = typical_D[:, None] * TAILS / rng.chisquare(TAILS, noise_DR.shape)
@@ -234,9 +260,11 @@ def draw_means(trainings: Trainings, known: Spread, rng: np.random.Generator) ->
         total_D = precision_DR.sum(axis=1)
         centre_D = precision_DR @ mean_R / total_D
         misfit_D = (precision_DR * (mean_R - centre_D[:, None]) ** 2).sum(axis=1)
-        prior = np.log(ratio / (1 + ratio**2))  # of equal steps of the logarithm
-        log_DT[:, n] = prior + (np.log(precision_DR).sum(axis=1) - np.log(total_D) - misfit_D) / 2
+        log_DT[:, n] = _prior(ratio) + (np.log(precision_DR).sum(axis=1) - np.log(total_D) - misfit_D) / 2
     weight_DT = np.exp(log_DT - log_DT.max())
+    weight_D = weight_DT.sum(axis=1)
+    if weight_D.sum() ** 2 / (weight_D**2).sum() < min(LEAST_EFFECTIVE, DRAWS / 20):
+        return None
     picked_D = rng.choice(weight_DT.size, size=DRAWS, p=(weight_DT / weight_DT.sum()).ravel())
     draw_D, ratio_D = np.divmod(picked_D, len(RATIOS))
     apart_DR = RATIOS[ratio_D, None] ** 2 * square_DR[draw_D]
@@ -247,3 +275,57 @@ def draw_means(trainings: Trainings, known: Spread, rng: np.random.Generator) ->
     share_DR = apart_DR * precision_DR
     deviation_DR = np.sqrt(share_DR * noise_DR)
     return np.asarray(share_DR * mean_R + (1 - share_DR) * centre_D[:, None] + deviation_DR * rng.standard_normal(noise_DR.shape))
+
+
+def _prior(ratio: Any) -> Any:
+    """The logarithm of the half-Cauchy prior of a ratio, of equal steps of its logarithm."""
+    return np.log(ratio / (1 + ratio**2))
+
+
+def _by_gibbs(trainings: Trainings, known: Spread, rng: np.random.Generator) -> Floats:
+    """(D, R): the same by Gibbs sampling, which is as good for many rows as for few (Gelman et al. 2013, sec. 11.1, 12.1).
+
+    Each of CHAINS chains has hyperparameters of the variances as the trainings around their means tell them; what the distances
+    of means add to that is little. In each sweep the ratio, by a Metropolis step, the centre and the true means are drawn
+    together given variances and tails, and then these given the true means.
+    """
+    mean_R, count_R, rows = trainings.means, trainings.counts, len(trainings.counts)
+    cell_C = known.draw_cells(rng, CHAINS)
+    freedom_CR = known.prior_H[cell_C, None] + known.freedom_R
+    squares_CR = known.scales.T[cell_C] * freedom_CR
+    variance_CR = known.draw_of(cell_C, rng)
+    typical_C = np.exp(np.log(variance_CR).mean(axis=1))[:, None]
+    tail_CR = TAILS / rng.chisquare(TAILS, variance_CR.shape)
+    step_C = rng.integers(len(RATIOS), size=CHAINS)
+    kept: list[Floats] = []
+
+    def weigh(steps_C: npt.NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
+        apart_CR = RATIOS[steps_C, None] ** 2 * typical_C * tail_CR
+        precision_CR = 1 / (variance_CR / count_R + apart_CR)
+        total_C = precision_CR.sum(axis=1)
+        centre_C = precision_CR @ mean_R / total_C
+        misfit_C = (precision_CR * (mean_R - centre_C[:, None]) ** 2).sum(axis=1)
+        log_C = _prior(RATIOS[steps_C]) + (np.log(precision_CR).sum(axis=1) - np.log(total_C) - misfit_C) / 2
+        return np.asarray(log_C), total_C, centre_C
+
+    while len(kept) < WARM_UP + -(-DRAWS // CHAINS):
+        log_C, total_C, centre_C = weigh(step_C)
+        asked_C = step_C + rng.integers(-4, 5, size=CHAINS)
+        inside_C = (asked_C >= 0) & (asked_C < len(RATIOS))
+        asked_C = np.where(inside_C, asked_C, step_C)
+        other_C, other_total_C, other_centre_C = weigh(asked_C)
+        taken_C = np.log(rng.random(CHAINS)) < other_C - log_C
+        step_C = np.where(taken_C, asked_C, step_C)
+        total_C, centre_C = np.where(taken_C, other_total_C, total_C), np.where(taken_C, other_centre_C, centre_C)
+        centre_C1 = (centre_C + rng.standard_normal(CHAINS) / np.sqrt(total_C))[:, None]
+        scale_C1 = RATIOS[step_C, None] ** 2 * typical_C
+        noise_CR, apart_CR = variance_CR / count_R, scale_C1 * tail_CR
+        share_CR = apart_CR / (noise_CR + apart_CR)
+        true_CR = share_CR * mean_R + (1 - share_CR) * centre_C1
+        true_CR = true_CR + np.sqrt(share_CR * noise_CR) * rng.standard_normal((CHAINS, rows))
+        variance_CR = (squares_CR + count_R * (mean_R - true_CR) ** 2) / rng.chisquare(freedom_CR + 1)
+        tail_CR = (TAILS + (true_CR - centre_C1) ** 2 / scale_C1) / rng.chisquare(TAILS + 1, (CHAINS, rows))
+        kept.append(true_CR)
+        if len(kept) <= WARM_UP:
+            kept[-1] = true_CR[:0]
+    return np.concatenate(kept)[:DRAWS]

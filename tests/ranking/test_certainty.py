@@ -246,6 +246,28 @@ def test_the_probability_of_the_first_is_drawn_back_from_luck() -> None:
     assert sum(one.first for one in known) == pytest.approx(1)
 
 
+def test_gibbs_sampling_and_weighing_draw_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(6)
+    rows = sorted((np.arange(6)[:, None] * 0.4 + rng.standard_normal((6, 4))).tolist(), key=np.mean)
+    weighed = found(*rows)
+    monkeypatch.setattr(noise, "MOST_WEIGHED", 0)
+    for one, other in zip(weighed, found(*rows), strict=True):
+        assert one.first == pytest.approx(other.first, abs=0.025)
+
+
+@pytest.mark.parametrize("rows", [30, 100])
+def test_with_many_rows_the_probability_of_the_first_hangs_little_on_chance(rows: int) -> None:
+    rng = np.random.default_rng(8)
+    figures = rng.standard_normal((rows, 1)) + rng.standard_normal((rows, 2))
+    trainings = noise.Trainings.of([dict(enumerate(row)) for row in figures.tolist()])
+    known = trainings.spread()
+    assert known is not None
+    lead = trainings.means.argmin()
+    said = [(noise.draw_means(trainings, known, np.random.default_rng(n)).argmin(axis=1) == lead).mean() for n in range(8)]
+    assert np.std(said) < 0.014  # of 8,192 draws that hang on none other about 0.005
+    assert 0.02 < np.mean(said) < 0.9
+
+
 def test_what_follows_from_the_architecture_is_exact() -> None:
     known = found([100.0, 100.0], [101.0, 101.0], [101.0, 101.0], objective=PARAMS)
     assert ranks(known) == [1, 2, 2]
