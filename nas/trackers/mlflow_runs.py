@@ -2,8 +2,9 @@
 
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Any, TypeVar
@@ -17,6 +18,15 @@ MARK = "nas.study"
 
 WORK = "nas.trial"
 """The tag that says which trial, as STAGE:NUMBER; the study's own run has none."""
+
+TOLD_AT = "nas.told_at"
+"""The tag that says when a run was written, in milliseconds since 1970: its own times are the trial's."""
+
+ABANDONED_SECONDS = 300
+"""After which a trial's run that is not whole was left by a call that is no more; another call may be at a younger one."""
+
+SERVED = "mlflow-artifacts:/"
+"""Where an experiment's artifacts lie: with whatever server shows them. Else MLflow writes down the folder it is called in."""
 
 STATUS: Mapping[str, str] = {"complete": "FINISHED", "pruned": "KILLED", "infeasible": "KILLED", "failed": "FAILED"}
 """A trial's state → MLflow's word."""
@@ -51,7 +61,8 @@ def to_mlflow(ledger: Ledger, study: str, uri: str, *, experiment: str | None = 
     trials = ledger.trials(entry)
     benchmark = entry.definition["benchmark"]
     with _client(uri) as client:
-        return _Writer(client, entry, experiment or f"{benchmark['name']}-v{benchmark['version']}").write(trials)
+        place = None if uri.startswith(("http", "databricks")) else SERVED  # a server knows by itself
+        return _Writer(client, entry, experiment or f"{benchmark['name']}-v{benchmark['version']}", place).write(trials)
 
 
 @contextmanager
@@ -82,32 +93,37 @@ def _shown(uri: str) -> str:
 class _Writer:
     """Writes one study."""
 
-    def __init__(self, client: Any, entry: StudyEntry, experiment: str) -> None:
+    def __init__(self, client: Any, entry: StudyEntry, experiment: str, artifacts: str | None) -> None:
         self.client = client
         self.entry = entry
         self.experiment = experiment
+        self.artifacts = artifacts
+        """Where those of an experiment that is made now lie; None where the server says."""
         self.mark = identity(entry)
 
     def write(self, trials: Sequence[Trial]) -> Told:
         """Write the trials that have ended and are not there yet."""
         found = self.client.get_experiment_by_name(self.experiment)
-        place = found.experiment_id if found else self.client.create_experiment(self.experiment)
+        place = found.experiment_id if found else self.client.create_experiment(self.experiment, self.artifacts)
         there: dict[str, Any] = {}
+        elsewhere = set()
         for run in self.runs(place):
-            whole = run.info.status != "RUNNING"
             work = run.data.tags.get(WORK, "")
-            if work and not whole:  # a call that was interrupted left it
+            if not work or run.info.status != "RUNNING":
+                there[work] = run
+            elif _now() - int(run.data.tags.get(TOLD_AT, 0)) > 1_000 * ABANDONED_SECONDS:
                 self.client.delete_run(run.info.run_id)
             else:
-                there[work] = run
-        parent = there[""].info.run_id if "" in there else self.begin_study(place)
+                elsewhere.add(work)
+        parent = self.begin_study(place, there.get(""))
         ended = [trial for trial in trials if trial.state != "running"]
-        new = [trial for trial in ended if _work(trial) not in there]
+        new = [trial for trial in ended if _work(trial) not in {*there, *elsewhere}]
         for trial in new:
             self.write_trial(place, parent, trial)
         last = max((_milliseconds(trial.ended_at) for trial in ended if trial.ended_at), default=None)
         self.client.set_terminated(parent, "FINISHED", end_time=last)
-        return Told(added=len(new), known=len(ended) - len(new), waiting=len(trials) - len(ended))
+        known = sum(_work(trial) in there for trial in ended)
+        return Told(added=len(new), known=known, waiting=len(trials) - len(new) - known)
 
     def runs(self, experiment: str) -> Iterator[Any]:
         """What is there of the study."""
@@ -119,23 +135,29 @@ class _Writer:
             if not page:
                 return
 
-    def begin_study(self, experiment: str) -> str:
-        """The run that the trials are below."""
-        run = self.client.create_run(
-            experiment, start_time=_milliseconds(self.entry.begun_at), run_name=self.entry.name, tags={MARK: self.mark}
-        )
-        self.tell(run.info.run_id, params=study_facts(self.entry), tags={}, metrics=[])
+    def begin_study(self, experiment: str, run: Any | None) -> str:
+        """The run that the trials are below, `run` where it is there, with what a call that was killed did not come to."""
+        if run is None:
+            begun = _milliseconds(self.entry.begun_at)
+            run = self.client.create_run(experiment, start_time=begun, run_name=self.entry.name, tags={MARK: self.mark})
+        missing = {name: value for name, value in study_facts(self.entry).items() if _key(name) not in run.data.params}
+        self.tell(run.info.run_id, params=missing, tags={}, metrics=[])
         return str(run.info.run_id)
 
     def write_trial(self, experiment: str, parent: str, trial: Trial) -> None:
+        """Its run, whole or not at all; what a call that is killed leaves is running, which a later one deletes."""
         begun = _milliseconds(trial.begun_at)
         ended = _milliseconds(trial.ended_at or trial.begun_at)
-        tags = {"mlflow.parentRunId": parent, MARK: self.mark}
-        name = f"{trial.stage} {trial.number}"
-        run = self.client.create_run(experiment, start_time=begun, run_name=name, tags={**tags, WORK: _work(trial)})
+        tags = {"mlflow.parentRunId": parent, MARK: self.mark, WORK: _work(trial), TOLD_AT: str(_now())}
+        run = self.client.create_run(experiment, start_time=begun, run_name=f"{trial.stage} {trial.number}", tags=tags)
         facts = {f"nas.{key}": str(value) for key, value in trial_facts(trial).items() if key != "trial"}
-        self.tell(run.info.run_id, params=trial.architecture.choices, tags=facts, metrics=[*_metrics(trial, begun, ended)])
-        self.client.set_terminated(run.info.run_id, STATUS[trial.state], end_time=ended)
+        try:
+            self.tell(run.info.run_id, params=trial.architecture.choices, tags=facts, metrics=[*_metrics(trial, begun, ended)])
+            self.client.set_terminated(run.info.run_id, STATUS[trial.state], end_time=ended)
+        except BaseException:
+            with suppress(Exception):  # where it cannot be told, it cannot be deleted either
+                self.client.delete_run(run.info.run_id)
+            raise
 
     def tell(self, run: str, *, params: Mapping[str, Any], tags: Mapping[str, str], metrics: Sequence[Any]) -> None:
         """Log it in as many calls as it takes."""
@@ -169,6 +191,10 @@ def _metrics(trial: Trial, begun: int, ended: int) -> Iterator[Any]:
 def _key(name: str) -> str:
     """`name` in the letters that MLflow takes."""
     return "".join(sign if sign.isascii() and (sign.isalnum() or sign in "_-. :/") else "_" for sign in name)[:200]
+
+
+def _now() -> int:
+    return round(1_000 * time.time())
 
 
 def _milliseconds(stamp: str) -> int:

@@ -113,6 +113,46 @@ def test_a_call_that_was_interrupted_is_made_good(tmp_path: Path, uri: str, monk
 
 
 @needs_mlflow
+def test_the_studys_parameters_are_made_good_too(tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(self: Any, run: str, **rest: Any) -> None:
+        raise KeyboardInterrupt
+
+    url = searched(tmp_path, trials=2)
+    with monkeypatch.context() as patched:
+        patched.setattr(mlflow_runs._Writer, "tell", stop)
+        with pytest.raises(KeyboardInterrupt):
+            write(url, uri)
+    write(url, uri)
+    assert runs(uri)[0].data.params["strategy"] == "random"
+
+
+@needs_mlflow
+def test_what_another_call_is_writing_is_left_to_it(tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow import MlflowClient
+
+    url = searched(tmp_path, trials=3)
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "set_terminated", lambda *_, **__: None)  # as if all were under way still
+        first = write(url, uri)
+    assert write(url, uri) == Told(added=0, known=0, waiting=first.added)
+    assert len(runs(uri)[1]) == first.added
+    monkeypatch.setattr(mlflow_runs, "ABANDONED_SECONDS", -1)
+    assert write(url, uri) == Told(added=first.added, known=0, waiting=0)
+    assert len(runs(uri)[1]) == first.added
+
+
+@needs_mlflow
+def test_an_experiment_names_no_folder_of_this_machine(tmp_path: Path, uri: str) -> None:
+    from mlflow import MlflowClient
+
+    write(searched(tmp_path, trials=2), uri)
+    experiment = MlflowClient(tracking_uri=uri).get_experiment_by_name("digits-v1")
+    assert experiment is not None
+    assert experiment.artifact_location == "mlflow-artifacts:/"
+    assert str(tmp_path) not in str([run.info for run in (runs(uri)[0], *runs(uri)[1])])
+
+
+@needs_mlflow
 def test_finals_and_an_experiment_of_ones_own(tmp_path: Path, uri: str) -> None:
     url = searched(tmp_path)
     nas.finals("toy", ledger=url, top=1, seeds=2, evaluate=evaluate)
