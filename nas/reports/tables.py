@@ -16,6 +16,7 @@ from rich.text import Text
 
 from nas.errors import printable
 from nas.ranking import Row, Summary, Table, figure_names, flat_rows
+from nas.ranking.conditions import STAGES
 from nas.records import LOOKED_UP
 from nas.reports.certainty import certainty_data, certainty_words, first_text, interval_text, rank_text, uncertain
 from nas.reports.figures import face
@@ -31,19 +32,11 @@ HUGE = 1e12
 """From so much on people read powers of ten."""
 
 
-_STAGES: Mapping[str, str] = {
-    "search": "search",
-    "confirm": "the best, trained again from other seeds",
-    "final": "finalists, trained again",
-    "audit": "a sample, trained again by an audit",
-}
-
-
 def headline(table: Table) -> str:
     """What the rows of `table` have in common, in one line."""
     changed = [table.recipe] if table.recipe else []
     return " · ".join(
-        [table.benchmark, _STAGES[table.stage], table.budget, *changed, table.setting.use, str(table.setting.machine)]
+        [table.benchmark, STAGES[table.stage], table.budget, *changed, table.setting.use, str(table.setting.machine)]
     )
 
 
