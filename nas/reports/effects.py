@@ -17,6 +17,13 @@ MOST_DRAWN = 12
 """Choices whose shares are printed for people who did not ask for all."""
 
 
+UNSEEN = (
+    "An effect counts as seen where chance alone gives any of all choices as much in at most 5 % of studies: a value that the "
+    "strategy left after few trials can have a large share, and a mean far from the others, and still be no more than chance."
+)
+"""Why a choice of a large share shows no effect."""
+
+
 def effects_data(effects: Sequence[Effect]) -> list[dict[str, Any]]:
     """Effects as plain data, ready for JSON."""
     return [
@@ -62,6 +69,8 @@ def effects_lines(effects: Sequence[Effect], *, every: bool = False) -> Iterator
         whole = total_of(own)
         words = f"All choices by themselves explain {whole.importance:.0%} (95 %: {_range(whole.low, whole.high)})"
         yield Text(f"{words}; the rest is noise, and what they do in combination alone.")
+        if not all(effect.seen for effect in first):
+            yield Text(UNSEEN)
         sums = [one for one in sums_of(own) if one.seen]
         if sums:
             yield Text("\nRepeats taken together", style="bold")

@@ -7,7 +7,7 @@ from nas.effects import Effect, Point, Price, effects_of, evidence_of, prices_of
 from nas.errors import NasError
 from nas.records import StudyEntry, Trial
 from nas.reports.curves import thin
-from nas.reports.effects import sentences, too_few
+from nas.reports.effects import UNSEEN, sentences, too_few
 from nas.reports.figures import face
 from nas.space import Space
 
@@ -64,6 +64,8 @@ class Matters:
     marginals: tuple[Marginal, ...]
     left_out: int
     """Choices beyond the bars."""
+    unseen: str
+    """Why choices of a large share can be no more than chance; empty where there is none to say it of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +129,7 @@ def _matters(figure: str, effects: Sequence[Effect]) -> Matters:
         ),
         marginals=tuple(_marginals([one for one in effects[:PLOTS] if len(one.points) > 1])),
         left_out=len(effects) - len(bars),
+        unseen="" if all(one.seen for one in bars) else UNSEEN,
     )
 
 

@@ -45,6 +45,7 @@ def test_the_choice_that_matters_is_told_with_its_values_and_the_others_as_witho
     seen, unseen = shares.split("no effect seen:\n")
     assert [line.split()[0] for line in seen.split("─\n")[1].splitlines()] == ["stem.features"]
     assert [line.split()[0] for line in unseen.splitlines()[:4]].count("stem.features") == 0
+    assert "An effect counts as seen where chance alone gives any of all choices as much" in " ".join(unseen.split())
     values = [line.split() for line in means.split("─\n")[1].splitlines()[:4]]
     assert [words[0] for words in values] == ["stem.features", "8", "16", "32"]
     assert float(values[3][1]) > float(values[1][1]) + 0.08

@@ -42,6 +42,7 @@ def test_the_page_says_it_without_a_script(book: Book) -> None:
     text = planted(book).page().by_id("choices").text
     assert "Which choices matter to validation accuracy" in text
     assert "Validation accuracy for FLOPs" in text
+    assert "a value that the strategy left after few trials can have a large share" in text
 
 
 def test_of_few_trials_nothing_is_said_but_why(book: Book) -> None:

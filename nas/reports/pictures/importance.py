@@ -30,11 +30,11 @@ def importance(view: View) -> Picture:
     found = _effects(view)
     own = {name: [effect for effect in found if effect.figure == name][:MOST_CHOICES] for name in figures}
     most = max(map(len, own.values()))
-    picture = wide(5.2 if len(figures) == 1 else 8.4, 1.2 + 0.23 * most)
+    picture = wide(5.2 if len(figures) == 1 else 8.4, 1.4 + 0.23 * most)
     panels = picture.subplots(1, len(figures), squeeze=False)[0]
     for axes, name in zip(panels, figures, strict=True):
         _bars(axes, own[name])
-        dress(axes, "share of the differences in rank", "", plain(f"{face(name).words} (grey: no more than chance)"))
+        dress(axes, "share of the differences in rank\n(grey: no more than chance)", "", plain(face(name).words, 34))
         axes.tick_params(axis="y", length=0)
     return picture
 

@@ -84,7 +84,7 @@ class Parallel extends Chart {
     const codes = [...new Set(known.map((row) => choice.at[row]))].sort((a, b) => a - b);
     const step = Math.max(1, Math.ceil((codes.length * 22) / (bottom - top)));
     codes.filter((_, k) => k % step === 0).forEach((code) => {
-      const value = code < 0 ? "none" : String(choice.values[code]);
+      const value = code < 0 ? "absent" : String(choice.values[code]);
       const on = picked.includes(code);
       const button = shape("g", { class: on ? "value on" : "value", role: "button", tabindex: 0, "aria-pressed": on, "aria-label": `${choice.name} ${value}` });
       const text = value.length > 12 ? `${value.slice(0, 11)}…` : value;
