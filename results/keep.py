@@ -12,25 +12,25 @@ from nas.ranking import leaderboard
 from nas.records import Ledger
 from nas.reports.command import commands
 from nas.reports.markdown import to_markdown
-from nas.reports.sheets import leaderboard_sheet
+from nas.reports.sheets import leaderboard_sheets
 from nas.reports.tables import tables_csv, tables_data, to_json
 
 RESULTS = Path(__file__).parent
 
 
-def keep(study: str, ledger: str) -> Path:
-    """Write the leaderboard of `study`; returns the folder."""
+def keep(study: str, ledger: str, results: Path = RESULTS) -> Path:
+    """Write the leaderboard of `study` below `results`; returns the folder."""
     with Ledger(ledger, create=False) as book:
         entry = book.study(study)
         tables = leaderboard(book, study)
         again = commands(entry, book.trials(entry))
     benchmark = entry.definition["benchmark"]
     machine = tables[0].setting.machine
-    folder = RESULTS / f"{benchmark['name']}-v{benchmark['version']}" / machine.id / study
+    folder = results / f"{benchmark['name']}-v{benchmark['version']}" / machine.id / study
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "leaderboard.csv").write_text(tables_csv(tables), encoding="utf-8")
     (folder / "leaderboard.json").write_text(to_json(tables_data(tables)), encoding="utf-8")
-    (folder / "leaderboard.md").write_text(to_markdown([leaderboard_sheet(table) for table in tables]), encoding="utf-8")
+    (folder / "leaderboard.md").write_text(to_markdown(leaderboard_sheets(tables)), encoding="utf-8")
     (folder / "machine.json").write_text(json.dumps(vars(machine), indent=1) + "\n", encoding="utf-8")
     (folder / "commands.sh").write_text("".join(f"{command}\n" for command in again), encoding="utf-8")
     return folder

@@ -9,7 +9,9 @@ from typing import Any
 
 import jsonschema
 import pytest
+from toys import TOY, toy_evaluate
 
+import nas
 from nas.documents import read_file
 from nas.registry import SEARCH_SPACES, owners
 from nas.reports.schema import read_schema
@@ -37,6 +39,22 @@ def test_every_space_has_a_reference_leaderboard() -> None:
 def test_the_index_is_of_what_is_committed() -> None:
     code = runpy.run_path(str(RESULTS / "index.py"))
     assert code["index"]() in (RESULTS / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_study_is_kept_as_the_committed_ones_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(RESULTS))
+    ledger = f"sqlite:///{tmp_path}/nas.sqlite"
+    nas.search(TOY, on="digits", trials=3, study="s", ledger=ledger, evaluate=toy_evaluate)
+    keep = runpy.run_path(str(RESULTS / "keep.py"))["keep"]
+    folder = keep("s", ledger, tmp_path)
+    assert {path.suffix for path in folder.iterdir()} == {".csv", ".json", ".md", ".sh"}
+    jsonschema.validate(tables(folder), read_schema("leaderboard"))
+    assert runpy.run_path(str(RESULTS / "make.py"))["commands"](
+        "s", {"space": "x", "on": "y", "limits": [], "finals": {"top": 2}}
+    ) == [
+        ["search", "x", "--on", "y", "--trials", "20", "--seed", "0", "--study", "s"],
+        ["finals", "s", "--top", "2"],
+    ]
 
 
 def test_every_leaderboard_and_every_space_is_made_by_the_script() -> None:

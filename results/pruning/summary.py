@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from nas.reports.plots import GREY, INK, to_svg
+from nas.reports.pictures.style import GREY, INK, to_svg
 
 ALLOWED_SHARE = 0.25
 """Of the epochs of the search with full training, which comes first."""
