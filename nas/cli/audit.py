@@ -30,7 +30,7 @@ AMOUNT = ("epochs", "fraction", "seconds", "steps", "flops")
     default=12,
     show_default=True,
     metavar="N",
-    help="How many architectures: a quarter the search's best, the others by chance from all its ranks. Finalists come besides.",
+    help="How many architectures, at least 4: a quarter the search's best, the others by chance. Finalists come besides.",
 )
 @click.option(
     "--pruned", type=int, default=2, show_default=True, metavar="N", help="How many besides of those that the search pruned."

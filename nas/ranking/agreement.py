@@ -135,11 +135,19 @@ class Audit:
         )
 
     @property
+    def told(self) -> bool:
+        """Whether the sample tells how the order agrees, rather than being too small to say."""
+        if len(self.rows) < LEAST or self.low is None or self.high is None:
+            return False
+        return self.low > 0 or self.high < CLOSE
+
+    @property
     def sentence(self) -> str:
         """Whether this search may be believed."""
         of = f"{len(self.rows)} of {self.architectures:,} architectures"
         if len(self.rows) < LEAST or self.tau is None or self.low is None or self.high is None:
-            return f"Too few to say whether this search may be believed: {of} were trained in full; take a larger sample."
+            more = "take a larger sample" if self.architectures > max(len(self.rows), LEAST - 1) else "search longer for more"
+            return f"Too few to say whether this search may be believed: {of} were trained in full; {more}."
         told = f"(τ = {self.tau:.2f}, 95 % {self.low:.2f} to {self.high:.2f}, {of})"
         if self.low >= CLOSE:
             order = f"The search's order agrees with full training {told}"

@@ -55,7 +55,8 @@ def notes(audit: Audit) -> Iterator[str]:
     if audit.readings:
         read = ", ".join(f"{one.epochs}: {one.tau:.2f}" for one in audit.readings)
         yield f"τ of the order after so many epochs of full training with that at its end: {read}."
-        yield _budget(audit)
+        if audit.told:
+            yield _budget(audit)
 
 
 def _tops(audit: Audit) -> Iterator[str]:
@@ -71,11 +72,15 @@ def _budget(audit: Audit) -> str:
     last = audit.readings[-1].epochs
     if audit.enough is None or audit.enough == last:
         luck = " Luck alone keeps it there: more seeds tell more." if audit.ceiling is not None and audit.ceiling < ENOUGH else ""
-        return f"Below {last} epochs the order does not agree by τ ≥ {ENOUGH}: no cheaper budget would do.{luck}"
+        return f"Below {_epochs(last)} the order does not agree by τ ≥ {ENOUGH}: no cheaper budget would do.{luck}"
     return (
-        f"From {audit.enough} epochs on it agrees by τ ≥ {ENOUGH}: a search may do with these. That is hopeful: both figures are "
-        "of one training, and in a short run of its own the schedule of the rate is another."
+        f"From {_epochs(audit.enough)} on it agrees by τ ≥ {ENOUGH}: a search may do with so many. That is hopeful: both figures "
+        "are of one training, and in a short run of its own the schedule of the rate is another."
     )
+
+
+def _epochs(count: int) -> str:
+    return f"{count:,} epoch{'s' * (count != 1)}"
 
 
 def _grid(audit: Audit) -> RichTable:

@@ -1,11 +1,16 @@
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 import nas
 from nas.cli import main
+from nas.ranking import audit_of
+from nas.records import Ledger
+from nas.reports.audit import notes
 from nas.searching import Study
 
 TABLE = Path(__file__).parents[2] / "results" / "tables" / "digits-three_families.csv.gz"
@@ -69,3 +74,34 @@ def test_what_an_audit_trained_is_listed_and_ranked_apart(study: Study) -> None:
     assert len(json.loads(listed.output)) == 12
     ranked = runner.invoke(main, ["rank", "t", "--ledger", study.ledger])
     assert ranked.output.index("search") < ranked.output.index("a sample, trained again by an audit")
+
+
+def test_of_too_few_no_budget_is_advised(study: Study) -> None:
+    result = run(study, "--sample", "4")
+    assert "Too few to say whether this search may be believed: 4 of 40 architectures were trained in full; take a larger" in (
+        " ".join(result.output.split())
+    )
+    assert "at its end: 1:" in result.output
+    assert "may do with" not in result.output
+    assert "no cheaper budget" not in result.output
+    assert "at least 4" in " ".join(run(study, "--help").output.split())
+
+
+def test_where_all_that_was_found_is_audited_no_larger_sample_is_advised(tmp_path: Path) -> None:
+    options: dict[str, Any] = {
+        "on": TABLE,
+        "epochs": 4,
+        "strategy": "random",
+        "confirm": 0,
+        "ledger": f"sqlite:///{tmp_path}/nas.sqlite",
+    }
+    result = run(nas.search(trials=4, study="few", **options), "--sample", "4")
+    assert "4 of 4 architectures were trained in full; search longer for more." in " ".join(result.output.split())
+
+
+def test_one_epoch_is_no_plural(study: Study) -> None:
+    run(study)
+    with Ledger(study.ledger) as book:
+        found = audit_of(book, study.name)
+    assert found is not None
+    assert any(line.startswith("From 1 epoch on it agrees") for line in notes(replace(found, enough=1)))
