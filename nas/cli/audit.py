@@ -91,10 +91,10 @@ def audit(
         submit_array(words, where, ledger=ledger, study=study, as_json=as_json, **how)
         return
     budget = {name: given[name] for name in AMOUNT if given[name] is not None}
-    interrupted = False
+    interrupted, found = False, None
     with told(as_json) as on_event:
         try:
-            train(study, budget=budget, data=data, on_event=on_event, **options)
+            found = train(study, budget=budget, data=data, on_event=on_event, **options)
         except KeyboardInterrupt:
             interrupted = True
     from nas.searching import following
@@ -103,7 +103,7 @@ def audit(
         raise click.exceptions.Exit(INTERRUPTED if interrupted else 0)
     with Ledger(ledger, create=False) as book:
         if not interrupted:
-            _print(audit_of(book, study), study, book, as_json=as_json)
+            _print(found, study, book, as_json=as_json)
             return
         click.echo(f"Go on with the same command; `{with_ledger(f'nas audit {study} --report', book)}` tells so far.", err=True)
     raise click.exceptions.Exit(INTERRUPTED)

@@ -238,10 +238,13 @@ def pruned_by(trials: Sequence[Trial], until: str | None = None) -> dict[str, Tr
     return found
 
 
-def audit_of(ledger: Ledger, study: str, *, tables: Sequence[Table] | None = None) -> Audit | None:
-    """What the latest audit of `study` tells; None where nothing is audited yet.
+def audit_of(
+    ledger: Ledger, study: str, *, tables: Sequence[Table] | None = None, design: Mapping[str, Any] | None = None
+) -> Audit | None:
+    """What an audit of `study` tells; None where nothing is audited yet.
 
-    `tables` are those of its leaderboard, where they are known already.
+    `tables` are those of its leaderboard, where they are known already. `design` is how the sample was drawn; where it is not
+    given, that of the last audit that trained something, with whose trials it is kept.
 
     Raises:
         LedgerError: there is no such study.
@@ -249,9 +252,9 @@ def audit_of(ledger: Ledger, study: str, *, tables: Sequence[Table] | None = Non
     entry = ledger.study(study)
     audits = [trial for trial in ledger.trials(entry, "audit") if trial.state != "running"]
     told = [trial.proposal["audit"] for trial in audits if "audit" in trial.proposal]
-    if not any(trial.state == "complete" for trial in audits) or not told:
+    if design is None and (not any(trial.state == "complete" for trial in audits) or not told):
         return None
-    latest = told[-1]
+    latest = told[-1] if design is None else design
     cheap, real = objectives_of(entry)
     found = found_by(leaderboard(ledger, study) if tables is None else tables, cheap, latest["until"])
     if found is None:

@@ -68,7 +68,7 @@ def audit(
         options: as `finals` has them.
 
     What is trained already is not trained again: after Ctrl-C or a kill the same call goes on, and a larger sample later holds
-    this one. Several processes that do this at once share the work.
+    this one, as long as the search has found nothing new. Several processes that do this at once share the work.
 
     Raises:
         NasError: there is no such study, it has no complete trial, or its benchmark is another than it was.
@@ -103,7 +103,7 @@ def audit(
         for architecture, n in chosen.trainings(seeds):
             run.expect(architecture, first + n)
         retrain(run, plan, places, evaluate, checkpoint=checkpoint, ranks=ranks)
-        return audit_of(book, study)
+        return audit_of(book, study, design=run.design)
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,23 @@ def test_a_larger_sample_trains_what_the_smaller_one_has_not(study: Study) -> No
     assert ended.reason == "20 of 20 trainings of the audit are complete."
 
 
+def test_an_audit_tells_its_own_sample_where_all_of_it_is_trained_already(study: Study) -> None:
+    run_audit(study)
+    smaller = run_audit(study, sample=8)
+    assert smaller is not None
+    assert (len(smaller.rows), smaller.wanted, len(audited(study))) == (8, 8, 12)
+
+
+def test_an_audit_of_what_finals_have_trained_alone_is_told(study: Study) -> None:
+    nas.finals("s", ledger=study.ledger, top=4, seeds=2, evaluate=evaluate)
+    with Ledger(study.ledger) as ledger:
+        found = {trial.architecture.id for trial in ledger.trials(ledger.study("s"), "search")}
+    nas.finals("s", ledger=study.ledger, top=len(found), seeds=1, evaluate=evaluate)
+    told = run_audit(study)
+    assert told is not None
+    assert (len(told.rows), audited(study)) == (len(found), [])
+
+
 def test_what_the_search_finds_later_is_not_part_of_an_audit(study: Study, tmp_path: Path) -> None:
     before = run_audit(study)
     options: dict[str, Any] = {"strategy": "random", "trials": 45, "confirm": 0, "epochs": 2, "study": "s"}
