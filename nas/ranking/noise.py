@@ -48,6 +48,12 @@ CHAINS = 512
 WARM_UP = 60
 """Sweeps of each chain before any is kept."""
 
+PAIRS_IN_ALL = 20_000_000
+"""Draws of pairs after which a test ends, if each pair has FEWEST_DRAWS."""
+
+FEWEST_DRAWS = 2000
+"""Of each pair: a probability of 5 % is then known to half a point."""
+
 PAIRS_AT_ONCE = 4_000_000
 """Numbers that are held for pairs of rows: 32 MB."""
 
@@ -79,9 +85,9 @@ class Spread:
         with np.errstate(divide="ignore"):
             return np.asarray(1 / (self.weight_H / self.scales).sum(axis=1))
 
-    def draw(self, rng: np.random.Generator) -> Floats:
-        """(D, R): variances as they may be."""
-        return self.draw_of(self.draw_cells(rng, DRAWS), rng)
+    def draw(self, rng: np.random.Generator, count: int | None = None) -> Floats:
+        """(D, R): variances as they may be; DRAWS unless another `count` is given."""
+        return self.draw_of(self.draw_cells(rng, DRAWS if count is None else count), rng)
 
     def draw_cells(self, rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
         """(D,): hyperparameters as they may be."""
@@ -217,17 +223,18 @@ def pair_values(trainings: Trainings, rng: np.random.Generator) -> Floats:
         seen_P = np.where(distance_P > 0, distance_P / error_P, 0.0)
     order_P = np.argsort(seen_P, kind="stable")  # the smallest first
     beyond_P = np.zeros(len(order_P))
-    deviation_DR = np.sqrt(known.draw(rng))
-    noise_DN = deviation_DR[:, trainings.row_N] * rng.standard_normal((DRAWS, len(trainings.row_N)))
+    draws = min(DRAWS, max(FEWEST_DRAWS, PAIRS_IN_ALL // max(1, len(order_P))))
+    deviation_DR = np.sqrt(known.draw(rng, draws))
+    noise_DN = deviation_DR[:, trainings.row_N] * rng.standard_normal((draws, len(trainings.row_N)))
     chance_DR = noise_DN @ weights_RN.T
     at_once = max(1, PAIRS_AT_ONCE // max(1, len(order_P)))
-    for begin in range(0, DRAWS, at_once):
+    for begin in range(0, draws, at_once):
         some_DR = chance_DR[begin : begin + at_once]
         with np.errstate(divide="ignore", invalid="ignore"):
             by_chance_DP = np.abs(some_DR[:, one_P] - some_DR[:, other_P]) / error_P
         largest_DP = np.maximum.accumulate(by_chance_DP[:, order_P], axis=1)
         beyond_P += (largest_DP >= seen_P[order_P]).sum(axis=0)
-    p_P = np.maximum.accumulate((beyond_P / DRAWS)[::-1])[::-1]  # none below that of a larger difference
+    p_P = np.maximum.accumulate(((beyond_P + 1) / (draws + 1))[::-1])[::-1]  # none below that of a larger difference
     p_P[seen_P[order_P] == 0] = 1.0
     found[one_P[order_P], other_P[order_P]] = found[other_P[order_P], one_P[order_P]] = p_P
     return found

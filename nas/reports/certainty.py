@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nas.ranking import Row, Table
-from nas.ranking.certainty import ALPHA
+from nas.ranking.certainty import ALPHA, MOST_ROWS
 from nas.reports.figures import face
 
 TEST = "t test of all pairs by seed, corrected by step-down max-t"
@@ -15,8 +15,16 @@ _PLACES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "e
 
 
 def certainty_words(table: Table) -> str:
-    """Whether the first is the first, and from whom it cannot be told, in a sentence; empty where nothing is known."""
+    """Whether the first is the first, and from whom it cannot be told, in a sentence; empty where nothing is known.
+
+    A table of more rows than are tested says so.
+    """
     first = table.rows[0].certainty if table.rows else None
+    tested = [row for row in table.rows if not row.broken]
+    if first is None and len(tested) > MOST_ROWS and any(len(row.trials) > 1 for row in tested):
+        return (
+            f"How sure this order is was not reckoned: that is done for {MOST_ROWS} rows at most, and these are {len(tested):,}."
+        )
     if first is None or (len(table.rows) == 1 and first.first == 1):  # there is no other
         return ""
     chance = _probability(first.first)

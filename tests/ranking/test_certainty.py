@@ -136,6 +136,26 @@ def test_were_all_variances_equal_the_widest_pair_would_be_told_apart_as_by_tuke
     assert (np.diag(values) == 1).all()
 
 
+def test_many_pairs_are_tested_with_fewer_draws_and_as_strictly(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(9)
+    figures = [dict(enumerate(row)) for row in (np.arange(30)[:, None] / 5 + rng.standard_normal((30, 3))).tolist()]
+    trainings = noise.Trainings.of(figures)
+    many = noise.pair_values(trainings, np.random.default_rng(0))
+    drawn: list[int] = []
+    chances = noise.Spread.draw
+
+    def draw(known: noise.Spread, rng: np.random.Generator, count: int | None = None) -> Floats:
+        drawn.append(count or 0)
+        return chances(known, rng, count)
+
+    monkeypatch.setattr(noise.Spread, "draw", draw)
+    monkeypatch.setattr(noise, "PAIRS_IN_ALL", 435 * 2500)
+    few = noise.pair_values(trainings, np.random.default_rng(0))
+    assert drawn == [2500]
+    assert few == pytest.approx(many, abs=0.04)
+    assert few.min() >= 1 / 2501  # what never came up in so many draws is not impossible
+
+
 def test_what_a_seed_does_to_all_alike_does_not_hide_a_difference() -> None:
     seeds = np.array([0.0, 5.0, -4.0, 2.0])
     small = np.array([0.1, -0.1, 0.05, -0.05])

@@ -1,5 +1,6 @@
 """How sure a leaderboard is, as people and scripts read it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -58,6 +59,14 @@ def test_with_several_objectives_the_sentence_is_about_the_front() -> None:
     )
     assert [line[0] for line in body(printed(several))][:2] == ["1", "2"]
     assert certainty_words(several) == "The first is on the true front of its objectives with a probability of 0.80."
+
+
+def test_of_more_rows_than_are_tested_it_is_said_why_nothing_is_known() -> None:
+    several = [replace(row(n), trials=row(n).trials * 2) for n in range(1, 1202)]
+    words = certainty_words(table(*several, stage="final"))
+    assert words == "How sure this order is was not reckoned: that is done for 200 rows at most, and these are 1,201."
+    assert certainty_words(table(*several[:200], stage="final")) == ""
+    assert certainty_words(table(*(row(n) for n in range(1, 300)))) == ""  # a search
 
 
 def test_where_nothing_is_known_or_there_is_no_other_nothing_is_said() -> None:
