@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, TypeVar
 
-from nas.errors import ReportError, printable
+from nas.errors import ReportError, printable, quote
 from nas.records import Ledger, Record, StudyEntry, Trial, shown_url, without_password
 from nas.trackers.told import Told, figures_of, identity, study_facts, trial_facts
 
@@ -47,7 +48,8 @@ def to_mlflow(ledger: Ledger, study: str, uri: str, *, experiment: str | None = 
     commit are tags. Nothing is asked of the network but by a `uri` that names a server.
 
     Raises:
-        ReportError: MLflow is not installed, the URI holds a password that is not the environment's, or it cannot be written to.
+        ReportError: MLflow is not installed, the URI is none, holds a password that is not the environment's, or
+            cannot be written to.
         LedgerError: there is no such study.
     """
     if find_spec("mlflow") is None:
@@ -57,12 +59,31 @@ def to_mlflow(ledger: Ledger, study: str, uri: str, *, experiment: str | None = 
             "A tracking URI holds no password, since others can read the command; set MLFLOW_TRACKING_URI, or "
             "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
         )
+    _check(uri)
     entry = ledger.study(study)
     trials = ledger.trials(entry)
     benchmark = entry.definition["benchmark"]
     with _client(uri) as client:
         place = None if uri.startswith(("http", "databricks")) else SERVED  # a server knows by itself
         return _Writer(client, entry, experiment or f"{benchmark['name']}-v{benchmark['version']}", place).write(trials)
+
+
+def _check(uri: str) -> None:
+    """Refuse at the door what MLflow would try again and again.
+
+    Raises:
+        ReportError: `uri` is none, or a file of SQLite's that cannot be written to.
+    """
+    if ":" not in uri and uri != "databricks":
+        raise ReportError(f"MLflow wants a tracking URI, such as sqlite:///mlflow.db or a server's; got {quote(uri)}.")
+    if not uri.startswith("sqlite:///"):
+        return
+    path = Path(uri.removeprefix("sqlite:///").partition("?")[0]).absolute()
+    if path.exists() and not os.access(path, os.W_OK):
+        raise ReportError(f"{_shown(uri)} cannot be written to: its permissions do not allow it.")
+    folder = next(parent for parent in path.parents if parent.exists())  # MLflow makes those that are missing
+    if not os.access(folder, os.W_OK):
+        raise ReportError(f"{_shown(uri)} cannot be written to: nothing can be written to its folder; name another file.")
 
 
 @contextmanager

@@ -192,3 +192,24 @@ def test_without_the_package_a_line_says_how_to_get_it(tmp_path: Path, monkeypat
     monkeypatch.setattr(mlflow_runs, "find_spec", lambda _: None)
     with pytest.raises(ReportError, match=r"needs its package: pip install 'nas-harness\[mlflow\]'"):
         write(searched(tmp_path, trials=2), "sqlite:///m.db")
+
+
+@needs_mlflow
+def test_a_folder_that_cannot_be_written_to_is_refused_before_mlflow_tries(
+    tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = searched(tmp_path, trials=2)
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != locked and allowed(path, mode))
+    with pytest.raises(ReportError, match="nothing can be written to its folder") as told:
+        write(url, f"sqlite:///{locked}/m.db")
+    assert len(str(told.value).splitlines()) == 1
+    assert not list(locked.iterdir())
+
+
+@needs_mlflow
+def test_a_file_name_is_no_tracking_uri(tmp_path: Path, uri: str) -> None:
+    with pytest.raises(ReportError, match=r"wants a tracking URI, such as sqlite:///mlflow.db or a server's; got 'afile'\."):
+        write(searched(tmp_path, trials=2), "afile")
