@@ -62,7 +62,7 @@ def asked(fmt: Format | None, as_csv: bool, as_json: bool, out: Path | None) -> 
     """The one format that the options ask for.
 
     Raises:
-        click.UsageError: they ask for several, for none that a file's ending tells, or for bytes on a terminal.
+        click.UsageError: they ask for several, for another than a file's ending tells or none, or for bytes on a terminal.
     """
     flags: Mapping[Format, bool] = {"csv": as_csv, "json": as_json}
     wanted = [*dict.fromkeys([*([fmt] if fmt else []), *(name for name, on in flags.items() if on)])]
@@ -76,6 +76,9 @@ def asked(fmt: Format | None, as_csv: bool, as_json: bool, out: Path | None) -> 
         raise click.UsageError("Text is for a terminal; write csv, json, markdown, latex or parquet to a file.")
     if not wanted and out.suffix.lower() not in ENDINGS:
         raise click.UsageError(f"A file ends in {', '.join(ENDINGS)}, or --format says what it is; got {out.name!r}.")
+    told = ENDINGS.get(out.suffix.lower())
+    if wanted and told is not None and wanted != [told]:
+        raise click.UsageError(f"A table has one format, got {wanted[0]} and a file for {told}, {out.name!r}.")
     return Asked(format=wanted[0] if wanted else ENDINGS[out.suffix.lower()], out=out)
 
 

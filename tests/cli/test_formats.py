@@ -91,3 +91,21 @@ def test_what_cannot_be_written_is_one_line_and_exit_status_2(
 def test_the_format_may_be_other_than_the_ending_says(ledger: str, tmp_path: Path) -> None:
     assert run(ledger, "rank", "--out", str(tmp_path / "t.txt"), "--format", "csv").exit_code == 0
     assert (tmp_path / "t.txt").read_text(encoding="utf-8").startswith("benchmark,")
+
+
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [
+        (["--out", "t.tex", "--json"], "got json and a file for latex, 't.tex'."),
+        (["--out", "t.md", "--format", "csv"], "got csv and a file for markdown, 't.md'."),
+    ],
+)
+def test_a_format_that_the_ending_contradicts_is_refused(
+    ledger: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], rule: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run(ledger, "rank", "toy", *words)
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"nas: A table has one format, {rule}")
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
