@@ -52,16 +52,17 @@ def diff(
     from nas.ranking.difference import difference
     from nas.reports.difference import difference_data, difference_lines
 
-    found = difference(
-        _side(ledger, a), _side(ledger_b or ledger, b), confidence=confidence, tolerance=tolerance, figures=figures
-    )
+    first, second = _side(ledger, a), _side(ledger_b or ledger, b)
+    if first.entry == second.entry and (ledger_b or ledger) == ledger:
+        raise click.exceptions.Exit(complain(f"{a} and {b} are the same study; a difference needs two."))
+    found = difference(first, second, confidence=confidence, tolerance=tolerance, figures=figures)
     if as_json:
         click.echo(json.dumps(difference_data(found), indent=1))
     else:
         for part in difference_lines(found):
             show(part)
     if not found.comparable:
-        why = "; ".join(f"{left.what}: {left.why}" for left in found.left)
+        why = "; ".join(dict.fromkeys(f"{left.what}: {left.why}" for left in found.left))
         raise click.exceptions.Exit(complain(f"{a} and {b} cannot be compared ({why})."))
     if found.worse:
         raise click.exceptions.Exit(WORSE)

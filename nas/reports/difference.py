@@ -32,6 +32,8 @@ def difference_lines(found: Difference) -> Iterator[Text | RichTable]:
         if shown:
             yield Text(f"\n{evidence[:1].upper()}{evidence[1:]}")
             yield _findings(found, shown)
+    if not found.comparable:  # which the command says, with the reasons
+        return
     yield Text()
     if any(one.low != one.high for one in found.findings):
         yield Text(

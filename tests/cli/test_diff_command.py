@@ -82,6 +82,13 @@ def test_what_cannot_be_compared_is_one_line_and_status_2(ledger: str) -> None:
     assert result.exit_code == 2
     rule = "nas: before and other cannot be compared (figures: the benchmarks are digits v1 and fashion_mnist v1).\n"
     assert result.stderr == rule
+    assert result.output.count("the benchmarks are digits v1 and fashion_mnist v1") == 1
     unknown = diff("before", "never", "--ledger", ledger)
     assert unknown.exit_code == 2
     assert unknown.stderr.startswith("nas: No study in")
+
+
+def test_a_study_is_not_held_against_itself(ledger: str) -> None:
+    result = diff("before", "before", "--ledger", ledger)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "nas: before and before are the same study; a difference needs two.\n"
