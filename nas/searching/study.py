@@ -11,7 +11,7 @@ from nas.errors import NasError, SearchError
 from nas.ranking import Hypervolume, Row, Table, frame, hypervolume, leaderboard, rank
 from nas.records import Ledger, StudyEntry, Trial, shown_url, trials_table, without_password
 from nas.records.markup import html_table
-from nas.searching.config import resolve_benchmark
+from nas.searching.config import default_ledger, resolve_benchmark
 from nas.space import Space
 
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ MOST_TABLES = 4
 class Study:
     """A study in a ledger; what it shows is read each time it is asked for, so that finals and later runs are in it."""
 
-    def __init__(self, name: str, ledger: str) -> None:
+    def __init__(self, name: str, ledger: str | None = None) -> None:
+        """`ledger` is a URL; NAS_LEDGER, or the file in this folder, if not given."""
         self.name = name
-        self.ledger = without_password(ledger)
+        self.ledger = without_password(ledger or default_ledger())
 
     @cached_property
     def entry(self) -> StudyEntry:

@@ -135,3 +135,8 @@ def test_a_real_notebook_shows_them(study: nas.Study, tmp_path: Path) -> None:
         True
     ] * 4
     assert "digits v1" in shown[0]["text/html"]
+
+
+def test_a_study_lies_where_searches_put_it_if_nobody_says(study: nas.Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_LEDGER", study.ledger)
+    assert nas.Study("toy").best.architecture == study.best.architecture
