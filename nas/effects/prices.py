@@ -99,12 +99,15 @@ def prices_of(
     or trials that all cost the same. The same trials give the same prices.
 
     Raises:
-        LedgerError: no complete trial has one of `figures` or `costs`, or `more` is not above 0.
+        LedgerError: no complete trial has one of `figures` or `costs`, one of `costs` is none, or `more` is not above 0.
     """
     if more is not None and not 0 < more < inf:
         raise LedgerError(f"A price is for an amount above 0 of a cost, got {quote(more)}.")
     evidence = evidence_of(entry, trials)
     named = asked(evidence, costs) if costs is not None else tuple(cost for cost in COSTS if cost in evidence.figures)
+    for cost in costs or ():
+        if figure_kind(cost) is None:
+            raise LedgerError(f"A price is told in what a network costs, such as {', '.join(COSTS)}; got {quote(cost)}.")
     wanted = [figure for figure in asked(evidence, figures) if figure_kind(figure) is None]
     limits = [Limit.parse(text) for text in entry.definition.get("limits", ())]
     bounds = {limit.figure: limit.bound for limit in sorted(limits, key=lambda limit: -limit.bound) if limit.from_above}

@@ -83,8 +83,8 @@ def _lines(origin: Origin, forms: Forms, examples: Tensor) -> Iterator[str]:
     yield ""
     yield (
         f"{_sentence(benchmark.summary)} This network was found by the search `{trial.study}` in the search space "
-        f"`{origin.entry.space.name}` (version {origin.entry.space.version}), among {origin.tried:,} architectures; it is "
-        f"{trial.stage} trial {trial.number}. {origin.weights}"
+        f"`{origin.entry.space.name}` (version {origin.entry.space.version}), among {origin.tried:,} architecture"
+        f"{'s' * (origin.tried != 1)}; it is {trial.stage} trial {trial.number}. {origin.weights}"
     )
     if not origin.trained:
         yield ""

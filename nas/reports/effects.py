@@ -169,8 +169,10 @@ def notes(effects: Sequence[Effect]) -> str:
 
 def too_few(evidence: Evidence) -> str:
     """Why there is nothing to say."""
+    count = len(evidence.trials)
+    compare = "trial compares" if count == 1 else "trials compare"
     return (
-        f"{len(evidence.trials):,} complete trials compare, and of fewer than {FEWEST_TRIALS} nothing is said."
-        if len(evidence.trials) < FEWEST_TRIALS
+        f"{count:,} complete {compare}, and of fewer than {FEWEST_TRIALS} nothing is said."
+        if count < FEWEST_TRIALS
         else "Of each choice one value alone was tried."
     )

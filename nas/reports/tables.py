@@ -80,7 +80,7 @@ def print_tables(tables: Sequence[Table], console: Console, *, top: int | None =
         console.print(Text(printable(place + headline(table)), style="bold"))
         console.print(grid)
         rest = len(table.rows) - len(table.rows[:top])
-        notes = [f"{rest:,} more rows; {more}"] if rest else []
+        notes = [f"{rest:,} more row{'s' * (rest != 1)}; {more}"] if rest else []
         notes += ["≈ measured while other work went on; see its interval."] if any(map(_disturbed, table.rows[:top])) else []
         notes += [f"No room for {', '.join(left_out)}; --csv has all."] if left_out else []
         weighed = " and ".join([", ".join(objective.figure for objective in table.objectives), *cost_known(table)])

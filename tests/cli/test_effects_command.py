@@ -84,6 +84,7 @@ def test_a_cost_can_be_the_figure(run: Nas) -> None:
         (["--cost", "wattage"], "No complete trial of planted has the figure 'wattage'."),
         (["--more", "1"], "--more is an amount above 0 of one --cost."),
         (["--cost", "latency_ms", "--more", "0"], "--more is an amount above 0 of one --cost."),
+        (["--cost", "validation_accuracy"], "such as latency_ms, params, flops; got 'validation_accuracy'."),
         (["nobody"], "nobody"),
     ],
 )
@@ -109,3 +110,11 @@ def test_a_script_has_the_same_values(url: str) -> None:
     assert {effect.figure for effect in held.effects("params")} == {"params"}
     (price,) = held.prices(cost="latency_ms", more=1.0)
     assert [step.more for step in price.steps] == [1.0] * len(price.steps)
+
+
+def test_one_trial_is_no_plural(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/nas.sqlite"
+    with Ledger(url) as ledger:
+        keep(ledger, trials(1, rule), study())
+    done = CliRunner().invoke(main, ["effects", "--ledger", url])
+    assert "1 complete trial compares, and of fewer than 10 nothing is said." in done.output
