@@ -56,6 +56,11 @@ class Certainty:
     like_first: bool = False
     """Whether it cannot be told apart from the first row, which has it too; False with several objectives."""
 
+    @property
+    def chance(self) -> str:
+        """`first` in per cent, for people."""
+        return ">99 %" if self.first > 0.99 else "<1 %" if self.first < 0.01 else f"{100 * self.first:.0f} %"
+
 
 Runs = Mapping[int, float]
 """Seed → the figure that its training gave."""

@@ -70,6 +70,11 @@ class Row:
     certainty: Certainty | None = None
     """How sure its place is; None where nothing tells, such as in a search, which trains each architecture once."""
 
+    @property
+    def place(self) -> str:
+        """Its rank, with a sign where others cannot be told apart from it."""
+        return f"{self.rank}=" if self.certainty is not None and self.certainty.shared_by > 1 else str(self.rank)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Apart:
@@ -115,14 +120,22 @@ class Table:
     def _repr_html_(self) -> str:
         """What a notebook shows: the first rows with their objectives and costs, and how many more there are."""
         figures = [name for name in figure_names(self) if name in FIGURES or name in {goal.figure for goal in self.objectives}]
+        goals = [goal.figure for goal in self.objectives] if any(row.certainty for row in self.rows) else []
         rows = [
-            (row.rank, "◈" if row.knee else "◆" if row.on_front else "", row.architecture.id, *_told_figures(row, figures))
+            (
+                row.place,
+                "◈" if row.knee else "◆" if row.on_front else "",
+                row.architecture.id,
+                *_told_figures(row, figures),
+                *_told_certainty(row, goals),
+            )
             for row in self.rows[:MOST_SHOWN]
         ]
+        sure = [f"95 % interval of {name}" for name in goals] + [f"P({'best' if len(goals) == 1 else 'on front'})"] * bool(goals)
         rest = len(self.rows) - len(rows)
         more = f"<p>{rest:,} more row{'s' * (rest > 1)}; to_frame() has all.</p>" if rest else ""
         caption = f"{self.benchmark} · {self.stage} · {self.budget} · {self.setting.use}"
-        return html_table(("#", "", "architecture", *figures), rows, caption) + more
+        return html_table(("#", "", "architecture", *figures, *sure), rows, caption) + more
 
     def to_frame(self) -> "pd.DataFrame":
         """Its rows as a DataFrame: rank, architecture, figures as they were measured, choices as `choice:NAME`."""
@@ -368,6 +381,15 @@ def _told_figures(row: Row, names: Iterable[str]) -> Iterator[str]:
         found = row.figures.get(name)
         mean = f"{found.mean:,.6g}" if found and abs(found.mean) < 1e6 else f"{found.mean:,.0f}" if found else ""
         yield f"{mean} ± {found.deviation:.2g}" if found and found.deviation else mean
+
+
+def _told_certainty(row: Row, goals: Sequence[str]) -> Iterator[str]:
+    """The interval of each objective, and how probable it is that the row is the best, or on the true front."""
+    for name in goals:
+        found = row.certainty.intervals.get(name) if row.certainty else None
+        yield f"{found.low:,.4g}–{found.high:,.4g}" if found else ""
+    if goals:
+        yield row.certainty.chance if row.certainty else ""
 
 
 def figure_names(table: Table) -> list[str]:

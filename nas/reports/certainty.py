@@ -60,7 +60,7 @@ def _probability(chance: float) -> str:
 
 def rank_text(row: Row) -> str:
     """Its rank, with a sign where others cannot be told apart from it."""
-    return f"{row.rank}=" if row.certainty is not None and row.certainty.shared_by > 1 else str(row.rank)
+    return row.place
 
 
 def uncertain(table: Table) -> list[str]:
@@ -81,10 +81,7 @@ def interval_text(row: Row, figure: str) -> str:
 
 def first_text(row: Row) -> str:
     """How probable it is that the row is the best, or on the true front; empty where nothing tells."""
-    if row.certainty is None:
-        return ""
-    chance = row.certainty.first
-    return ">99 %" if chance > 0.99 else "<1 %" if chance < 0.01 else f"{100 * chance:.0f} %"
+    return row.certainty.chance if row.certainty else ""
 
 
 def certainty_data(row: Row) -> dict[str, Any] | None:

@@ -140,3 +140,18 @@ def test_a_real_notebook_shows_them(study: nas.Study, tmp_path: Path) -> None:
 def test_a_study_lies_where_searches_put_it_if_nobody_says(study: nas.Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAS_LEDGER", study.ledger)
     assert nas.Study("toy").best.architecture == study.best.architecture
+
+
+def test_finals_show_how_sure_they_are_as_elsewhere(study: nas.Study) -> None:
+    table = study.tables[0]
+    text = Shape(table._repr_html_()).text
+    assert "95 % interval of validation_accuracy" in text
+    assert "P(best)" in text
+    for row in table.rows:
+        assert row.certainty is not None
+        assert f" {row.place} " in text
+        assert row.certainty.chance in text
+    assert "P(best)" not in Shape(study.tables[-1]._repr_html_()).text
+    first = table.rows[0]
+    assert first.certainty is not None
+    assert replace(first, certainty=replace(first.certainty, shared_by=2)).place == "1="
