@@ -21,6 +21,7 @@ from nas.effects.additive import TINY, Additive
 from nas.effects.best_tenth import best_tenth
 from nas.effects.evidence import Evidence, asked, evidence_of
 from nas.effects.levels import ABSENT, factors_of
+from nas.ranking.certainty import is_share
 from nas.records import StudyEntry, Trial
 from nas.space import Value
 
@@ -58,11 +59,12 @@ class Point:
     upto: float | None
     """The last of a stretch of numbers that begins with `value`; None for a value."""
     mean: float
-    """Of the figure, in its unit, as if trials differed in this choice alone."""
-    low: float
+    """Of the figure, in its unit, as if trials differed in this choice alone; that of a share lies from 0 to 1. Of one trial it
+    is the plain mean: what others add cannot be told from what the value does."""
+    low: float | None
     """Lower end of the mean's 95 % interval, for telling values of the choice apart: the mix of other choices in these trials,
-    which all its values share, is taken as it is."""
-    high: float
+    which all its values share, is taken as it is. That of a share ends at 0 and 1. None of one trial."""
+    high: float | None
     plain: float
     """The mean as it stands over the trials with this value, which differ in other choices too."""
     count: int
@@ -146,7 +148,7 @@ def _effects(entry: StudyEntry, evidence: Evidence, figure: str) -> list[Effect]
     drawn_CS = ranked.resampled(RESAMPLES)
     drawn_CS += (shares_C - drawn_CS.mean(1))[:, None]  # resampling adds noise of its own to a share
     seen_C = _beyond_chance(between_C, ranked.between(ranked.flipped(FLIPS, below=True, own=True)))
-    points = _points(plain, values_N)
+    points = _points(plain, values_N, share=is_share(figure, values_N.tolist()))
     apart = best_tenth(entry.space, evidence, figure) if len(kept) >= FEWEST_OF_TENTH else {}
     found = [
         Effect(
@@ -197,7 +199,7 @@ def _beyond_chance(between_C: "NDArray[np.float64]", chance_CS: "NDArray[np.floa
     return seen_C
 
 
-def _points(model: Additive, values_N: "NDArray[np.float64]") -> list[tuple[Point, ...]]:
+def _points(model: Additive, values_N: "NDArray[np.float64]", *, share: bool) -> list[tuple[Point, ...]]:
     """For each choice, each level's mean with its interval by Student's t.
 
     Few trials of a level borrow the spread of all (Smyth 2004), and where levels of different choices go together, it is the
@@ -209,6 +211,7 @@ def _points(model: Additive, values_N: "NDArray[np.float64]") -> list[tuple[Poin
     counts_P = model.fit.sums.counts
     chance_PS = model.flipped(FLIPS) / counts_P[:, None]
     wider_P = np.maximum(1.0, chance_PS.var(axis=1) * counts_P / max(float(model.residuals.var()), TINY))
+    least, most = (0.0, 1.0) if share else (-np.inf, np.inf)
     found = []
     for n, factor in enumerate(model.factors):
         left_N = model.values_left(n) + values_N.mean()
@@ -220,14 +223,15 @@ def _points(model: Additive, values_N: "NDArray[np.float64]") -> list[tuple[Poin
             freedom = PRIOR + len(own) - 1
             deviation = (wider * (PRIOR * pooled + error) / freedom / len(own)) ** 0.5
             mean, half = float(left_N[own].mean()), float(stdtrit(freedom, 1 - ALPHA / 2) * deviation)
+            plain, alone = float(values_N[own].mean()), len(own) == 1
             points.append(
                 Point(
                     value=level.value,
                     upto=level.upto,
-                    mean=mean,
-                    low=mean - half,
-                    high=mean + half,
-                    plain=float(values_N[own].mean()),
+                    mean=plain if alone else min(most, max(least, mean)),
+                    low=None if alone else min(most, max(least, mean - half)),
+                    high=None if alone else min(most, max(least, mean + half)),
+                    plain=plain,
                     count=len(own),
                 )
             )

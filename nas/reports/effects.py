@@ -112,9 +112,12 @@ def _points_grid(effects: Sequence[Effect]) -> Table:
         told = face(effect.figure)
         grid.add_row(Text(printable(effect.choice), style="italic"))
         for point in effect.points:
-            figures = (point.mean, point.low, point.high, point.plain)
-            mean, low, high, plain = (f"{value / told.scale:,.{told.digits}f}" for value in figures)
-            grid.add_row(Text(f"  {printable(point.label)}"), mean, f"{low} to {high}", plain, f"{point.count:,}")
+            mean, low, high, plain = (
+                NOT_MEASURED if value is None else f"{value / told.scale:,.{told.digits}f}"
+                for value in (point.mean, point.low, point.high, point.plain)
+            )
+            interval = NOT_MEASURED if point.low is None else f"{low} to {high}"
+            grid.add_row(Text(f"  {printable(point.label)}"), mean, interval, plain, f"{point.count:,}")
     return grid
 
 

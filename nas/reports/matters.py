@@ -1,5 +1,6 @@
 """Which choices matter, as the page draws it: shares as bars, means of values with intervals, and what a higher cost buys."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,9 @@ MOST_TRIALS = 1_000
 
 BARS, PLOTS = 10, 6
 """Choices of one figure whose shares are shown, and those whose values are."""
+
+LETTER = 5.6
+"""How wide a letter of a value's name is, in pixels."""
 
 WIDTH, HEIGHT = 240, 130
 """Of a plot of values, within its axes; in pixels."""
@@ -51,7 +55,9 @@ class Marginal:
     choice: str
     marks: tuple[Mark, ...]
     ticks: tuple[tuple[float, str], ...]
-    """Height, and the figure there."""
+    """Height, and the round figure there."""
+    room: int
+    """Letters that a name below has room for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,18 +149,37 @@ def _marginals(effects: Sequence[Effect]) -> Iterator[Marginal]:
     points = [point for effect in effects for point in effect.points]
     if not points:
         return
-    low, high = min(point.low for point in points), max(point.high for point in points)
+    low = min(point.mean if point.low is None else point.low for point in points)
+    high = max(point.mean if point.high is None else point.high for point in points)
     for effect in effects:
         step = WIDTH / len(effect.points)
         marks = tuple(_mark(point, effect.figure, (n + 0.5) * step, low, high) for n, point in enumerate(effect.points))
-        ticks = tuple((_height(value, low, high), _told(effect.figure, value)) for value in (low, (low + high) / 2, high))
-        yield Marginal(choice=effect.choice, marks=marks, ticks=ticks)
+        ticks = tuple((_height(value, low, high), words) for value, words in _ticks(effect.figure, low, high))
+        named = step * (3 if len(marks) > 8 else 1)
+        yield Marginal(choice=effect.choice, marks=marks, ticks=ticks, room=max(3, int(named / LETTER)))
+
+
+def _ticks(figure: str, low: float, high: float) -> list[tuple[float, str]]:
+    """Two to six round figures from `low` to `high`, or `low` alone where they are the same."""
+    scale = face(figure).scale
+    wide = (high - low) / scale
+    if not wide > abs(high) / scale * 1e-12:
+        return [(low, _told(figure, low))]
+    power = math.floor(math.log10(wide))
+    step = next(step for step in (5 * 10.0**power, 2 * 10.0**power, 10.0**power, 5 * 10.0 ** (power - 1)) if wide / step >= 2)
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    places = range(math.ceil(low / scale / step - 1e-9), math.floor(high / scale / step + 1e-9) + 1)
+    return [(place * step * scale, f"{place * step:,.{digits}f}") for place in places]
 
 
 def _mark(point: Point, figure: str, x: float, low: float, high: float) -> Mark:
+    mean = _told(figure, point.mean)
+    if point.low is None or point.high is None:
+        y = _height(point.mean, low, high)
+        return Mark(round(x, 1), y, y, y, point.label, f"{point.label}: {mean} (1 trial)")
     y, high_y, low_y = (_height(value, low, high) for value in (point.mean, point.high, point.low))
-    values = [_told(figure, value) for value in (point.mean, point.low, point.high)]
-    told = f"{point.label}: {values[0]} (95 % {values[1]} to {values[2]}, {point.count:,} trials)"
+    ends = f"{_told(figure, point.low)} to {_told(figure, point.high)}"
+    told = f"{point.label}: {mean} (95 % {ends}, {point.count:,} trials)"
     return Mark(round(x, 1), y, high_y, low_y, point.label, told)
 
 

@@ -9,7 +9,7 @@ import optuna
 import pytest
 from planted import NESTED, PLAIN, searched, study, trial, trials
 
-from nas.effects import Effect, effects_of, sums_of, total_of
+from nas.effects import Effect, Point, effects_of, sums_of, total_of
 from nas.errors import LedgerError
 from nas.records import Trial
 from nas.space import Architecture
@@ -28,6 +28,12 @@ def by_choice(effects: tuple[Effect, ...]) -> dict[str, Effect]:
     return {effect.choice: effect for effect in effects}
 
 
+def ends(point: Point) -> tuple[float, float]:
+    assert point.low is not None
+    assert point.high is not None
+    return point.low, point.high
+
+
 def test_the_choice_that_decides_comes_first_and_the_others_show_no_effect() -> None:
     first, *others = effects_of(study(), trials(100, one_decides, seed=1))
     assert first.choice == "stem.features"
@@ -42,8 +48,9 @@ def test_each_value_of_the_choice_that_decides_comes_to_its_mean() -> None:
     assert [point.value for point in points] == [8, 16, 32]
     assert sum(point.count for point in points) == 100
     for point, truth in zip(points, (0.90, 0.90, 0.92), strict=True):
-        assert point.low < truth < point.high
-        assert point.high - point.low < 0.006
+        low, high = ends(point)
+        assert low < truth < high
+        assert high - low < 0.006
 
 
 def test_where_nothing_decides_few_studies_show_an_effect() -> None:
@@ -65,8 +72,31 @@ def test_intervals_of_shares_hold_the_truth_as_often_as_they_say(features: list[
 
 def test_intervals_of_means_hold_the_truth_as_often_as_they_say(features: list[Effect]) -> None:
     points = [point for effect in features for point in effect.points]
-    held = [point.low <= (0.92 if point.value == 32 else 0.9) <= point.high for point in points]
+    held = [low <= (0.92 if point.value == 32 else 0.9) <= high for point in points for low, high in [ends(point)]]
     assert 0.9 <= sum(held) / len(held) <= 0.99
+
+
+def test_means_of_shares_and_their_intervals_end_at_one_and_those_of_percentages_do_not() -> None:
+    def at_the_end(_: Any, rng: random.Random) -> dict[str, float]:
+        share = 0.9 if rng.random() < 0.8 else 0.2
+        return {"validation_accuracy": share, "percent": 100 * share}
+
+    found = effects_of(study(), trials(20, at_the_end), figures=["validation_accuracy", "percent"])
+    highest = {
+        name: max(point.high for effect in found if effect.figure == name for point in effect.points if point.high is not None)
+        for name in ("validation_accuracy", "percent")
+    }
+    assert highest["percent"] > 100
+    assert highest["validation_accuracy"] == 1
+
+
+def test_a_value_of_one_trial_has_its_plain_value_and_no_interval() -> None:
+    found = trials(20, one_decides)
+    alone = Architecture("plain", 1, {**found[0].architecture.choices, "stem.kernel": 99})
+    effects = by_choice(effects_of(study(), [*found, trial(99, alone, {"validation_accuracy": 0.4})]))
+    point = effects["stem.kernel"].points[-1]
+    assert (point.value, point.count) == (99, 1)
+    assert (point.mean, point.plain, point.low, point.high) == (0.4, 0.4, None, None)
 
 
 def test_a_choice_that_only_goes_with_good_ones_is_cleared_by_the_others() -> None:

@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from books import Book, MakeBook, record
 from trees import parse
 
@@ -36,6 +37,20 @@ def test_the_planted_choice_comes_first_with_means_that_rise(book: Book) -> None
     heights = [mark.y for mark in marginal.marks]
     assert heights == sorted(heights, reverse=True)  # from the top
     assert all(0 <= mark.high_y <= mark.y <= mark.low_y <= HEIGHT for mark in marginal.marks)
+
+
+def test_the_ticks_of_means_are_round_and_lie_within_the_plot(book: Book) -> None:
+    (found,) = what_matters(book.entry, planted(book).trials()).matters
+    for marginal in found.marginals:
+        assert 2 <= len(marginal.ticks) <= 6
+        assert all(0 <= height <= HEIGHT and len(words) <= 4 for height, words in marginal.ticks)
+
+
+def test_a_name_that_has_no_room_below_a_plot_is_cut_with_an_ellipsis(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.reports.matters.LETTER", 100)
+    below = [text.text for text in planted(book).page().by_id("choices").all("text")]
+    assert "32" in below
+    assert any(len(text) == 3 and text.endswith("–…") for text in below)
 
 
 def test_the_page_says_it_without_a_script(book: Book) -> None:

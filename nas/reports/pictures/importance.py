@@ -88,7 +88,8 @@ def _points(axes: Axes, effect: Effect) -> None:
     scale = face(effect.figure).scale
     places = range(len(effect.points))
     for place, point in zip(places, effect.points, strict=True):
-        axes.plot((place, place), (point.low / scale, point.high / scale), color=BLUE, linewidth=2.0, alpha=0.45)
+        if point.low is not None and point.high is not None:
+            axes.plot((place, place), (point.low / scale, point.high / scale), color=BLUE, linewidth=2.0, alpha=0.45)
     axes.plot(places, [point.mean / scale for point in effect.points], "o", color=BLUE, markersize=4.5)
     names = [f"{plain(point.label, 12)}\nn={point.count}" for point in effect.points]
     axes.set_xticks([*places], names, fontsize=7)

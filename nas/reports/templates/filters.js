@@ -70,7 +70,7 @@ const filters = {
     for (const choice of choices) {
       const picked = Object.hasOwn(view.picks, choice.name) ? view.picks[choice.name] : [];
       if (picked.length)
-        found.push(chip(`${choice.name}: ${picked.map((place) => choice.values[place]).join(" or ")}`, () => {
+        found.push(chip(`${choice.name}: ${picked.map((place) => (place < 0 ? "absent" : choice.values[place])).join(" or ")}`, () => {
           const { [choice.name]: _, ...picks } = view.picks;
           change({ picks });
         }));
