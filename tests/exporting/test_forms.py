@@ -142,6 +142,7 @@ FAMILIES = [
     for space in sorted(registry.owners(registry.SEARCH_SPACES))
     for benchmark in ("digits", "japanese_vowels", "spoken_digits", "tiny_shakespeare")
     if set(resolve_space(space).accepts) & set(resolve_benchmark(benchmark).signature.kinds)
+    if benchmark != "spoken_digits" or space == "audio_cnn"  # ONNX writes out each of thousands of steps, for minutes
 ]
 
 
@@ -152,13 +153,10 @@ def test_networks_of_every_family_keep_their_outputs_in_every_form(space: str, b
     pytest.importorskip("onnxscript")
     check_input(resolve_space(space), resolve_benchmark(benchmark))
     signature = resolve_benchmark(benchmark).signature
-    for seed in (3, 4):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        network = drawn(resolve_space(space), signature, seed)
-        found = write_forms(network, signature, inputs_of(signature, 5), folder, title="A network.")
-        projects = any(isinstance(module, nn.LSTM) and module.proj_size for module in network.modules())
-        assert set(found.left_out) == ({"onnx"} if projects else set()), json.dumps(dict(found.left_out))
-        assert [one.form for one in found.written][:2] == ["source", "program"]
-        shape = (1, *signature.output.axes)
-        assert run_alone("import runpy; runpy.run_path('model.py', run_name='__main__')", folder) == f"{shape}\n"
+    network = drawn(resolve_space(space), signature, 3)
+    found = write_forms(network, signature, inputs_of(signature, 5), tmp_path, title="A network.")
+    projects = any(isinstance(module, nn.LSTM) and module.proj_size for module in network.modules())
+    assert set(found.left_out) == ({"onnx"} if projects else set()), json.dumps(dict(found.left_out))
+    assert [one.form for one in found.written][:2] == ["source", "program"]
+    shape = (1, *signature.output.axes)
+    assert run_alone("import runpy; runpy.run_path('model.py', run_name='__main__')", tmp_path) == f"{shape}\n"
