@@ -48,10 +48,13 @@ def test_source_computes_what_the_network_computes_in_evaluation_and_in_training
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SPACES)
-def test_source_computes_what_twenty_random_networks_of_each_space_compute(name):
+def test_source_computes_what_ten_random_networks_of_each_space_compute(name):
     space = resolve_space(name)
+    waves = resolve_benchmark("spoken_digits").signature
     for signature in fitting(space):
-        for seed in range(2, 22):
+        if signature == waves and name != "audio_cnn":
+            continue  # thousands of steps of a recurrence, for minutes
+        for seed in range(2, 12):
             assert_equal(drawn(space, signature, seed), signature)
 
 
