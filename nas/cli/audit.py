@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nas.cli.cluster import SLURM, array, check_array, submit_array
+from nas.cli.cluster import array, submitted
 from nas.cli.events import told
 from nas.cli.means import means, places, usual_workers
 from nas.cli.printing import FOLDER, show
@@ -72,7 +72,6 @@ def audit(
     from nas.records import Ledger
     from nas.searching import Study
     from nas.searching import audit as train
-    from nas.searching.retraining import places_of
 
     options = {key: value for key, value in given.items() if value is not None and key not in AMOUNT}
     ledger = options["ledger"]
@@ -82,13 +81,8 @@ def audit(
         return
     if "workers" not in options and "table" not in Study(study, ledger).entry.definition["benchmark"]:
         options["workers"] = usual_workers()
-    on_slurm = options.get("on_cluster") == SLURM
-    check_array(on_slurm=on_slurm, tasks=tasks, task_minutes=task_minutes, cluster_options=cluster_options)
-    if on_slurm:
-        how: dict[str, Any] = {"tasks": tasks, "task_minutes": task_minutes, "cluster_options": cluster_options}
-        where = places_of({name: value for name, value in options.items() if name != "on_cluster"})
-        words = click.get_current_context().find_root().command.words  # type: ignore[attr-defined]  # of the group
-        submit_array(words, where, ledger=ledger, study=study, as_json=as_json, **how)
+    of_array: dict[str, Any] = {"tasks": tasks, "task_minutes": task_minutes, "cluster_options": cluster_options}
+    if submitted(study, options, as_json=as_json, **of_array):
         return
     budget = {name: given[name] for name in AMOUNT if given[name] is not None}
     interrupted, found = False, None

@@ -1,7 +1,7 @@
 """A command as an array of SLURM jobs: each task runs it, and all share one study."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -47,6 +47,30 @@ def check_array(*, on_slurm: bool, **options: Any) -> None:
             raise ClusterError(
                 f"Tasks are those of an array of SLURM jobs, got {option}; give --on-cluster slurm, or leave it out."
             )
+
+
+def submitted(study: str, options: Mapping[str, Any], *, as_json: bool, **array: Any) -> bool:
+    """Whether `options` ask for an array of tasks of the command that is run, which trains networks of `study` again.
+
+    It is submitted then; `array` are the options of `array`.
+
+    Raises:
+        ClusterError: options of an array stand alone, or it cannot be submitted.
+    """
+    from nas.searching.retraining import places_of
+
+    on_slurm = options.get("on_cluster") == SLURM
+    check_array(on_slurm=on_slurm, **array)
+    if on_slurm:
+        places = places_of({name: value for name, value in options.items() if name != "on_cluster"})
+        submit_array(given_words(), places, ledger=options["ledger"], study=study, as_json=as_json, **array)
+    return on_slurm
+
+
+def given_words() -> tuple[str, ...]:
+    """What `nas` was given."""
+    words: tuple[str, ...] = click.get_current_context().find_root().command.words  # type: ignore[attr-defined]  # of the group
+    return words
 
 
 def submit_array(

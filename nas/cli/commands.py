@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nas.cli.audit import audit
-from nas.cli.cluster import SLURM, array, check_array, submit_array
+from nas.cli.cluster import SLURM, array, check_array, given_words, submit_array, submitted
 from nas.cli.compare import compare
 from nas.cli.diff import diff
 from nas.cli.doctor import doctor
@@ -209,17 +209,12 @@ def search(
     if "workers" not in options and not is_table_file(options.get("on")):
         options["workers"] = usual_workers()
     on_slurm = options.get("on_cluster") == SLURM
-    check_array(on_slurm=on_slurm, tasks=tasks, task_minutes=task_minutes, cluster_options=cluster_options)
+    of_array: dict[str, Any] = {"tasks": tasks, "task_minutes": task_minutes, "cluster_options": cluster_options}
+    check_array(on_slurm=on_slurm, **of_array)
     asked = SearchConfig.make(**{**options, "on_cluster": None} if on_slurm else options)
     name = asked.study_name
     if on_slurm:
-        how: dict[str, Any] = {
-            "tasks": tasks,
-            "task_minutes": task_minutes,
-            "cluster_options": cluster_options,
-            "as_json": as_json,
-        }
-        submit_array(_words(), asked, ledger=asked.ledger, study=name, **how)
+        submit_array(given_words(), asked, ledger=asked.ledger, study=name, as_json=as_json, **of_array)
         return
     next_steps = [*_finals_step(asked), f"nas report {name} --out leaderboard.html"]
     with _board(tensorboard) as board, _closing(Study(name, asked.ledger), as_json, next_steps) as tell:
@@ -285,22 +280,12 @@ def finals(
     Which seeds are trained follows from validation data alone; the same command goes on with them, on several machines too.
     """
     from nas.searching import Study, finals
-    from nas.searching.retraining import places_of
 
     options = {key: value for key, value in options.items() if value is not None}
     if "workers" not in options and "table" not in Study(study, options["ledger"]).entry.definition["benchmark"]:
         options["workers"] = usual_workers()
-    on_slurm = options.get("on_cluster") == SLURM
-    check_array(on_slurm=on_slurm, tasks=tasks, task_minutes=task_minutes, cluster_options=cluster_options)
-    if on_slurm:
-        how: dict[str, Any] = {
-            "tasks": tasks,
-            "task_minutes": task_minutes,
-            "cluster_options": cluster_options,
-            "as_json": as_json,
-        }
-        places = places_of({name: value for name, value in options.items() if name != "on_cluster"})
-        submit_array(_words(), places, ledger=options["ledger"], study=study, **how)
+    of_array: dict[str, Any] = {"tasks": tasks, "task_minutes": task_minutes, "cluster_options": cluster_options}
+    if submitted(study, options, as_json=as_json, **of_array):
         return
     with _closing(Study(study, options["ledger"]), as_json, [f"nas report {study} --out leaderboard.html"]) as on_event:
         finals(study, on_event=on_event, **options)

@@ -17,12 +17,10 @@ from nas.ranking.agreement import design_of, drawn_of_pruned, found_by, objectiv
 from nas.records import Ledger, Setting, Stage, StudyEntry, Trial
 from nas.searching.config import default_ledger
 from nas.searching.driving import Work
-from nas.searching.evaluating import make_evaluator
 from nas.searching.events import OnEvent, ignore
-from nas.searching.places import PLACES
 from nas.searching.resuming import EVERY_SECONDS
-from nas.searching.retraining import Finals, benchmark_of, confirmed, places_of, plan_of, retrain, scores_of
-from nas.searching.together import WAIT_MINUTES, follow, together
+from nas.searching.retraining import Finals, asked, benchmark_of, confirmed, help_along, plan_of, retrain, scores_of
+from nas.searching.together import WAIT_MINUTES, together
 from nas.space import Architecture
 from nas.tables import TableBenchmark, TableEvaluator, make_benchmark
 
@@ -77,15 +75,11 @@ def audit(
     for name, number, least in (("sample", sample, 4), ("pruned", pruned, 0), ("seeds", seeds, 1)):
         if isinstance(number, bool) or not isinstance(number, int) or number < least:
             raise SearchError(f"An audit needs {name} of at least {least}, got {quote(number)}.")
-    places = places_of(options)
-    means = {name: value for name, value in options.items() if name not in PLACES}
-    if places.device is not None:
-        means["device"] = places.candidates_device
+    places, means = asked(options)
     url = ledger or default_ledger()
     with together(wait_minutes) as ranks, Ledger(url, create=False) as book:
         if ranks is not None and not ranks.leads:
-            known = book.study(study)
-            follow(ranks, lambda: make_evaluator(known.space, benchmark_of(known), (), data=data, ranks=ranks, **means))
+            help_along(ranks, book.study(study), means, data)
             return None
         entry = book.study(study)
         benchmark = _in_full(benchmark_of(entry, data), budget or {})

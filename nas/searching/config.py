@@ -40,6 +40,9 @@ Compile = Literal["never", "auto", "always"]
 Loading = Literal["auto", "memory", "stream"]
 Together = Literal["never", "auto", "always"]
 
+MEANS = ("precision", "compile", "loading")
+"""Options of how networks are trained, beside those of where they are."""
+
 FEWEST_COMPARED = 5
 """Replicates with which the pruner wilcoxon can spare any: of three pairs that all speak against a candidate the one-sided test's
 p is 1/8, of four 1/16, and below 1/10 is sure."""
@@ -369,7 +372,7 @@ class SearchConfig(Places):
     @property
     def means(self) -> dict[str, Any]:
         """By what evaluations are made: device, threads, number format, and so on."""
-        named = {name: getattr(self, name) for name in ("threads", "precision", "compile", "loading")}
+        named = {name: getattr(self, name) for name in ("threads", *MEANS)}
         return {"device": self.candidates_device, **named}
 
     @property

@@ -17,7 +17,7 @@ from nas.execution import Evaluate, Question
 from nas.ranking import leaderboard
 from nas.records import SCORES, Epoch, Ledger, Record, Stage, StudyEntry, Trial
 from nas.searching.allotting import Allotment, Training, allot
-from nas.searching.config import changed, complaint, default_ledger, resolve_benchmark
+from nas.searching.config import MEANS, changed, complaint, default_ledger, resolve_benchmark
 from nas.searching.driving import Driver, Source, Work
 from nas.searching.evaluating import EvaluationKey, Plan, make_evaluator
 from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
@@ -33,9 +33,6 @@ from nas.tables import TableBenchmark
 
 if TYPE_CHECKING:
     from nas.training import Ranks
-
-MEANS = ("precision", "compile", "loading")
-"""Options of how networks are trained, beside those of where."""
 
 
 def finals(
@@ -74,15 +71,11 @@ def finals(
     for name, number in (*counts.items(), ("threads", options.get("threads", 1))):
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise SearchError(f"Finals need {name} of at least 1, got {quote(number)}.")
-    places = places_of(options)
-    means = {name: value for name, value in options.items() if name not in PLACES}
-    if places.device is not None:
-        means["device"] = places.candidates_device
+    places, means = asked(options)
     url = ledger or default_ledger()
     with together(wait_minutes) as ranks, Ledger(url, create=False) as book:
         if ranks is not None and not ranks.leads:
-            known = book.study(study)
-            follow(ranks, lambda: make_evaluator(known.space, benchmark_of(known), (), data=data, ranks=ranks, **means))
+            help_along(ranks, book.study(study), means, data)
             return Study(study, url)
         entry = book.study(study)
         benchmark = benchmark_of(entry, data)
@@ -157,16 +150,34 @@ def retrain(
     run.on_event(RunEnded(run.entry.name, f"{run.outcome()} {run.weights or ''}".rstrip(), False, run.tally.progress()))
 
 
+def asked(options: Mapping[str, Any]) -> tuple[Places, dict[str, Any]]:
+    """Where candidates run, and by what they are trained: device, threads, number format, and so on.
+
+    Raises:
+        SearchError: there is no such option, one is of the wrong kind, or two do not go together.
+    """
+    known = (*Places.model_fields, *MEANS)
+    for name in options:
+        if name not in known:
+            raise SearchError(f"Training again has no option {quote(name)}. {did_you_mean(name, known)}")
+    places = places_of(options)
+    means = {name: value for name, value in options.items() if name not in PLACES}
+    if places.device is not None:
+        means["device"] = places.candidates_device
+    return places, means
+
+
+def help_along(ranks: "Ranks", entry: StudyEntry, means: Mapping[str, Any], data: Path | None) -> None:
+    """Train with the process that leads, whatever it asks for, until it is done."""
+    follow(ranks, lambda: make_evaluator(entry.space, benchmark_of(entry), (), data=data, ranks=ranks, **means))
+
+
 def places_of(options: Mapping[str, Any]) -> Places:
     """Where candidates run, of all these options.
 
     Raises:
         SearchError: one is of the wrong kind, or two do not go together.
     """
-    known = (*Places.model_fields, *MEANS)
-    for name in options:
-        if name not in known:
-            raise SearchError(f"Training again has no option {quote(name)}. {did_you_mean(name, known)}")
     named = {name: value for name, value in options.items() if name in Places.model_fields}
     try:
         places = Places(**named)

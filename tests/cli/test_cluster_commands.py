@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from toys import TOY
+from toys import TOY, toy_evaluate
 
+import nas
 from nas.cli import main
 from nas.cli.cluster import tasks_words
 from nas.records import Ledger
@@ -105,3 +106,14 @@ def test_options_of_an_array_mean_nothing_elsewhere(run: Nas) -> None:
 def test_what_cannot_be_submitted_is_one_line(run: Nas, words: list[str], said: str) -> None:
     done = run("search", "residual_cnn", "--on", "digits", "--on-cluster", "slurm", *words)
     assert (done.exit_code, done.stderr) == (2, f"nas: {said}\n")
+
+
+@pytest.mark.parametrize("command", ["finals", "audit"])
+def test_trainings_of_a_study_again_are_submitted_too(run: Nas, command: str, tmp_path: Path) -> None:
+    ledger = f"sqlite:///{tmp_path}/nas.sqlite"
+    nas.search(TOY, on="digits", trials=2, study="s", ledger=ledger, evaluate=toy_evaluate)
+    done = run(command, "s", "--ledger", ledger, "--seeds", "1", "--workers", "2", "--on-cluster", "slurm")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("nas: SLURM is not on this machine"), done.stderr
+    done = run(command, "s", "--ledger", ledger, "--tasks", "2")
+    assert "got --tasks;" in done.stderr
