@@ -17,7 +17,7 @@ from nas.reports.figures import face
 INK, DIM, GREY = "#3d444d", "#868e98", "#b4bac2"
 
 COLOURS: list[tuple[float, float, float]] = sns.color_palette("colorblind")
-BLUE, ORANGE, GREEN = COLOURS[0], COLOURS[1], COLOURS[2]
+BLUE, ORANGE = COLOURS[0], COLOURS[1]
 
 SCALE = "cividis"
 """Of colours that stand for a number; even for the colour-blind, and in grey."""
