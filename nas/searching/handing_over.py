@@ -11,7 +11,6 @@ from nas.errors import ExportError, ModelError, SearchError, printable, quote
 from nas.files import vacant
 from nas.ranking import Row, Table, rank
 from nas.records import Epoch, Ledger, Record, Stage, StudyEntry, Trial
-from nas.reports.command import commands
 from nas.searching.config import default_ledger
 from nas.searching.evaluating import make_evaluator
 from nas.searching.events import EpochEnded, OnEvent, RunBegun, ignore
@@ -61,6 +60,7 @@ def export(
     """
     from nas.exporting import Origin, check_forms, hand_over
     from nas.models import build, plan
+    from nas.reports.command import commands  # brings rich, which no search needs
     from nas.training import load_task
 
     forms = check_forms(formats) if formats is not None else None

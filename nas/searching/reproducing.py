@@ -13,15 +13,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from nas.benchmark import Benchmark, Recipe
 from nas.errors import SearchError, quote
 from nas.execution import Ended, Job, Question
+from nas.ranking.concordance import pooled_deviation
 from nas.records import FIGURES, LOOKED_UP, SCORES, Epoch, Ledger, Record, Reproduction, Stage, StudyEntry, Trial, judge
 from nas.records.reproduction import SHARE, Deviation, measured_out
-from nas.reports.finding import find_trial
 from nas.searching.config import default_ledger
 from nas.searching.evaluating import Plan
 from nas.searching.places import Places
@@ -137,6 +136,8 @@ class _Work:
 
 def _chosen(book: Ledger, named: Sequence[str], stage: Stage | None) -> list[_Chosen]:
     found = []
+    from nas.reports.finding import find_trial  # brings rich, which no search needs
+
     studies: dict[str, tuple[StudyEntry, list[Trial]]] = {}
     for name in dict.fromkeys(named):
         study, colon, which = name.partition(":")
@@ -403,8 +404,8 @@ def deviations(trials: Iterable[Trial], of: Trial) -> dict[str, Deviation]:
     for name in of.record.figures.keys() - FIGURES.keys():
         groups = [[figures[name] for figures in seeds.values() if name in figures] for seeds in told.values()]
         groups = [group for group in groups if len(group) > 1]
-        freedom = sum(len(group) - 1 for group in groups)
-        if freedom:
-            squares = math.fsum((value - fmean(group)) ** 2 for group in groups for value in group)
-            found[name] = Deviation(math.sqrt(squares / freedom / max(1, len(of.record.replicates))), freedom)
+        pooled = pooled_deviation(groups)
+        if pooled is not None:
+            freedom = sum(len(group) - 1 for group in groups)
+            found[name] = Deviation(pooled / math.sqrt(max(1, len(of.record.replicates))), freedom)
     return found
