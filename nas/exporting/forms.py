@@ -204,7 +204,8 @@ def _program(network: nn.Module, examples: Tensor) -> ExportedProgram:
         ExportError: it makes nothing.
     """
     try:
-        program = torch.export.export(network, (examples[:2],), dynamic_shapes=({0: Dim("batch")},))
+        with quiet_exporter():  # a recurrence sets its weights anew as it is traced, which torch warns of
+            program = torch.export.export(network, (examples[:2],), dynamic_shapes=({0: Dim("batch")},))
     except Exception as error:  # anything may come out of somebody's forward under tracing
         raise _unlike("program", error) from error
     for module in program.graph_module.modules():

@@ -110,7 +110,7 @@ def session(graph: bytes) -> Any:
 
 @contextmanager
 def quiet_exporter() -> Iterator[None]:
-    """Within it torch's ONNX exporter keeps its chatter out of the terminal."""
+    """Within it torch's exporters keep their chatter and their warnings out of the terminal."""
     chatter = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [one.level for one in chatter]
     for one in chatter:
