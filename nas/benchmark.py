@@ -110,7 +110,13 @@ class Features:
 
 Shape = Image | Sequence | Tokens | Features
 
-KINDS: Mapping[str, type[Shape]] = {"image": Image, "sequence": Sequence, "waveform": Waveform, "tokens": Tokens}
+KINDS: Mapping[str, type[Shape]] = {
+    "image": Image,
+    "sequence": Sequence,
+    "waveform": Waveform,
+    "tokens": Tokens,
+    "features": Features,
+}
 """What a space can accept, in the words of its `accepts`."""
 
 
@@ -308,6 +314,10 @@ class Benchmark:
     licence: str
     floor: Mapping[str, float] = field(default_factory=dict)
     """What a linear model reaches, by figure."""
+    protocol: str = "supervised"
+    """How candidates are trained: the name of a training protocol."""
+    protocol_options: Mapping[str, Any] = field(default_factory=dict)
+    """What the protocol is told, plain data: a pre-training's budget, for example."""
 
     def __post_init__(self) -> None:
         given = self.signature.input
@@ -323,5 +333,9 @@ class Benchmark:
         return str(budget)
 
     def to_data(self) -> dict[str, Any]:
-        """Plain data, ready for JSON."""
-        return {**asdict(self), "signature": self.signature.to_data()}
+        """Plain data, ready for JSON; a protocol is named where it is not the plain one."""
+        data = {**asdict(self), "signature": self.signature.to_data()}
+        for name in ("protocol", "protocol_options"):
+            if data[name] == getattr(Benchmark, name, {}):
+                del data[name]
+        return data

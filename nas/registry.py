@@ -21,8 +21,9 @@ from nas.errors import NasError, RegistryError, did_you_mean, printable, quote
 SEARCH_SPACES = "nas.search_spaces"
 BENCHMARKS = "nas.benchmarks"
 LAYERS = "nas.layers"
+PROTOCOLS = "nas.protocols"
 
-NOUNS = {SEARCH_SPACES: "search space", BENCHMARKS: "benchmark", LAYERS: "layer"}
+NOUNS = {SEARCH_SPACES: "search space", BENCHMARKS: "benchmark", LAYERS: "layer", PROTOCOLS: "training protocol"}
 
 PATIENCE = 20.0
 """Seconds after which the import of another team's package is given up; the environment's NAS_PLUGIN_SECONDS goes before it."""

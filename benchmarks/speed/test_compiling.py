@@ -17,7 +17,7 @@ from nas.benchmark import Budget
 from nas.device import place
 from nas.models import build
 from nas.searching import resolve_benchmark, resolve_space
-from nas.training import Compile, Compiler, Loop, load_task, train
+from nas.training import Compile, Compiler, Loop, Method, load_task, train
 
 pytestmark = [pytest.mark.benchmark(group="compiling", timer=time.process_time), pytest.mark.timeout(900)]
 
@@ -46,10 +46,9 @@ def train_by(policy: Compile, model: nn.Module, steps: int) -> None:
 
     training = train(
         model,
-        task,
+        Method(task, benchmark.recipe),
         task.examples("train"),
         task.examples("validation"),
-        recipe=benchmark.recipe,
         budget=Budget(epochs=1_000, steps=steps),
         seed=0,
         begin=begin,

@@ -16,7 +16,7 @@ from turns import SideBySide
 from nas.benchmark import Benchmark, Budget
 from nas.device import place
 from nas.searching import resolve_benchmark
-from nas.training import Examples, Task, load_task, train, train_replicates
+from nas.training import Examples, Method, Task, load_task, train, train_replicates
 
 pytestmark = [pytest.mark.benchmark(group="replicates", timer=time.process_time), pytest.mark.timeout(900)]
 
@@ -117,15 +117,15 @@ def _one_thread() -> Iterator[None]:
 
 
 def train_with_nas(models: list[nn.Module], digits: Digits) -> None:
-    given = {"recipe": digits.benchmark.recipe, "budget": BUDGET, "seeds": range(len(models))}
-    trained = train_replicates(models, digits.task, digits.training, digits.validation, **given)  # type: ignore[arg-type]
+    method = Method(digits.task, digits.benchmark.recipe)
+    trained = train_replicates(models, method, digits.training, digits.validation, budget=BUDGET, seeds=range(len(models)))
     assert all(one.steps == 200 for one in trained)
 
 
 def train_in_turn(models: list[nn.Module], digits: Digits) -> None:
-    recipe = digits.benchmark.recipe
+    method = Method(digits.task, digits.benchmark.recipe)
     for seed, model in enumerate(models):
-        train(model, digits.task, digits.training, digits.validation, recipe=recipe, budget=BUDGET, seed=seed)
+        train(model, method, digits.training, digits.validation, budget=BUDGET, seed=seed)
 
 
 @pytest.mark.parametrize("seeds", [3, 5])

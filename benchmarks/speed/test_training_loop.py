@@ -24,7 +24,7 @@ from nas.device import place
 from nas.models import build
 from nas.searching import resolve_benchmark, resolve_space
 from nas.space import Value
-from nas.training import Examples, Task, load_task, train
+from nas.training import Examples, Method, Task, load_task, train
 from nas.training.augmentation import augment
 
 pytestmark = [pytest.mark.benchmark(group="training loop", timer=time.process_time), pytest.mark.timeout(600)]
@@ -107,7 +107,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def train_with_nas(model: nn.Module, digits: Digits) -> None:
-    train(model, digits.task, digits.training, digits.validation, recipe=digits.benchmark.recipe, budget=BUDGET, seed=SEED)
+    train(model, Method(digits.task, digits.benchmark.recipe), digits.training, digits.validation, budget=BUDGET, seed=SEED)
 
 
 def train_by_hand(model: nn.Module, digits: Digits) -> None:

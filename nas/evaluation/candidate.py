@@ -15,7 +15,7 @@ from nas.benchmark import Benchmark, Budget
 from nas.device import Precision, accelerator, is_out_of_memory, pick, place, release
 from nas.errors import Interrupted, ModelError, NasError, SearchError
 from nas.evaluation.replicating import mean_curve, mean_figures
-from nas.models import Cost, build, cost, example, network_id
+from nas.models import Cost, build, cost, example, network_id, plan
 from nas.profiling.flops import check_macs
 from nas.profiling.latency import measure_latency
 from nas.profiling.layers import Counts, count_layers
@@ -32,19 +32,22 @@ from nas.training import (
     Loading,
     Loop,
     OnStep,
+    Protocol,
     Ranks,
     Report,
+    Setup,
     Split,
+    Stage,
     Stepper,
     Together,
     Training,
-    augment,
+    as_feed,
     digest_sources,
     digest_tensors,
-    evaluate,
     feed,
     load_task,
-    mix,
+    protocol_of,
+    stages_of,
     train,
     train_replicates,
     write_weights,
@@ -89,32 +92,41 @@ class Evaluator:
         together: Together = "never",
         proxies: Iterable[str] = (),
         ranks: Ranks | None = None,
+        store: Path | None = None,
     ) -> None:
         """Load the data; of several `ranks` each trains its share.
 
         Nothing is done on a device other than the CPU before the first candidate, so that the process may be forked till then.
 
         Each candidate is trained from so many seeds as there are `replicates`, at once where `together` says so, and its figures
-        are the means. The zero-cost scores called `proxies` are among them, of the first.
+        are the means. The zero-cost scores called `proxies` are among them, of the first. What candidates share, such as
+        pre-trained trunks, lies in the folder `store`.
 
         Raises:
             DataMissing: the data are nowhere.
-            SearchError: the device is not there, or replicates are to be compiled.
+            SearchError: the device is not there, or the benchmark's protocol cannot do what is asked for.
+            RegistryError: there is no such protocol.
         """
+        self.protocol = protocol_of(benchmark)
+        self.proxies = tuple(proxies)
+        several = {"replicates": replicates > 1, "zero-cost scores": self.proxies, "second process": ranks and not ranks.alone}
+        if asked := [what for what, value in several.items() if value and not self.protocol.stackable]:
+            raise SearchError(f"The protocol {benchmark.protocol!r} of {benchmark.name} takes no {asked[0]}; leave that out.")
         if replicates > 1 and compile != "never":
             raise SearchError(f"Replicates are not compiled, got {replicates} and compile {compile!r}; leave one of them out.")
+        self.store = store
         self.replicates = replicates
         self.together: Together = together
         self.space = space
         self.benchmark = benchmark
         self.limits = tuple(limits)
-        self.proxies = tuple(proxies)
         self.ranks = ranks or Ranks()
         self.device = pick(self.ranks.device(device))
         self.threads = threads
         self.precision: Precision = precision
         self.loading: Loading = loading
         self.compiler = Compiler(compile)
+        self.data = data
         self.task = load_task(benchmark, data)
         self._read = {split: self.task.examples(split) for split in TRAINED_WITH}
         """Examples that are not on the device yet."""
@@ -157,6 +169,11 @@ class Evaluator:
         """The examples of `split`, on the device or streamed to it."""
         read = self._read.pop(split) if split in self._read else self.task.examples(split)
         return feed(read, self.device, self.loading)
+
+    def lend(self, split: Split) -> Feed:
+        """The examples of `split`, as all candidates share them."""
+        kept = {"train": lambda: self.training, "validation": lambda: self.validation}
+        return kept[split]() if split in kept else self.feed(split)
 
     def settle(self) -> None:
         """Take the data to the device, and warm the process so that the first candidate is no slower than the tenth.
@@ -281,6 +298,7 @@ class _Run:
 
     def go(self, report: Report, *, final: bool) -> Outcome:
         self.reckon()
+        self.figures |= self.protocol.costs()
         if self.broken():
             return "infeasible"
         counts = self.count()
@@ -303,8 +321,8 @@ class _Run:
         self.heed()
         outcome = self.learn(model, report)
         if outcome == "complete" and final:
-            task, test, precision = self.evaluator.task, self.evaluator.feed("test"), self.evaluator.precision
-            figures = mean_figures([evaluate(one, task, test, "test", precision) for one in (model, *self.others)])
+            test = self.evaluator.feed("test")
+            figures = mean_figures([self.protocol.measure(one, test, "test") for one in (model, *self.others)])
             if not all(map(math.isfinite, figures.values())):
                 return self.fail("diverged", "a test figure is not finite.")
             self.figures |= figures
@@ -318,6 +336,27 @@ class _Run:
         """
         if self.stopping():
             raise Interrupted
+
+    @cached_property
+    def protocol(self) -> Protocol:
+        """How it is trained."""
+        return self.make_protocol()
+
+    def make_protocol(self) -> Protocol:
+        evaluator = self.evaluator
+        setup = Setup(
+            benchmark=evaluator.benchmark,
+            task=evaluator.task,
+            parts=plan(evaluator.space, self.architecture, evaluator.benchmark.signature),
+            feed=evaluator.lend,
+            budget=self.budget,
+            seed=self.seed,
+            precision=evaluator.precision,
+            objective=evaluator.objective,
+            data=evaluator.data,
+            store=evaluator.store,
+        )
+        return evaluator.protocol(setup)
 
     def reckon(self) -> None:
         """Figures by the layers' formulas, so that a candidate outside the limits costs next to nothing."""
@@ -367,7 +406,8 @@ class _Run:
 
     def make_step(self) -> tuple[nn.Module, "_Step"]:
         model = place(self.build(), self.evaluator.device)
-        return model, _Step(self.evaluator, model)
+        *_, last = stages_of(self.make_protocol(), model)
+        return last.trained, _Step(last, self.evaluator.precision)
 
     def listening(self, told: Callable[Told, bool]) -> Callable[Told, bool]:
         """`told`, where what it raises is known to be none of the candidate's doing."""
@@ -386,53 +426,69 @@ class _Run:
         return self.train(model, report) if self.evaluator.replicates == 1 else self.train_all(model, report)
 
     def train(self, model: nn.Module, report: Report) -> Outcome:
+        """Train stage by stage; the last is the one that is told of, and the one that a pruner may end."""
+        seconds = 0.0
+        ended: Outcome = "complete"
+        for stage in stages_of(self.protocol, model):
+            training = self.train_stage(stage, report if not stage.name else lambda _: False)
+            seconds += training.seconds
+            told = f"{stage.name}: " if stage.name else ""
+            self.notes += [told + note for note in training.notes]
+            if training.ended == "diverged":
+                return self.fail("diverged", told + training.problem)
+            ended = training.ended
+            stage.ended(training.figures, training.seconds)
+        self.gathered["loading"] = self.evaluator.training.kind
+        self.gathered["curve"] = tuple(training.curve)
+        self.figures |= {"train_seconds": seconds, **self.protocol.figures, **training.figures}
+        self.notes += self.protocol.notes
+        self.gathered["weights_sha256"] = _digest(model)
+        return ended
+
+    def train_stage(self, stage: Stage, report: Report) -> Training:
+        """Train one stage, from where a checkpoint of it stands."""
         watching: list[Callable[[Loop], None]] = []
+        loops: list[Loop] = []
+        checkpoints = self.checkpoints.within(stage.name) if self.checkpoints and stage.name else self.checkpoints
 
         def begin(loop: Loop) -> None:
-            if self.checkpoints is not None:
-                self.checkpoints.begin(loop)
-                self.begin -= self.checkpoints.seconds_before
+            if checkpoints is not None:
+                checkpoints.begin(loop)
+                self.begin -= checkpoints.seconds_before
             watching.append(evaluator.compiler.follow(loop))
+            loops.append(loop)
 
         def on_step(loop: Loop) -> None:
             for watch in watching:
                 watch(loop)
             self.on_step(loop)
-            if self.checkpoints is not None:
-                self.checkpoints.on_step(loop)
+            if checkpoints is not None:
+                checkpoints.on_step(loop)
             if self.stopping():
-                if self.checkpoints is not None:
-                    self.checkpoints.write(loop)
+                if checkpoints is not None:
+                    checkpoints.write(loop)
                 raise Interrupted
 
         evaluator = self.evaluator
         with evaluator.ranks.working(self.wanted()):
             training = train(
-                model,
-                evaluator.task,
-                evaluator.training,
-                evaluator.validation,
-                recipe=evaluator.benchmark.recipe,
-                budget=self.budget,
+                stage.trained,
+                stage.method,
+                stage.training,
+                stage.validation,
+                budget=stage.budget,
                 seed=self.seed,
                 report=report,
-                objective=evaluator.objective,
-                forward_flops=self.figures["flops"],
-                classes=evaluator.benchmark.signature.output.axes[-1],
+                objective=stage.objective,
+                forward_flops=stage.forward_flops or self.figures["flops"],
                 precision=evaluator.precision,
                 ranks=evaluator.ranks,
                 begin=begin,
                 on_step=on_step,
             )
-        self.gathered["loading"] = evaluator.training.kind
-        self.gathered["curve"] = tuple(training.curve)
-        self.figures["train_seconds"] = training.seconds
-        self.notes += training.notes
-        if training.ended == "diverged":
-            return self.fail("diverged", training.problem)
-        self.figures |= training.figures
-        self.gathered["weights_sha256"] = _digest(model)
-        return training.ended
+        if checkpoints is not None and stage.name and training.ended == "complete":
+            checkpoints.write(loops[-1])  # so that what goes on later does not train it again
+        return training
 
     def train_all(self, model: nn.Module, report: Report) -> Outcome:
         """Train from each seed; a candidate that diverges from one of them has no mean."""
@@ -451,10 +507,9 @@ class _Run:
         with evaluator.ranks.working(self.wanted()):
             trained = train_replicates(
                 [model, *self.others],
-                evaluator.task,
+                self.protocol.method(),
                 evaluator.training,
                 evaluator.validation,
-                recipe=evaluator.benchmark.recipe,
                 budget=self.budget,
                 seeds=seeds,
                 report=listened,
@@ -462,7 +517,6 @@ class _Run:
                 on_step=lambda _: self.heed(),
                 objective=evaluator.objective,
                 forward_flops=self.figures["flops"],
-                classes=evaluator.benchmark.signature.output.axes[-1],
                 precision=evaluator.precision,
                 ranks=evaluator.ranks,
                 together=evaluator.together,
@@ -555,15 +609,12 @@ def _figures(cost: Cost | Counts) -> dict[str, float]:
 class _Step:
     """One training step on a batch as the recipe makes it."""
 
-    def __init__(self, evaluator: Evaluator, model: nn.Module) -> None:
-        self.recipe = evaluator.benchmark.recipe
-        self.classes = evaluator.benchmark.signature.output.axes[-1]
-        self.feed = evaluator.training
-        self.step = Stepper(model, evaluator.task, self.recipe, evaluator.precision)
+    def __init__(self, stage: Stage, precision: Precision) -> None:
+        self.feed = as_feed(stage.training, next(stage.trained.parameters()).device)
+        self.step = Stepper(stage.trained, stage.method, precision)
         self.generator = torch.Generator().manual_seed(0)
 
     def __call__(self) -> None:
-        picked = torch.arange(min(self.recipe.batch_size, len(self.feed)))
-        inputs, targets = next(self.feed.batches([picked]))
-        inputs, wanted = mix(augment(inputs, self.recipe, self.generator), targets, self.classes, self.recipe, self.generator)
-        self.step(inputs, wanted)
+        method = self.step.method
+        picked = torch.arange(min(method.recipe.batch_size, len(self.feed)))
+        self.step(*method.prepare(*next(self.feed.batches([picked])), self.generator))

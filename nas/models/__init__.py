@@ -6,10 +6,10 @@ from nas.models.costless import COSTLESS
 from nas.models.counting import MultiplyAdds, count, example, parameters
 from nas.models.feasibility import Idle, Survey, survey
 from nas.models.fourier import transforms
-from nas.models.layers import Cost, LayerKind
+from nas.models.layers import Cost, LayerKind, TrainingKind
 from nas.models.limiting import Within
 from nas.models.meta import Remembering, weightless
-from nas.models.planning import Fork, Graph, Part, Placed, Step, plan
+from nas.models.planning import Fork, Graph, Part, Placed, Step, plan, steps
 from nas.models.sameness import network_id
 from nas.models.shares import Quartiles, Share
 from nas.models.vocabulary import check_layers, layer_kind
@@ -30,6 +30,7 @@ __all__ = [
     "Share",
     "Step",
     "Survey",
+    "TrainingKind",
     "Within",
     "build",
     "check_layers",
@@ -40,6 +41,7 @@ __all__ = [
     "network_id",
     "parameters",
     "plan",
+    "steps",
     "survey",
     "transforms",
     "weightless",

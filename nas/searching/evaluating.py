@@ -126,6 +126,10 @@ def check_proxies(evaluate: Evaluate, proxies: Iterable[str]) -> None:
             raise SearchError(f"A function of one's own evaluates and has no {name!r} among its `proxies`; leave proxies out.")
 
 
+QUESTION = {"name", "version", "signature", "recipe", "protocol", "protocol_options"}
+"""What of a benchmark decides what comes of a training."""
+
+
 class EvaluationKey:
     """Names the work of one evaluation: equal keys mean that the same would come out, and that one Record serves both.
 
@@ -140,7 +144,7 @@ class EvaluationKey:
         """Gather what all evaluations of one run have in common."""
         own = getattr(evaluate, "key", None)
         named = ["key", own] if isinstance(own, str) else ["study", study]
-        question = {key: value for key, value in benchmark.to_data().items() if key in {"name", "version", "signature", "recipe"}}
+        question = {key: value for key, value in benchmark.to_data().items() if key in QUESTION}
         several, together = getattr(evaluate, "replicates", 1), getattr(evaluate, "together", "never")
         how = [["replicates", several, *([together] if together != "never" else [])]] if several > 1 else []
         scores = sorted(getattr(evaluate, "proxies", ()))

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from nas.exporting import HandedOver
     from nas.training import Loop, Task
 
+    Measure = Callable[[nn.Module], dict[str, float]]
+
 STAGES: tuple[Stage, ...] = ("final", "audit", "confirm", "search")
 """Which training of an architecture goes first: the longest."""
 
@@ -61,7 +63,7 @@ def export(
     from nas.exporting import Origin, check_forms, hand_over
     from nas.models import build, plan
     from nas.reports.command import commands  # brings rich, which no search needs
-    from nas.training import load_task
+    from nas.training import Setup, load_task, protocol_of
 
     forms = check_forms(formats) if formats is not None else None
     if untrained and weights is not None:
@@ -79,13 +81,26 @@ def export(
     parts = plan(entry.space, trial.architecture, signature)
     network: nn.Module = build(entry.space, trial.architecture, signature, seed=record.seed)
     task = load_task(benchmark, data)
+    setup = Setup(
+        benchmark=benchmark,
+        task=task,
+        parts=parts,
+        feed=task.examples,
+        budget=record.budget,
+        seed=record.seed,
+        data=data,
+    )
+
+    def measure(trained: "nn.Module") -> dict[str, float]:
+        return protocol_of(benchmark)(setup).measure(trained, task.examples("validation"), "validation")
+
     if untrained:
         words = f"The weights are as they were drawn from seed {record.seed}, before any training."
     elif weights is not None:
-        words = _read(network, weights, task, record)
+        words = _read(network, weights, measure, record)
     else:
         kept = weights_of(url, trial)
-        found = _read_kept(network, kept, task, record) if kept is not None else None
+        found = _read_kept(network, kept, measure, record) if kept is not None else None
         if found is None:
             doubt = f"the weights that are kept ({kept.name}) are not those that the record tells of" if kept is not None else ""
             state, words = _trained_again(entry, benchmark, trial, data, device, on_event, on_step, doubt)
@@ -155,7 +170,7 @@ def _row(tables: Iterable[Table], trial: Trial) -> Row | None:
     return row if row is not None and len(row.trials) > 1 else None
 
 
-def _read(network: "nn.Module", path: Path, task: "Task", record: Record) -> str:
+def _read(network: "nn.Module", path: Path, measure: "Measure", record: Record) -> str:
     """Give `network` the weights in the file at `path`; returns where they are from, and how they compare, in a sentence or two.
 
     Raises:
@@ -169,11 +184,11 @@ def _read(network: "nn.Module", path: Path, task: "Task", record: Record) -> str
         raise ExportError(f"{printable(path.name)} cannot be read: {error.strerror}.") from error
     except ModelError as error:
         raise ExportError(str(error)) from error
-    compared = _compared_here(network, digest_tensors(network.state_dict()), task, record)
+    compared = _compared_here(network, digest_tensors(network.state_dict()), measure, record)
     return f"The weights are from the file {quote(path.name)}: {compared}."
 
 
-def _read_kept(network: "nn.Module", path: Path, task: "Task", record: Record) -> str | None:
+def _read_kept(network: "nn.Module", path: Path, measure: "Measure", record: Record) -> str | None:
     """As `_read` does, of the weights that finals kept; None where the file is not what the record tells of."""
     from nas.training import digest_tensors, read_weights
 
@@ -184,15 +199,13 @@ def _read_kept(network: "nn.Module", path: Path, task: "Task", record: Record) -
     digest = digest_tensors(network.state_dict())
     if record.weights_sha256 not in {None, digest}:
         return None
-    compared = _compared_here(network, digest, task, record)
+    compared = _compared_here(network, digest, measure, record)
     return f"The weights are those that its training ended with, kept beside the ledger: {compared}."
 
 
-def _compared_here(network: "nn.Module", digest: str, task: "Task", record: Record) -> str:
+def _compared_here(network: "nn.Module", digest: str, measure: "Measure", record: Record) -> str:
     """`_compared`, with the figures that `network` has now where its weights are others."""
-    from nas.training import evaluate
-
-    figures = evaluate(network, task, task.examples("validation"), "validation") if digest != record.weights_sha256 else {}
+    figures = measure(network) if digest != record.weights_sha256 else {}
     return _compared(record, digest, figures)
 
 

@@ -15,7 +15,7 @@ from nas.models import build
 from nas.space import Layer, Space
 from nas.testing import rules
 from nas.testing.rules import Rule, unwritten
-from nas.training import IGNORED, METRICS, Examples, Split, Task, evaluate, load_task, train
+from nas.training import IGNORED, METRICS, Examples, Method, Split, Task, evaluate, load_task, train
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -147,10 +147,9 @@ def _test_unread(trial: BenchmarkTrial) -> str | None:
     model = _linear(trial.benchmark)
     train(
         model,
-        task,
+        Method(task, trial.benchmark.recipe),
         training,
         validation.first(min(1.0, TRAINED / len(validation))),
-        recipe=trial.benchmark.recipe,
         budget=budget,
         seed=0,
     )

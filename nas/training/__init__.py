@@ -4,15 +4,17 @@ from nas.training.augmentation import augment
 from nas.training.checkpoints import Checkpoints
 from nas.training.compiling import Compile, Compiler
 from nas.training.digests import digest_sources, digest_tensors
-from nas.training.feeding import Feed, Loading, feed
+from nas.training.feeding import Feed, Loading, as_feed, feed
 from nas.training.joining import joined
 from nas.training.kinds import Classification, NextToken, Regression, Tagging
 from nas.training.loop import Loop, OnStep, Report, Training, train
 from nas.training.meters import IGNORED, Meter
+from nas.training.method import Loss, Method, Move
 from nas.training.metrics import METRICS, Metric
 from nas.training.mixing import mix
 from nas.training.optimizing import make_optimizer
 from nas.training.places import find_data
+from nas.training.protocols import Protocol, Setup, Stage, protocol_of, stages_of
 from nas.training.ranks import OtherFailed, Ranks
 from nas.training.replicates import Together, train_replicates
 from nas.training.stepping import Stepper
@@ -33,16 +35,22 @@ __all__ = [
     "Feed",
     "Loading",
     "Loop",
+    "Loss",
     "Meter",
+    "Method",
     "Metric",
+    "Move",
     "NextToken",
     "OnStep",
     "Operator",
     "OtherFailed",
+    "Protocol",
     "Ranks",
     "Regression",
     "Report",
+    "Setup",
     "Split",
+    "Stage",
     "Stepper",
     "Tagging",
     "Task",
@@ -50,6 +58,7 @@ __all__ = [
     "Tracing",
     "Training",
     "Transcription",
+    "as_feed",
     "augment",
     "digest_sources",
     "digest_tensors",
@@ -60,7 +69,9 @@ __all__ = [
     "load_task",
     "make_optimizer",
     "mix",
+    "protocol_of",
     "read_weights",
+    "stages_of",
     "stratified_order",
     "train",
     "train_replicates",

@@ -27,7 +27,7 @@ from nas.records import versions
 from nas.training.loop import Loop
 from nas.training.weights import write_tensors
 
-FORMAT = 1
+FORMAT = 2
 """Version of what is written; raised with every change of it."""
 
 KEPT = 2
@@ -79,6 +79,10 @@ class Checkpoints:
         """Those of other trainings, which are left alone."""
         self._told = False
         """Whether the notes say already that one could not be written."""
+
+    def within(self, name: str) -> "Checkpoints":
+        """Those of another training in a folder of its own, for a stage of one candidate's."""
+        return Checkpoints(self.folder / name, self.every_seconds)
 
     def begin(self, loop: Loop) -> None:
         """Set `loop` to the newest checkpoint of its training; without one it stays at its beginning."""
@@ -154,6 +158,7 @@ def identity(loop: Loop) -> dict[str, Any]:
         "budget": asdict(loop.budget),
         "length": [loop.per_epoch, loop.steps],
         "seed": loop.seed,
+        "method": dict(stepper.method.identity),
         "network": hashlib.sha256(json.dumps([layers, weights]).encode()).hexdigest()[:16],
         "number of examples": [len(loop.training), len(loop.validation)],
         "objective": asdict(loop.objective) if loop.objective else None,

@@ -77,7 +77,11 @@ class _Following:
         self.times: list[float] = []
         self.eager_seconds = 0.0
         self.last = time.perf_counter()
-        if compiler.policy == "always":
+        if not loop.stepper.method.whole:
+            self.state = "decided"
+            if compiler.policy != "never":
+                self.stepper.notes.append("It was not compiled: what is trained is not called as a whole.")
+        elif compiler.policy == "always":
             self.compile()
             self.state = "decided"
         elif compiler.policy == "never" or compiler.problem:

@@ -15,18 +15,16 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from nas.benchmark import Budget, Objective, Recipe
+from nas.benchmark import Budget, Objective
 from nas.device import Precision, random_states, seeded, set_random_states, synchronize
 from nas.errors import BenchmarkError
 from nas.records import Epoch
-from nas.training.augmentation import augment
 from nas.training.feeding import Feed, as_feed
-from nas.training.mixing import mix
+from nas.training.method import Method
 from nas.training.optimizing import Schedule
 from nas.training.ranks import Ranks
 from nas.training.stepping import Stepper, group_of
-from nas.training.task import Examples, Task
-from nas.training.validating import evaluate
+from nas.training.task import Examples
 
 LOOK_EVERY = 16
 """Steps between two looks at the losses where a look waits for a device."""
@@ -83,28 +81,26 @@ class Diverged(ArithmeticError):
 
 def train(
     model: nn.Module,
-    task: Task,
+    method: Method,
     training: Feed | Examples,
     validation: Feed | Examples,
     *,
-    recipe: Recipe,
     budget: Budget,
     seed: int,
     report: Report = lambda _: False,
     objective: Objective | None = None,
     forward_flops: float | None = None,
-    classes: int = 0,
     precision: Precision = "float32",
     ranks: Ranks | None = None,
     begin: Callable[["Loop"], None] = lambda _: None,
     on_step: OnStep = lambda _: None,
 ) -> Training:
-    """Train `model` in place on examples that lie on its device or stream to it.
+    """Train `model` in place by `method` on examples that lie on its device or stream to it.
 
     Of several `ranks` each calls this with the same, trains its share of every batch, and goes by what rank 0 finds.
 
     `report` is told every epoch. `objective` is what patience waits for; `forward_flops` of one example turn a budget of FLOPs
-    into steps; where examples are mixed, their targets become shares of `classes`. `begin` is handed the loop before its first
+    into steps. `begin` is handed the loop before its first
     step and may set it to where another stopped; `on_step` is handed it after each. The global random state is left as it was.
 
     A loss or a validation figure that is not finite ends the training as "diverged". A batch that does not fit into memory is
@@ -118,9 +114,9 @@ def train(
     ranks = ranks or Ranks()
     with seeded(ranks.seed(seed), device):  # for dropout; order and augmentation have a generator of their own
         ranks.level(model)
-        stepper = Stepper(model, task, recipe, precision, ranks)
+        stepper = Stepper(model, method, precision, ranks)
         data = as_feed(training, device).first(budget.fraction), as_feed(validation, device)
-        loop = Loop(stepper, *data, budget=budget, seed=seed, objective=objective, forward_flops=forward_flops, classes=classes)
+        loop = Loop(stepper, *data, budget=budget, seed=seed, objective=objective, forward_flops=forward_flops)
         begin(loop)
         return loop.run(report, on_step)
 
@@ -138,7 +134,6 @@ class Loop:
         seed: int,
         objective: Objective | None = None,
         forward_flops: float | None = None,
-        classes: int = 0,
     ) -> None:
         self.recipe = stepper.recipe
         if self.recipe.patience is not None and objective is None:
@@ -148,13 +143,12 @@ class Loop:
         self.validation = validation
         self.budget = budget
         self.objective = objective
-        self.classes = classes
         self.device = stepper.device
         self.ranks = stepper.ranks
         self.seed = seed
         self.per_epoch = math.ceil(len(training) / self.recipe.batch_size)
         self.steps = steps_within(budget, self.per_epoch, len(training) / self.per_epoch, forward_flops)
-        self.schedule = Schedule(stepper.optimizer, self.recipe, self.steps)
+        self.schedules = [Schedule(optimizer, self.recipe, self.steps) for optimizer in stepper.optimizers.values()]
         self.generator = torch.Generator().manual_seed(seed)
         self.epoch_begun = self.generator.get_state()
         """The generator's state as the epoch began; from it the epoch's order follows."""
@@ -210,10 +204,9 @@ class Loop:
         picked = self._order().tensor_split(self.per_epoch)[at.batch : at.batch + self.steps - at.step]
         batches = self.training.batches([self.ranks.share(whole) for whole in picked])
         for whole, (inputs, targets) in zip(picked, batches, strict=True):
-            self.schedule.set(at.step)
-            chance = self._chance()
-            mixed = mix(augment(inputs, self.recipe, chance), targets, self.classes, self.recipe, chance)
-            loss = yield *mixed, len(whole)
+            for schedule in self.schedules:
+                schedule.set(at.step)
+            loss = yield *self.stepper.method.prepare(inputs, targets, self._chance()), len(whole)
             self.loss_sum += loss * len(targets)
             self.losses.append(loss)
             at.seen += len(whole)
@@ -233,7 +226,8 @@ class Loop:
         return figures
 
     def _validate(self) -> dict[str, float]:
-        return evaluate(self.stepper.validated, self.stepper.task, self.validation, "validation", self.stepper.precision)
+        stepper = self.stepper
+        return stepper.method.measure(stepper.validated, self.validation, "validation", stepper.precision)
 
     def _chance(self) -> torch.Generator:
         """What augmentation is drawn from; of several processes each has its own, so that the order stays the same in all."""

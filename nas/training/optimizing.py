@@ -71,6 +71,8 @@ def decayed(model: nn.Module) -> Iterator[nn.Parameter]:
 class Schedule:
     """The learning rate by step, which depends on nothing else, so that a training can go on at any step.
 
+    A group of weights that has an `lr_scale` is given that share of it.
+
     It rises evenly over the recipe's warm-up and then follows its schedule. timm's: `step` falls to a tenth after each third of
     what is left, `multistep` at a half and at three quarters (He et al. 2016, arXiv:1512.03385, sec. 4.2), `poly` and `tanh`
     as timm has them.
@@ -104,7 +106,7 @@ class Schedule:
             assert self._shape is not None  # noqa: S101 - it is one of ours
             share = self._shape((step - self._rising) / self._falling)
         for group in self._optimizer.param_groups:
-            group["lr"] = self._recipe.learning_rate * share
+            group["lr"] = self._recipe.learning_rate * group.get("lr_scale", 1.0) * share
 
 
 def _timms(optimizer: torch.optim.Optimizer, name: str, steps: int) -> timm.scheduler.scheduler.Scheduler:

@@ -21,17 +21,18 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from nas.benchmark import Budget, Objective, Recipe
+from nas.benchmark import Budget, Objective
 from nas.device import Precision, autocast, is_out_of_memory, random_states, release, seeded, synchronize
 from nas.errors import BenchmarkError
 from nas.records import Epoch
 from nas.training.feeding import Feed, as_feed
 from nas.training.loop import Batch, Loop, OnStep, Training, train
+from nas.training.method import Method
 from nas.training.optimizing import OURS
 from nas.training.ranks import Ranks
 from nas.training.stacking import Stack, Unstackable, close, find_wholes
 from nas.training.stepping import Stepper
-from nas.training.task import Examples, Task
+from nas.training.task import Examples
 
 Together = Literal["auto", "always", "never"]
 
@@ -59,11 +60,10 @@ OnTrained = Callable[[int, Training], bool]
 
 def train_replicates(
     models: Sequence[nn.Module],
-    task: Task,
+    method: Method,
     training: Feed | Examples,
     validation: Feed | Examples,
     *,
-    recipe: Recipe,
     budget: Budget,
     seeds: Sequence[int],
     report: ReportOf = lambda _, __: False,
@@ -71,7 +71,6 @@ def train_replicates(
     on_step: OnStep = lambda _: None,
     objective: Objective | None = None,
     forward_flops: float | None = None,
-    classes: int = 0,
     precision: Precision = "float32",
     ranks: Ranks | None = None,
     together: Together = "auto",
@@ -95,15 +94,13 @@ def train_replicates(
         raise BenchmarkError("Replicates are networks of one architecture, got weights of different names or shapes.")
     device = next(models[0].parameters()).device
     given: dict[str, Any] = {
-        "recipe": recipe,
         "budget": budget,
         "objective": objective,
         "forward_flops": forward_flops,
-        "classes": classes,
         "precision": precision,
     }
     feeds = as_feed(training, device), as_feed(validation, device)
-    make: Make = partial(_loop, task=task, training=feeds[0].first(budget.fraction), validation=feeds[1], **given)
+    make: Make = partial(_loop, method=method, training=feeds[0].first(budget.fraction), validation=feeds[1], **given)
     choice = _choose(make, models, seeds, together, ranks or Ranks())
     if choice.wholes is not None:
         with seeded(seeds[0], device):
@@ -111,7 +108,7 @@ def train_replicates(
             return _Abreast(loops, choice, report, on_step).run()
     trained = []
     for number, (model, seed) in enumerate(zip(models, seeds, strict=True)):
-        one = train(model, task, *feeds, seed=seed, report=partial(report, number), on_step=on_step, ranks=ranks, **given)
+        one = train(model, method, *feeds, seed=seed, report=partial(report, number), on_step=on_step, ranks=ranks, **given)
         trained.append(replace(one, notes=(*one.notes, choice.note)))
         if (ranks or Ranks()).agreed(on_trained(number, trained[-1])):
             break
@@ -135,14 +132,13 @@ def _loop(
     model: nn.Module,
     seed: int,
     *,
-    task: Task,
+    method: Method,
     training: Feed,
     validation: Feed,
-    recipe: Recipe,
     precision: Precision,
     **given: Any,
 ) -> Loop:
-    return Loop(Stepper(model, task, recipe, precision), training, validation, seed=seed, **given)
+    return Loop(Stepper(model, method, precision), training, validation, seed=seed, **given)
 
 
 def _choose(make: Make, models: Sequence[nn.Module], seeds: Sequence[int], together: Together, ranks: Ranks) -> _Choice:
@@ -166,6 +162,8 @@ def _hindrance(loop: Loop, count: int, together: Together, ranks: Ranks) -> str:
         return "as asked"
     if count == 1:
         return "there is one network"
+    if type(loop.stepper.method) is not Method:
+        return "they are not trained by supervision alone"
     if not ranks.alone:
         return f"{ranks.size} processes share each"
     if loop.recipe.accumulation > 1:
@@ -252,7 +250,7 @@ class _Step:
         with autocast(first.device, first.precision):
             outputs = self.network(torch.cat([inputs for inputs, _, _ in batches])).chunk(len(batches))
             losses = [
-                stepper.task.loss(output, targets, stepper.recipe.label_smoothing)
+                stepper.method.task.loss(output, targets, stepper.recipe.label_smoothing)
                 for stepper, output, (_, targets, _) in zip(self.steppers, outputs, batches, strict=True)
             ]
         scaled = [stepper.scaler.scale(loss) for stepper, loss in zip(self.steppers, losses, strict=True)]

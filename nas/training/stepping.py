@@ -1,4 +1,4 @@
-"""One batch moves the weights: forward, loss, backward, clip, step; in parts where memory asks for it."""
+"""One batch moves the weights: forward, loss, backward, clip, step, once for each move; in parts where memory asks."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,11 +7,11 @@ import torch
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
-from nas.benchmark import Recipe
 from nas.device import Precision, autocast, is_out_of_memory, release, scaler
-from nas.training.optimizing import decayed, make_optimizer, pull_to_zero
+from nas.errors import BenchmarkError
+from nas.training.method import Loss, Method, Move
+from nas.training.optimizing import pull_to_zero
 from nas.training.ranks import Ranks
-from nas.training.task import Task
 
 MOST_HALVINGS = 6
 """Times that a batch which does not fit into memory is halved."""
@@ -23,28 +23,36 @@ class Stepper:
     def __init__(
         self,
         model: nn.Module,
-        task: Task,
-        recipe: Recipe,
+        method: Method,
         precision: Precision = "float32",
         ranks: Ranks | None = None,
     ) -> None:
         """Make ready for the first step.
 
         Raises:
-            BenchmarkError: the recipe names an optimiser that there is not.
+            BenchmarkError: the recipe names an optimiser that there is not, or parts of batches that the method cannot have.
         """
         self.model = model
-        self.task = task
-        self.recipe = recipe
+        self.method = method
+        self.recipe = recipe = method.recipe
+        if recipe.accumulation > 1 and not method.splits:
+            raise BenchmarkError(
+                f"Examples of a batch are compared with each other, so that it cannot be trained in {recipe.accumulation} parts; "
+                "leave accumulation out."
+            )
         self.precision = precision
         self.device = next(model.parameters()).device
         self.ranks = ranks or Ranks()
         self.called: nn.Module = model
         """What is called in the model's place in training; may be changed between two steps."""
-        self.optimizer = make_optimizer(model, recipe)
+        self.optimizers = dict(method.optimizers(model))
         self.scaler = scaler(self.device, precision)
         self.average = ModelEmaV3(model, decay=recipe.ema, use_warmup=True) if recipe.ema is not None else None
-        self.pulled = list(decayed(model)) if recipe.l1 or recipe.l2 else []
+        pulls = bool(recipe.l1 or recipe.l2)
+        self.pulled = {
+            part: [weight for weight in _weights(optimizer) if weight.ndim > 1] if pulls else []
+            for part, optimizer in self.optimizers.items()
+        }
         self.steps = 0
         """That were taken."""
         self.parts = recipe.accumulation
@@ -53,33 +61,42 @@ class Stepper:
         """When batches were halved."""
 
     @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """The first."""
+        return next(iter(self.optimizers.values()))
+
+    @property
     def validated(self) -> nn.Module:
         """What is validated, and kept in the end: the model, or the running mean of its weights."""
         return self.average.module if self.average is not None else self.model
 
     def __call__(self, inputs: Tensor, targets: Tensor, of: int | None = None) -> Tensor:
-        """One step on a batch, or on this process's part of a batch `of` so many; returns the part's mean loss, detached.
+        """One step on a batch, or on this process's part of a batch `of` so many; returns the last move's mean loss, detached.
 
         Gradients are those of the mean over all examples of the batch, wherever they are: parts weigh by their examples, also
         where some of their positions do not count. Batch normalisation sees the part.
 
         A batch that does not fit into memory is trained in halves, their gradients summed; MOST_HALVINGS times at most.
         """
-        loss = self._fit_in(inputs, targets, of or len(targets))
-        self.curb()
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        loss = torch.zeros((), device=self.device)
+        for move in self.method.moves(self.steps):
+            before, loss = loss, self._fit_in(move, inputs, targets, of or len(targets))
+            loss = loss + 0 * before  # so that a loss that is not finite is seen, whosever it is
+            self.curb(move.part)
+            self.scaler.step(self.optimizers[move.part])
+            self.scaler.update()
         self.follow()
         return loss
 
-    def curb(self) -> None:
-        """Make of the loss's gradients those that the optimiser is given."""
-        if self.pulled or self.recipe.gradient_norm is not None:
-            self.scaler.unscale_(self.optimizer)
-        if self.pulled:
-            pull_to_zero(self.pulled, self.recipe)
+    def curb(self, part: str = "") -> None:
+        """Make of the loss's gradients those that the part's optimiser is given."""
+        optimizer, pulled = self.optimizers[part], self.pulled[part]
+        if pulled or self.recipe.gradient_norm is not None:
+            self.scaler.unscale_(optimizer)
+        if pulled:
+            pull_to_zero(pulled, self.recipe)
         if self.recipe.gradient_norm is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.gradient_norm)
+            nn.utils.clip_grad_norm_(_weights(optimizer), self.recipe.gradient_norm)
 
     def follow(self) -> None:
         """Note that the optimiser has taken its step, and take the weights' running mean along."""
@@ -87,12 +104,12 @@ class Stepper:
         if self.average is not None:
             self.average.update(self.model, step=self.steps)
 
-    def _fit_in(self, inputs: Tensor, targets: Tensor, of: int) -> Tensor:
+    def _fit_in(self, move: Move, inputs: Tensor, targets: Tensor, of: int) -> Tensor:
         loss = torch.zeros((), device=self.device)
         while True:
             well = True
             try:
-                loss = self._gradients(inputs, targets, len(targets) / of)
+                loss = self._gradients(move.loss, inputs, targets, len(targets) / of)
             except Exception as error:
                 if not is_out_of_memory(error) or not self._may_halve(of // self.ranks.size):
                     raise
@@ -100,31 +117,35 @@ class Stepper:
             if self.ranks.add_up(self.model, well=well):
                 return loss
             # Out of the handler, so that nothing holds the frames of the failed pass, and what they hold.
-            self.optimizer.zero_grad(set_to_none=True)
+            self._forget()
             release(self.device)
             self.parts *= 2
             self.notes.append(f"Out of memory at step {self.steps + 1}: batches are trained in {self.parts} parts.")
 
     def _may_halve(self, count: int) -> bool:
         """Whether `count` examples, the least that a process has, can be trained in twice the parts, of two at least."""
-        return self.parts * 2 <= min(count // 2, self.recipe.accumulation << MOST_HALVINGS)
+        return self.method.splits and self.parts * 2 <= min(count // 2, self.recipe.accumulation << MOST_HALVINGS)
 
-    def _gradients(self, inputs: Tensor, targets: Tensor, weight: float) -> Tensor:
+    def _forget(self) -> None:
+        """Free all gradients, also those that a move's loss has of parts that it does not move."""
+        self.model.zero_grad(set_to_none=True)
+
+    def _gradients(self, loss_of: Loss, inputs: Tensor, targets: Tensor, weight: float) -> Tensor:
         """Set the gradients to those of `weight` times the mean loss of a batch; returns the mean loss."""
-        self.optimizer.zero_grad(set_to_none=True)  # first, so that old gradients do not stand beside activations
+        self._forget()  # first, so that old gradients do not stand beside activations
         loss = torch.zeros((), device=self.device)
         if not len(targets):  # of a batch smaller than there are processes
             return loss
         if self.parts == 1:
-            return self._backward(inputs, targets, weight)
+            return self._backward(loss_of, inputs, targets, weight)
         for some, wanted in zip(inputs.tensor_split(self.parts), targets.tensor_split(self.parts), strict=True):
             if share := len(wanted) / len(targets):
-                loss += share * self._backward(some, wanted, weight * share)
+                loss += share * self._backward(loss_of, some, wanted, weight * share)
         return loss
 
-    def _backward(self, inputs: Tensor, targets: Tensor, weight: float) -> Tensor:
+    def _backward(self, loss_of: Loss, inputs: Tensor, targets: Tensor, weight: float) -> Tensor:
         with autocast(self.device, self.precision):
-            loss = self.task.loss(self.called(inputs), targets, self.recipe.label_smoothing)
+            loss = loss_of(self.called, inputs, targets)
         self.scaler.scale(loss if weight == 1 else loss * weight).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
@@ -133,15 +154,18 @@ class Stepper:
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         if self.average is not None:
             tensors |= {f"average.{name}": value for name, value in self.average.module.state_dict().items()}
-        plain: dict[str, dict[str, Any]] = {}
-        for number, held in self.optimizer.state_dict()["state"].items():
-            for name, value in held.items():
-                if isinstance(value, Tensor):
-                    tensors[f"optimizer.{number}.{name}"] = value
-                else:
-                    plain.setdefault(str(number), {})[name] = value
-        groups = [dict(_numbers(group)) for group in self.optimizer.param_groups]  # some of timm's optimisers count steps there
-        data = {"optimizer": plain, "groups": groups, "scaler": self.scaler.state_dict()}
+        moved: dict[str, Any] = {}
+        for part, optimizer in self.optimizers.items():
+            plain: dict[str, dict[str, Any]] = {}
+            for number, held in optimizer.state_dict()["state"].items():
+                for name, value in held.items():
+                    if isinstance(value, Tensor):
+                        tensors[f"optimizer{part}.{number}.{name}"] = value
+                    else:
+                        plain.setdefault(str(number), {})[name] = value
+            groups = [dict(_numbers(group)) for group in optimizer.param_groups]  # some of timm's optimisers count steps there
+            moved[part] = {"state": plain, "groups": groups}
+        data = {"optimizers": moved, "scaler": self.scaler.state_dict()}
         return tensors, {**data, "steps": self.steps, "parts": self.parts, "notes": list(self.notes)}
 
     def restore(self, tensors: Mapping[str, Tensor], data: Mapping[str, Any]) -> None:
@@ -149,14 +173,21 @@ class Stepper:
         self.model.load_state_dict(group_of(tensors, "model"))
         if self.average is not None:
             self.average.module.load_state_dict(group_of(tensors, "average"))
-        held: dict[int, dict[str, Any]] = {int(number): dict(values) for number, values in data["optimizer"].items()}
-        for name, value in group_of(tensors, "optimizer").items():
-            number, _, key = name.partition(".")
-            held.setdefault(int(number), {})[key] = value
-        groups = [group | saved for group, saved in zip(self.optimizer.state_dict()["param_groups"], data["groups"], strict=True)]
-        self.optimizer.load_state_dict({"state": held, "param_groups": groups})
+        for part, optimizer in self.optimizers.items():
+            moved = data["optimizers"][part]
+            held: dict[int, dict[str, Any]] = {int(number): dict(values) for number, values in moved["state"].items()}
+            for name, value in group_of(tensors, f"optimizer{part}").items():
+                number, _, key = name.partition(".")
+                held.setdefault(int(number), {})[key] = value
+            groups = [group | saved for group, saved in zip(optimizer.state_dict()["param_groups"], moved["groups"], strict=True)]
+            optimizer.load_state_dict({"state": held, "param_groups": groups})
         self.scaler.load_state_dict(data["scaler"])
         self.steps, self.parts, self.notes = data["steps"], data["parts"], list(data["notes"])
+
+
+def _weights(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    """All that it moves."""
+    return [weight for group in optimizer.param_groups for weight in group["params"]]
 
 
 def _numbers(group: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

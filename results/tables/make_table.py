@@ -25,7 +25,7 @@ from nas.records import this_machine, versions
 from nas.searching import resolve_benchmark
 from nas.space import Architecture, Space, architectures, digest, resolve_space
 from nas.tables import Table, write_table
-from nas.training import evaluate, feed, load_task, train
+from nas.training import Method, evaluate, feed, load_task, train
 
 Key = tuple[int, int]
 """An architecture's number in its space, and the seed."""
@@ -89,14 +89,12 @@ class Trainer:
         model = build(self.question.space, architecture, benchmark.signature, seed=seed)
         training = train(
             model,
-            self.task,
+            Method(self.task, benchmark.recipe, benchmark.signature.output.axes[-1]),
             self.training,
             self.validation,
-            recipe=benchmark.recipe,
             budget=Budget(epochs=self.question.epochs),
             seed=seed,
             objective=benchmark.objectives[0],
-            classes=benchmark.signature.output.axes[-1],
             begin=lambda loop: setattr(loop, "clock", time.thread_time),
         )
         if training.ended != "complete":

@@ -28,7 +28,7 @@ from nas.models import Cost, LayerKind, build
 from nas.profiling import latency
 from nas.records import FIGURES, Epoch, Latency, Record, this_machine, versions
 from nas.space import Architecture, Limit, Space, parse_space
-from nas.training import Examples, Split, Task, digest_tensors, load_task, replicates, train
+from nas.training import Examples, Method, Split, Task, digest_tensors, load_task, replicates, train
 from nas.training import evaluate as evaluate_on
 
 BUDGET = Budget(epochs=1, fraction=0.1)
@@ -275,7 +275,7 @@ def test_what_is_measured_before_does_not_change_what_is_learned() -> None:
     architecture = first(evaluate.space)
     record = evaluate(architecture, budget=BUDGET, seed=3)
     model = place(build(evaluate.space, architecture, BENCHMARK.signature, seed=3), evaluate.device)
-    alone = train(model, evaluate.task, evaluate.training, evaluate.validation, recipe=BENCHMARK.recipe, budget=BUDGET, seed=3)
+    alone = train(model, Method(evaluate.task, BENCHMARK.recipe), evaluate.training, evaluate.validation, budget=BUDGET, seed=3)
     assert [(p.train_loss, p.figures) for p in record.curve] == [(p.train_loss, p.figures) for p in alone.curve]
 
 

@@ -21,7 +21,7 @@ from torch import nn
 from benchmarks.digits import BENCHMARK
 from nas.benchmark import Budget, Objective, Recipe
 from nas.device import place
-from nas.training import Checkpoints, Examples, Loop, Task, load_task, train, write_weights
+from nas.training import Checkpoints, Examples, Loop, Method, Task, load_task, train, write_weights
 
 PLAIN = Recipe(batch_size=16, learning_rate=0.01, shift=1)
 RECIPES = [
@@ -62,9 +62,10 @@ class Run:
                 kept.on_step(loop)
 
         given: dict[str, Any] = {"begin": kept.begin} if kept is not None else {}
-        given |= {"recipe": RECIPES[self.number % len(RECIPES)], "budget": BUDGET, "seed": self.number, "classes": 10}
+        given |= {"budget": BUDGET, "seed": self.number}
+        method = Method(self.task, RECIPES[self.number % len(RECIPES)], 10)
         training = train(
-            model, self.task, *self.data, objective=Objective("validation_accuracy", "maximize"), on_step=on_step, **given
+            model, method, *self.data, objective=Objective("validation_accuracy", "maximize"), on_step=on_step, **given
         )
         write_weights(model, out.with_suffix(".safetensors"))
         curve = [asdict(replace(point, seconds=0)) for point in training.curve]

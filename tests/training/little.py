@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.benchmark import Budget, Recipe
-from nas.training import Classification, Examples, Split, Training, train
+from nas.training import Classification, Examples, Method, Split, Training, train
 
 TASK = Classification(lambda _: pytest.fail("train is given its examples"))
 RECIPE = Recipe(batch_size=16, learning_rate=0.01)
@@ -50,7 +50,8 @@ def trained(
     **given: Any,
 ) -> Training:
     budget = budget or Budget(epochs=3)
-    return train(model, TASK, on or examples(), examples(20, seed=1), recipe=recipe, budget=budget, seed=seed, **given)
+    method = Method(TASK, recipe, given.pop("classes", 0))
+    return train(model, method, on or examples(), examples(20, seed=1), budget=budget, seed=seed, **given)
 
 
 def equal(one: nn.Module, other: nn.Module) -> bool:

@@ -14,7 +14,7 @@ from little import AUGMENTED, RECIPE, TASK, examples, linear, network, trained
 from torch import Tensor, nn
 
 from nas.benchmark import Budget, Recipe
-from nas.training import Classification, Ranks, Stepper, joined, train
+from nas.training import Classification, Method, Ranks, Stepper, joined, train
 
 SEVEN = examples(7)
 PLAIN = Recipe(batch_size=16, learning_rate=0.01, optimizer="sgd", momentum=0.0)
@@ -58,7 +58,7 @@ def gradient(ranks: Ranks) -> float:
     found = []
     for some in (ranks, Ranks()):
         model = linear()
-        step = Stepper(model, TASK, PLAIN, ranks=some)
+        step = Stepper(model, Method(TASK, PLAIN), ranks=some)
         mine = some.share(torch.arange(7))
         with ranks.working() if some is ranks else Ranks().working():
             step(SEVEN.inputs[mine], SEVEN.targets[mine], of=7)
@@ -75,7 +75,7 @@ def unused(ranks: Ranks) -> list[bool]:
             return torch.stack([layer(images_NCHW) for layer in used]).sum(0)
 
     model = Sometimes([linear(), linear(), linear()])
-    step = Stepper(model, TASK, PLAIN, ranks=ranks)
+    step = Stepper(model, Method(TASK, PLAIN), ranks=ranks)
     mine = ranks.share(torch.arange(7))
     with ranks.working():
         step(SEVEN.inputs[mine], SEVEN.targets[mine], of=7)
@@ -137,7 +137,7 @@ def unvalidated(ranks: Ranks) -> str:
 
     try:
         with ranks.working():
-            train(linear(), Fails(lambda _: SEVEN), SEVEN, SEVEN, recipe=RECIPE, budget=Budget(epochs=1), seed=0, ranks=ranks)
+            train(linear(), Method(Fails(lambda _: SEVEN), RECIPE), SEVEN, SEVEN, budget=Budget(epochs=1), seed=0, ranks=ranks)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return "nothing was raised"

@@ -14,7 +14,7 @@ from nas.benchmark import Budget, Objective, Recipe
 from nas.device import place
 from nas.errors import BenchmarkError
 from nas.training import Checkpoints, Loop, Training
-from nas.training.checkpoints import Broken, read_document, read_tensors, sealed
+from nas.training.checkpoints import FORMAT, Broken, read_document, read_tensors, sealed
 
 
 class Stopped(Exception):
@@ -310,8 +310,8 @@ def test_a_checkpoint_of_another_format_is_passed_over(tmp_path: Path) -> None:
     stopped_after(1, tmp_path)
     file = tmp_path / "000001.json"
     document = json.loads(file.read_bytes())["state"]
-    file.write_bytes(sealed(json.dumps(document | {"format": 2}).encode()))
-    assert gone_on(tmp_path).notes == ("Checkpoint 1 was passed over: it has format 2, this version reads 1.",)
+    file.write_bytes(sealed(json.dumps(document | {"format": FORMAT + 1}).encode()))
+    assert gone_on(tmp_path).notes == (f"Checkpoint 1 was passed over: it has format {FORMAT + 1}, this version reads {FORMAT}.",)
 
 
 def test_numbers_come_back_to_the_bit_and_those_that_json_has_not_come_back_too(tmp_path: Path) -> None:

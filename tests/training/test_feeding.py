@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from nas.benchmark import Budget
 from nas.errors import BenchmarkError
-from nas.training import Examples, evaluate, feed, train
+from nas.training import Examples, Method, evaluate, feed, train
 from nas.training import feeding as module
 
 CPU = torch.device("cpu")
@@ -76,9 +76,9 @@ def test_a_process_that_has_no_share_of_a_batch_is_given_no_example(loading: str
 def test_a_network_learns_the_same_however_it_is_fed(loading: str) -> None:
     expected, found = network(), network()
     trained(expected, recipe=AUGMENTED)
-    given = {"recipe": AUGMENTED, "budget": Budget(epochs=3), "seed": 0}
+    given = {"budget": Budget(epochs=3), "seed": 0}
     fed = [feed(OnDisk(data), CPU, loading) for data in (examples(), examples(20, seed=1))]  # type: ignore[arg-type]
-    training = train(found, TASK, *fed, **given)
+    training = train(found, Method(TASK, AUGMENTED), *fed, **given)
     assert equal(found, expected)
     assert training.figures == evaluate(expected, TASK, examples(20, seed=1), "validation")
 
@@ -87,7 +87,7 @@ def test_processes_that_read_ahead_change_nothing() -> None:
     expected, found = network(), network()
     trained(expected)
     streamed = module.Streamed(OnDisk(examples()), CPU, workers=2)
-    train(found, TASK, streamed, examples(20, seed=1), recipe=RECIPE, budget=Budget(epochs=3), seed=0)
+    train(found, Method(TASK, RECIPE), streamed, examples(20, seed=1), budget=Budget(epochs=3), seed=0)
     assert equal(found, expected)
 
 

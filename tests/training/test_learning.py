@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from nas.benchmark import Budget, Objective, Recipe
 from nas.errors import BenchmarkError
 from nas.records import Epoch
-from nas.training import Loop, evaluate, train
+from nas.training import Loop, Method, evaluate, train
 from nas.training.loop import steps_within
 
 
@@ -87,7 +87,7 @@ def test_training_takes_every_step_at_the_scheduled_rate() -> None:
     """Two epochs of four batches; one step of eight is warm-up."""
     model = Offset()
     recipe = Recipe(batch_size=10, learning_rate=0.1, warmup=0.125)
-    train(model, Downhill(), examples(40), examples(2), recipe=recipe, budget=Budget(epochs=2), seed=0)
+    train(model, Method(Downhill(), recipe), examples(40), examples(2), budget=Budget(epochs=2), seed=0)
     moved = -np.diff([*model.seen, model.offset.item()])
     expected = [0.1, *(0.1 * (1 + math.cos(math.pi * step / 7)) / 2 for step in range(7))]
     assert moved.tolist() == pytest.approx(expected, abs=1e-6)
@@ -141,8 +141,8 @@ def test_training_ends_at_the_step_whose_loss_or_figures_are_no_numbers(
 ) -> None:
     """Three batches an epoch."""
     told = list[Epoch]()
-    given = {"recipe": RECIPE, "budget": Budget(epochs=5), "seed": 0, "report": lambda point: bool(told.append(point))}
-    training = train(Offset(), task, examples(), examples(2), **given)
+    given = {"budget": Budget(epochs=5), "seed": 0, "report": lambda point: bool(told.append(point))}
+    training = train(Offset(), Method(task, RECIPE), examples(), examples(2), **given)
     assert training.ended == "diverged"
     assert len(training.curve) == len(told) == epochs
     assert (training.steps, training.problem) == (steps, problem)
@@ -236,8 +236,8 @@ def test_figures_are_taken_in_evaluation_mode_over_all_examples() -> None:
 def test_training_on_the_gpu_learns_and_leaves_the_random_states() -> None:
     device = torch.device("cuda")
     model, states = network().to(device), (torch.get_rng_state(), torch.cuda.get_rng_state(device))
-    given = {"recipe": AUGMENTED, "budget": Budget(epochs=20), "seed": 0}
-    training = train(model, TASK, examples().to(device), examples(20, seed=1).to(device), **given)
+    given = {"budget": Budget(epochs=20), "seed": 0}
+    training = train(model, Method(TASK, AUGMENTED), examples().to(device), examples(20, seed=1).to(device), **given)
     assert training.curve[-1].figures["validation_accuracy"] == 1
     assert training.seconds > 0
     assert torch.equal(torch.get_rng_state(), states[0])
@@ -321,9 +321,9 @@ def test_patience_ends_training_and_keeps_the_best_weights(
         after.append(model.offset.item())
         return False
 
-    given = {"recipe": PATIENT, "budget": Budget(epochs=5), "seed": 0, "report": report}
+    given = {"budget": Budget(epochs=5), "seed": 0, "report": report}
     objective = Objective("validation_score", direction)  # type: ignore[arg-type]
-    training = train(model, Scores(*scores), examples(), examples(2), objective=objective, **given)
+    training = train(model, Method(Scores(*scores), PATIENT), examples(), examples(2), objective=objective, **given)
     assert training.ended == "complete"
     assert len(training.curve) == epochs
     assert training.figures == {"validation_score": scores[best - 1]}
@@ -343,8 +343,8 @@ def test_patience_needs_an_objective_that_validation_gives() -> None:
 def test_the_running_mean_is_what_is_validated_and_kept() -> None:
     model, loops = Offset(), list[Loop]()
     recipe = Recipe(batch_size=10, learning_rate=0.1, ema=0.5)
-    given = {"recipe": recipe, "budget": Budget(epochs=2), "seed": 0, "on_step": loops.append}
-    training = train(model, Downhill(), examples(40), examples(2), **given)
+    given = {"budget": Budget(epochs=2), "seed": 0, "on_step": loops.append}
+    training = train(model, Method(Downhill(), recipe), examples(40), examples(2), **given)
     mean = loops[-1].stepper.validated.offset.item()
     assert model.offset.item() == mean != model.seen[-1]
     assert training.figures == {"validation_offset": mean}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from nas.benchmark import Budget, Objective, Recipe
 from nas.errors import BenchmarkError
 from nas.records import Epoch
-from nas.training import Ranks, Training, evaluate, replicates, train, train_replicates
+from nas.training import Method, Ranks, Training, evaluate, replicates, train, train_replicates
 from nas.training.stacking import Stack
 
 SEEDS = [3, 5, 7]
@@ -70,15 +70,16 @@ def trained(
     models: list[nn.Module], *, recipe: Recipe = RECIPE, budget: Budget | None = None, seeds: list[int] = SEEDS, **given: Any
 ) -> list[Training]:
     budget = budget or Budget(epochs=3)
-    return train_replicates(models, TASK, examples(), examples(20, seed=1), recipe=recipe, budget=budget, seeds=seeds, **given)
+    method = Method(TASK, recipe, given.pop("classes", 0))
+    return train_replicates(models, method, examples(), examples(20, seed=1), budget=budget, seeds=seeds, **given)
 
 
 def trained_alone(
     models: list[nn.Module], *, recipe: Recipe = RECIPE, budget: Budget | None = None, seeds: list[int] = SEEDS, **given: Any
 ) -> list[Training]:
-    budget = budget or Budget(epochs=3)
+    budget, method = budget or Budget(epochs=3), Method(TASK, recipe, given.pop("classes", 0))
     return [
-        train(model, TASK, examples(), examples(20, seed=1), recipe=recipe, budget=budget, seed=seed, **given)
+        train(model, method, examples(), examples(20, seed=1), budget=budget, seed=seed, **given)
         for model, seed in zip(models, seeds, strict=True)
     ]
 
@@ -385,11 +386,11 @@ def test_networks_train_together_on_the_gpu() -> None:
     device = torch.device("cuda")
     together, alone = ([model.to(device) for model in alike()] for _ in range(2))
     on, state = examples().to(device), torch.cuda.get_rng_state(device)
-    given = {"recipe": AUGMENTED, "budget": Budget(epochs=3)}
+    given, method = {"budget": Budget(epochs=3)}, Method(TASK, AUGMENTED)
     validation = examples(20, seed=1).to(device)
-    found = train_replicates(together, TASK, on, validation, seeds=SEEDS, together="always", **given)
+    found = train_replicates(together, method, on, validation, seeds=SEEDS, together="always", **given)
     for model, seed in zip(alone, SEEDS, strict=True):
-        train(model, TASK, on, validation, seed=seed, **given)
+        train(model, method, on, validation, seed=seed, **given)
     assert all(one.notes[0].startswith("Trained together") for one in found)
     torch.testing.assert_close(weights(together), weights(alone), rtol=1e-2, atol=1e-3)
     assert torch.equal(torch.cuda.get_rng_state(device), state)

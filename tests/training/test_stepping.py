@@ -11,6 +11,7 @@ from little import RECIPE, TASK, Downhill, Offset, examples, linear, network
 from torch import Tensor, nn
 
 from nas.benchmark import Recipe
+from nas.training import Method
 from nas.training.stepping import Stepper
 
 STILL = Recipe(batch_size=16, learning_rate=0.0, weight_decay=0.0)
@@ -18,7 +19,7 @@ STILL = Recipe(batch_size=16, learning_rate=0.0, weight_decay=0.0)
 
 
 def gradients(model: nn.Module, recipe: Recipe = STILL, parts: int = 1) -> Tensor:
-    step = Stepper(model, TASK, replace(recipe, accumulation=parts))
+    step = Stepper(model, Method(TASK, replace(recipe, accumulation=parts)))
     step(examples().inputs, examples().targets)
     return torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
 
@@ -42,7 +43,7 @@ def test_parts_of_a_batch_have_the_gradients_of_the_whole(parts: int) -> None:
 
 def test_parts_of_a_batch_have_its_mean_loss() -> None:
     data = examples(37)
-    losses = [Stepper(linear(), TASK, replace(STILL, accumulation=parts))(data.inputs, data.targets) for parts in (1, 5)]
+    losses = [Stepper(linear(), Method(TASK, replace(STILL, accumulation=parts)))(data.inputs, data.targets) for parts in (1, 5)]
     assert losses[1].item() == pytest.approx(losses[0].item())
 
 
@@ -72,7 +73,7 @@ def full() -> Exception:
 
 def test_a_batch_that_does_not_fit_is_trained_in_parts_of_which_each_does() -> None:
     model = Hungry(10, full)
-    step = Stepper(model, TASK, STILL)
+    step = Stepper(model, Method(TASK, STILL))
     loss = step(examples().inputs, examples().targets)
     step(examples().inputs, examples().targets)
     assert model.seen == [10] * 8
@@ -81,7 +82,7 @@ def test_a_batch_that_does_not_fit_is_trained_in_parts_of_which_each_does() -> N
         "Out of memory at step 1: batches are trained in 2 parts.",
         "Out of memory at step 1: batches are trained in 4 parts.",
     ]
-    assert loss.item() == pytest.approx(Stepper(linear(), TASK, STILL)(examples().inputs, examples().targets).item())
+    assert loss.item() == pytest.approx(Stepper(linear(), Method(TASK, STILL))(examples().inputs, examples().targets).item())
     found = torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
     assert torch.allclose(found, gradients(linear()), atol=1e-6)
 
@@ -94,21 +95,21 @@ def test_what_did_not_fit_is_gone_before_the_next_try() -> None:
             return super().forward(images_NCHW)
 
     model = Watching(10, full)
-    Stepper(model, TASK, STILL)(examples().inputs, examples().targets)
+    Stepper(model, Method(TASK, STILL))(examples().inputs, examples().targets)
     assert len(model.activations) == 2
 
 
 @pytest.mark.parametrize(("most", "count"), [(1, 40), (0, 4), (3, 512)])
 def test_halving_ends_at_two_examples_and_after_six_times(most: int, count: int) -> None:
     data = examples(count)
-    step = Stepper(Hungry(most, full), TASK, STILL)
+    step = Stepper(Hungry(most, full), Method(TASK, STILL))
     with pytest.raises(torch.OutOfMemoryError):
         step(data.inputs, data.targets)
     assert step.parts == min(64, 2 ** (count // 2).bit_length() // 2)
 
 
 def test_another_error_halves_nothing() -> None:
-    step = Stepper(Hungry(10, lambda: RuntimeError("shapes do not fit")), TASK, STILL)
+    step = Stepper(Hungry(10, lambda: RuntimeError("shapes do not fit")), Method(TASK, STILL))
     with pytest.raises(RuntimeError, match="shapes"):
         step(examples().inputs, examples().targets)
     assert step.parts == 1
@@ -117,7 +118,7 @@ def test_another_error_halves_nothing() -> None:
 def test_the_running_mean_follows_the_weights_by_its_decay() -> None:
     """The offset falls by 0.1 a step; the decay warms up as 1 − (1 + step)^(−2/3), and is 0 at the first."""
     model = Offset()
-    step = Stepper(model, Downhill(), Recipe(batch_size=4, learning_rate=0.1, ema=0.6))
+    step = Stepper(model, Method(Downhill(), Recipe(batch_size=4, learning_rate=0.1, ema=0.6)))
     expected, value = 0.0, 0.0
     for number in range(1, 6):
         step(examples(4).inputs, examples(4).targets)
@@ -133,7 +134,7 @@ def test_half_precision_has_gradients_close_to_those_of_full(precision: str) -> 
     model, twin = network(), network()
     model.eval(), twin.eval()
     for one, kind in ((model, precision), (twin, "float32")):
-        Stepper(one, TASK, STILL, kind)(examples().inputs, examples().targets)
+        Stepper(one, Method(TASK, STILL), kind)(examples().inputs, examples().targets)
     for (name, ours), theirs in zip(model.named_parameters(), twin.parameters(), strict=True):
         assert ours.dtype == torch.float32
         assert ours.grad is not None
@@ -151,7 +152,7 @@ def test_a_step_of_float16_whose_gradients_overflow_is_left_out(slope: float, mo
             return outputs.mean() * slope
 
     model = Offset()
-    step = Stepper(model, Steep(), Recipe(batch_size=4, learning_rate=0.1), "float16")
+    step = Stepper(model, Method(Steep(), Recipe(batch_size=4, learning_rate=0.1)), "float16")
     step(examples(4).inputs, examples(4).targets)
     assert (model.offset.item() != 0) == moves
     assert step.scaler.get_scale() == (65_536 if moves else 32_768)
@@ -160,7 +161,7 @@ def test_a_step_of_float16_whose_gradients_overflow_is_left_out(slope: float, mo
 @pytest.mark.parametrize("change", [{}, {"ema": 0.9}, {"optimizer": "lamb"}, {"optimizer": "sgd"}])
 def test_a_stepper_goes_on_from_where_another_stopped(change: dict[str, Any]) -> None:
     model, recipe = network(), replace(RECIPE, **change)
-    step = Stepper(model, TASK, recipe)
+    step = Stepper(model, Method(TASK, recipe))
     data = examples(16)
     torch.manual_seed(0)
     step(data.inputs, data.targets)
@@ -171,7 +172,7 @@ def test_a_stepper_goes_on_from_where_another_stopped(change: dict[str, Any]) ->
     step(data.inputs, data.targets)
 
     other = network(seed=9)
-    later = Stepper(other, TASK, recipe)
+    later = Stepper(other, Method(TASK, recipe))
     later.restore(tensors, plain)
     torch.set_rng_state(random_state)
     later(data.inputs, data.targets)

@@ -7,7 +7,7 @@ from little import RECIPE, TASK, examples, network, trained
 
 from nas.benchmark import Budget
 from nas.errors import SearchError
-from nas.training import train
+from nas.training import Method, train
 from nas.training.tracing import TRACED, Tracing
 
 
@@ -73,6 +73,6 @@ def test_on_a_gpu_the_trace_has_its_kernels_and_operators_are_ranked_by_their_ti
     device = torch.device("cuda")
     tracing = Tracing(tmp_path / "trace.json")
     data, budget = examples().to(device), Budget(epochs=10)
-    train(network().to(device), TASK, data, data, recipe=RECIPE, budget=budget, seed=0, on_step=tracing)
+    train(network().to(device), Method(TASK, RECIPE), data, data, budget=budget, seed=0, on_step=tracing)
     assert any(event.get("cat") == "kernel" for event in json.loads((tmp_path / "trace.json").read_text())["traceEvents"])
     assert "aten::convolution_backward" in {operator.name for operator in tracing.operators}

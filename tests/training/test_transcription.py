@@ -10,7 +10,7 @@ from nas.benchmark import Budget, Recipe, Sequence, Signature, Waveform
 from nas.errors import BenchmarkError
 from nas.models import build
 from nas.space import Layer, Space
-from nas.training import IGNORED, Examples, Split, Transcription, train
+from nas.training import IGNORED, Examples, Method, Split, Transcription, train
 from nas.training.transcription import BLANK
 
 CPU = torch.device("cpu")
@@ -172,10 +172,9 @@ def test_tones_are_read_as_the_letters_that_they_spell() -> None:
     model = build(LISTENER, LISTENER.architecture({}), signature, seed=0)
     training = train(
         model,
-        reading,
+        Method(reading, Recipe(batch_size=16, learning_rate=0.01)),
         reading.examples("train"),
         reading.examples("validation"),
-        recipe=Recipe(batch_size=16, learning_rate=0.01),
         budget=Budget(epochs=20),
         seed=0,
     )

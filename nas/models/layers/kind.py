@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from timm.layers import make_divisible
 from torch import nn
 
-from nas.benchmark import Features, Image, NextTokens, Sequence, Shape
+from nas.benchmark import Features, Image, NextTokens, Sequence, Shape, Tokens
 
 Activation = Literal["relu", "leaky_relu", "gelu", "silu", "hard_swish"]
 """Names as in timm's `create_act_layer`."""
@@ -94,6 +94,28 @@ class LayerKind(BaseModel):
         `output` has been asked before, so that `given` fits.
         """
         raise NotImplementedError(f"{type(self).__name__}.build")
+
+
+class TrainingKind(LayerKind):
+    """A choice of training that stands among the layers, so that a space can ask it where it applies.
+
+    It is no part of the network, which passes it by at no cost: the benchmark's protocol is handed it. Two candidates that differ
+    in it are different, for they are trained otherwise.
+    """
+
+    accepts: ClassVar[tuple[type[Shape], ...]] = (Image, Sequence, Tokens, Features)
+
+    def output(self, given: Shape, wanted: Shape) -> Shape:  # noqa: ARG002 - one signature for all
+        """What it is given."""
+        return given
+
+    def cost(self, given: Shape, wanted: Shape) -> Cost:  # noqa: ARG002 - one signature for all
+        """Nothing."""
+        return Cost()
+
+    def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002 - one signature for all
+        """What passes on what it is given; a network is built without it."""
+        return nn.Identity()
 
 
 def looks_back(wanted: Shape) -> bool:

@@ -1,0 +1,83 @@
+"""How one network is trained: what a step is, which optimiser moves which part, and what is measured.
+
+    step → moves → each: the loss of a part → its gradients → its optimiser
+
+Supervised learning is one move of one optimiser. An adversary's is several: some of the discriminator, one of the generator.
+What a loss draws (noise, masks, negative examples) it draws from torch's global generators, which the loop seeds and a checkpoint
+holds, so that equal seeds give equal weights here too.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from nas.benchmark import Recipe
+from nas.device import Precision
+from nas.training.augmentation import augment
+from nas.training.feeding import Feed
+from nas.training.mixing import mix
+from nas.training.optimizing import make_optimizer
+from nas.training.task import Examples, Task
+from nas.training.validating import evaluate
+
+Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
+"""What is trained (or what is compiled in its place), inputs and targets on its device → the mean loss of the batch, a scalar."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """One step of one optimiser."""
+
+    part: str
+    """Whose: a name of `Method.optimizers`."""
+    loss: Loss
+
+
+class Method:
+    """Supervised learning of one network by one optimiser; other methods override what they do otherwise."""
+
+    splits: ClassVar[bool] = True
+    """Whether a batch's loss is the mean of those of its parts, so that a batch that does not fit into memory can be trained in
+    parts. Not so where examples of a batch are compared with each other."""
+    whole: ClassVar[bool] = True
+    """Whether a loss calls what is trained as a whole, on the inputs alone, so that it may be compiled."""
+
+    def __init__(self, task: Task, recipe: Recipe, classes: int = 0) -> None:
+        """Of examples that are mixed, the targets become shares of `classes`."""
+        self.task = task
+        self.recipe = recipe
+        self.classes = classes
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Plain data that tell it from other methods; a training goes on from a checkpoint of an equal one alone."""
+        return {"method": type(self).__name__}
+
+    def optimizers(self, trained: nn.Module) -> Mapping[str, torch.optim.Optimizer]:
+        """Part → what moves its parameters, one at least; the first is the one that others may look at.
+
+        A group's `lr_scale` is what its learning rate is, as a share of the recipe's.
+
+        Raises:
+            BenchmarkError: the recipe names an optimiser that there is not.
+        """
+        return {"": make_optimizer(trained, self.recipe)}
+
+    def moves(self, step: int) -> Sequence[Move]:  # noqa: ARG002 - for methods whose steps differ
+        """The moves of `step`, counted from 0, in their order; the loss of the last is the curve's."""
+        return (Move("", self.loss),)
+
+    def loss(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+        """The task's loss of what the network makes of the inputs."""
+        return self.task.loss(network(inputs), targets, self.recipe.label_smoothing)
+
+    def prepare(self, inputs: Tensor, targets: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+        """A batch as it is trained on: augmented and mixed, by what is drawn from `chance`, a generator on the CPU."""
+        return mix(augment(inputs, self.recipe, chance), targets, self.classes, self.recipe, chance)
+
+    def measure(self, trained: nn.Module, examples: Feed | Examples, split: str, precision: Precision) -> dict[str, float]:
+        """Figures by name, which begins with the split's: "validation_accuracy". They draw from no generator but their own."""
+        return evaluate(trained, self.task, examples, split, precision)

@@ -1,0 +1,145 @@
+"""How a benchmark's candidates become trained networks: in one stage or several, each by a method of its own.
+
+    network → stage → (its method, on its examples, with its budget) → stage → … → the trained network
+
+A benchmark names its protocol, ours or another team's, by the entry points of `nas.protocols`. Whatever the protocol, one loop
+trains: checkpoints, continuation, limits, patience, seeds, memory and divergence are its concern and no protocol's.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from nas import registry
+from nas.benchmark import Benchmark, Budget, Objective
+from nas.device import Precision
+from nas.errors import RegistryError, quote
+from nas.models import Part, TrainingKind, steps
+from nas.training.feeding import Feed
+from nas.training.method import Method
+from nas.training.task import Examples, Split, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What a protocol is handed of a candidate."""
+
+    benchmark: Benchmark
+    task: Task
+    parts: tuple[Part, ...]
+    """The candidate's plan, with the layers that say how it is trained."""
+    feed: Callable[[Split], Feed | Examples]
+    """The benchmark's examples, on the device or streamed to it."""
+    budget: Budget
+    """Of the stage that the search varies; what comes before has budgets of its own, in the benchmark's `protocol_options`."""
+    seed: int
+    precision: Precision = "float32"
+    objective: Objective | None = None
+    """What patience waits for, a figure of validation."""
+    data: Path | None = None
+    """The folder that the benchmark's data lie in, None for where the benchmark knows to look."""
+    store: Path | None = None
+    """A folder for what candidates of one study share, such as pre-trained trunks; None where there is none."""
+
+    def training(self, kind: type[TrainingKind]) -> TrainingKind | None:
+        """The candidate's layer of `kind`, which says how it is trained; None where there is none. The last counts."""
+        found = [step.placed.kind for step in steps(self.parts) if isinstance(step.placed.kind, kind)]
+        return found[-1] if found else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One training of what becomes the candidate's network, or of a part of it."""
+
+    trained: nn.Module
+    """What is trained in place, on the device: the network itself, or a module that holds it or its layers."""
+    method: Method
+    training: Feed | Examples
+    validation: Feed | Examples
+    budget: Budget
+    name: str = ""
+    """Of the stage, for checkpoints and notes; the last stage, which a search steers by, has none."""
+    objective: Objective | None = None
+    """What patience waits for."""
+    forward_flops: float | None = None
+    """Of one example, where they are not the network's own."""
+    ended: Callable[[Mapping[str, float], float], None] = field(default=lambda _, __: None)
+    """Told the stage's validation figures and its training seconds, once it is complete."""
+
+
+class Protocol:
+    """Supervised learning: one stage, in which the network learns from its benchmark's examples. Others override."""
+
+    stackable: ClassVar[bool] = True
+    """Whether a candidate may be trained from several seeds at once or by several processes, and scored at no cost: all of them
+    know one network and the task's loss alone."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.figures: dict[str, float] = {}
+        """Of the training, by what the protocol learned: costs of what is not in the network, of stages before the last."""
+        self.notes: list[str] = []
+
+    def costs(self) -> Mapping[str, float]:
+        """Figures that are known before a weight exists, beside the network's own: of a discriminator, of a trunk's training."""
+        return {}
+
+    def method(self) -> Method:
+        """That of the last stage, by which the network is measured."""
+        setup = self.setup
+        return Method(setup.task, setup.benchmark.recipe, setup.benchmark.signature.output.axes[-1])
+
+    def stages(self, network: nn.Module) -> Iterator[Stage]:
+        """The stages, each to be trained before the next is asked for; what comes of the last is `network`, trained.
+
+        What else they hold is drawn from torch's generators, which whoever asks has seeded.
+
+        Raises:
+            BenchmarkError: the candidate cannot be trained so.
+        """
+        setup = self.setup
+        yield Stage(
+            trained=network,
+            method=self.method(),
+            training=setup.feed("train"),
+            validation=setup.feed("validation"),
+            budget=setup.budget,
+            objective=setup.objective,
+        )
+
+    def measure(self, network: nn.Module, examples: Feed | Examples, split: str) -> dict[str, float]:
+        """The figures of a trained network, named after `split`: "test_accuracy"."""
+        return self.method().measure(network, examples, split, self.setup.precision)
+
+
+def protocol_of(benchmark: Benchmark) -> type[Protocol]:
+    """The protocol that `benchmark` names.
+
+    Raises:
+        RegistryError: there is none of that name, or it is no Protocol.
+    """
+    found = registry.load(registry.PROTOCOLS, benchmark.protocol)
+    if not (isinstance(found, type) and issubclass(found, Protocol)):
+        raise RegistryError(
+            f"The protocol {quote(benchmark.protocol)} must be a subclass of nas.training.Protocol, got {quote(found)}."
+        )
+    return found
+
+
+def stages_of(protocol: Protocol, network: nn.Module) -> Iterable[Stage]:
+    """The protocol's stages, with what they hold drawn from the candidate's seed; the global random state stays as it was."""
+    walk = protocol.stages(network)
+    number = 0
+    while True:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(protocol.setup.seed * 1_000 + number)
+            try:
+                stage = next(walk)
+            except StopIteration:
+                return
+        yield stage
+        number += 1
