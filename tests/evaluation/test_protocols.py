@@ -1,0 +1,199 @@
+"""Candidates that are trained otherwise than by supervision alone: in stages, at costs of their own, by choices of training."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.digits import BENCHMARK
+from nas import registry
+from nas.benchmark import Budget
+from nas.errors import Interrupted, RegistryError, SearchError
+from nas.evaluation import Evaluator
+from nas.models import TrainingKind, build, cost, network_id, plan
+from nas.profiling import latency
+from nas.space import Limit, Space, parse_space
+from nas.training import Checkpoints, Protocol, Setup, Stage, protocol_of, stages_of
+
+BUDGET = Budget(epochs=2, fraction=0.1)
+
+TINY = """
+name: tiny
+version: 1
+accepts: image
+layers:
+  - conv: {features: 8, kernel: 3, stride: 2}
+  - patience: {epochs: [1, 2]}
+  - head
+"""
+
+
+class Patience(TrainingKind):
+    """How many epochs a first stage has."""
+
+    epochs: int = 1
+
+
+@pytest.fixture(autouse=True)
+def _quick_and_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latency, "WARMUP_SECONDS", 0.0)
+    monkeypatch.setattr(latency, "SAMPLE_SECONDS", 0.0)
+    load = registry.load
+    monkeypatch.setattr(registry, "load", lambda group, name, **_: Patience if name == "patience" else load(group, name))
+
+
+def space() -> Space:
+    return parse_space(TINY)
+
+
+class TwoStages(Protocol):
+    """Trains the same network twice, as long as the candidate says the first time."""
+
+    stackable = False
+    told: list[str] = []  # noqa: RUF012 - of all candidates
+
+    def costs(self) -> Mapping[str, float]:
+        return {"warming_flops": 1e9}
+
+    def stages(self, network: nn.Module) -> Iterator[Stage]:
+        patience = self.setup.training(Patience)
+        assert isinstance(patience, Patience)
+        (last,) = super().stages(network)
+        yield replace(last, name="warming", budget=replace(last.budget, epochs=patience.epochs), ended=self.warmed)
+        self.told.append("fine-tuning")
+        yield last
+
+    def warmed(self, figures: Mapping[str, float], seconds: float) -> None:
+        self.told.append("warmed")
+        self.figures["warming_loss"] = figures["validation_loss"]
+
+
+@pytest.fixture
+def two_stages(monkeypatch: pytest.MonkeyPatch) -> type[TwoStages]:
+    monkeypatch.setattr("nas.evaluation.candidate.protocol_of", lambda _: TwoStages)
+    monkeypatch.setattr(TwoStages, "told", [])
+    return TwoStages
+
+
+def evaluator(**options: Any) -> Evaluator:
+    return Evaluator(space(), BENCHMARK, device="cpu", **options)
+
+
+def choices(epochs: int) -> Any:
+    return space().walk(lambda _, domain: epochs if epochs in list(domain) else next(iter(domain)))
+
+
+def test_a_choice_of_training_is_no_part_of_the_network_but_of_what_it_is() -> None:
+    one, other = choices(1), choices(2)
+    signature = BENCHMARK.signature
+    assert len(build(space(), one, signature)) == 2
+    assert len(plan(space(), one, signature)) == 3
+    assert cost(space(), one, signature) == cost(space(), other, signature)
+    assert network_id(space(), one, signature) != network_id(space(), other, signature)
+
+
+def test_stages_are_trained_one_after_another(two_stages: type[TwoStages]) -> None:
+    steps: list[int] = []
+    record = evaluator()(choices(2), budget=BUDGET, seed=0, on_step=lambda loop: steps.append(loop.steps))
+    assert record.outcome == "complete"
+    assert two_stages.told[-2:] == ["warmed", "fine-tuning"]
+    per_epoch = len(steps) // 4
+    assert len(steps) == 4 * per_epoch
+    assert [point.epoch for point in record.curve] == [1, 2]
+    assert record.figures["warming_flops"] == 1e9
+    assert record.figures["warming_loss"] > record.figures["validation_loss"]
+    assert record.figures["train_seconds"] > record.curve[-1].seconds
+
+
+def test_the_epochs_of_the_last_stage_alone_are_reported(two_stages: type[TwoStages]) -> None:
+    told: list[int] = []
+    record = evaluator()(
+        choices(2), budget=BUDGET, seed=0, report=lambda epoch: bool(told.append(epoch.epoch)) or epoch.epoch == 1
+    )
+    assert told == [1]
+    assert record.outcome == "pruned"
+    assert record.error is None
+
+
+@pytest.mark.parametrize("steps", [1, 3, 5, 6, 7])
+def test_a_candidate_goes_on_within_any_of_its_stages(steps: int, two_stages: type[TwoStages], tmp_path: Path) -> None:
+    """Each stage has steps enough to be stopped in its middle; a stage that has ended is not trained again."""
+    whole = evaluator()(choices(2), budget=BUDGET, seed=0)
+    taken = 0
+
+    def stopping() -> bool:
+        return taken == steps
+
+    def on_step(_: object) -> None:
+        nonlocal taken
+        taken += 1
+
+    with pytest.raises(Interrupted):
+        evaluator()(choices(2), budget=BUDGET, seed=0, on_step=on_step, checkpoints=Checkpoints(tmp_path, 1e9), stopping=stopping)
+    later: list[object] = []
+    found = evaluator()(
+        choices(2), budget=BUDGET, seed=0, checkpoints=Checkpoints(tmp_path, 1e9), on_step=lambda _: later.append(_)
+    )
+    assert found.weights_sha256 == whole.weights_sha256
+    assert found.figures["warming_loss"] == whole.figures["warming_loss"]
+    assert any("Went on from a checkpoint" in note for note in found.notes)
+    total = 4 * 2
+    assert len(later) == total - steps
+
+
+def test_a_first_stage_that_diverges_is_named(two_stages: type[TwoStages], monkeypatch: pytest.MonkeyPatch) -> None:
+    wild = replace(BENCHMARK, recipe=replace(BENCHMARK.recipe, learning_rate=1e30))
+    record = Evaluator(space(), wild, device="cpu")(choices(1), budget=replace(BUDGET, epochs=4), seed=0)
+    assert record.error is not None
+    assert record.error.kind == "diverged"
+    assert record.error.message.startswith("warming: ")
+
+
+def test_costs_of_training_are_limited_before_it(two_stages: type[TwoStages]) -> None:
+    record = evaluator(limits=[Limit.parse("warming_flops <= 1e8")])(choices(1), budget=BUDGET, seed=0)
+    assert record.outcome == "infeasible"
+    assert record.broken_limits
+    assert two_stages.told == []
+
+
+@pytest.mark.parametrize(("options", "what"), [({"replicates": 3}, "replicates"), ({"proxies": ["synflow"]}, "zero-cost scores")])
+def test_what_a_protocol_does_not_serve_is_refused(options: dict[str, Any], what: str, two_stages: type[TwoStages]) -> None:
+    with pytest.raises(SearchError, match=f"The protocol 'supervised' of digits takes no {what}; leave that out."):
+        evaluator(**options)
+
+
+def test_what_a_stage_draws_follows_from_the_candidates_seed() -> None:
+    class Drawing(Protocol):
+        def stages(self, network: nn.Module) -> Iterator[Stage]:
+            drawn.append(torch.rand(1).item())
+            yield from super().stages(network)
+
+    drawn: list[float] = []
+    before = torch.get_rng_state()
+    for seed in (0, 0, 1):
+        setup = Setup(benchmark=BENCHMARK, task=None, parts=(), feed=lambda _: None, budget=BUDGET, seed=seed)  # type: ignore[arg-type, return-value]
+        assert len(list(stages_of(Drawing(setup), nn.Identity()))) == 1
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_protocol_is_found_by_its_name() -> None:
+    assert protocol_of(BENCHMARK) is Protocol
+    with pytest.raises(RegistryError, match=r"No training protocol is called 'supervise'\. Did you mean 'supervised'"):
+        protocol_of(replace(BENCHMARK, protocol="supervise"))
+
+
+def test_what_is_no_protocol_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "load", lambda *_, **__: dict)
+    with pytest.raises(RegistryError, match=r"must be a subclass of nas\.training\.Protocol, got"):
+        protocol_of(BENCHMARK)
+
+
+def test_a_benchmarks_data_name_a_protocol_where_it_is_not_the_plain_one() -> None:
+    assert not {"protocol", "protocol_options"} & set(BENCHMARK.to_data())
+    other = replace(BENCHMARK, protocol="adversarial", protocol_options={"samples": 3}).to_data()
+    assert (other["protocol"], other["protocol_options"]) == ("adversarial", {"samples": 3})
