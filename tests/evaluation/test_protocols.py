@@ -1,5 +1,6 @@
 """Candidates that are trained otherwise than by supervision alone: in stages, at costs of their own, by choices of training."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -197,3 +198,15 @@ def test_a_benchmarks_data_name_a_protocol_where_it_is_not_the_plain_one() -> No
     assert not {"protocol", "protocol_options"} & set(BENCHMARK.to_data())
     other = replace(BENCHMARK, protocol="adversarial", protocol_options={"samples": 3}).to_data()
     assert (other["protocol"], other["protocol_options"]) == ("adversarial", {"samples": 3})
+
+
+def test_the_protocol_on_the_page_for_plugins_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/plugins.md").read_text(encoding="utf-8")
+    (written,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "NoisyProtocol" in block]
+    scope: dict[str, Any] = {"__name__": "page"}
+    exec(compile(written, "plugins.md", "exec"), scope)  # noqa: S102 - our own page
+    plain = evaluator()(choices(1), budget=BUDGET, seed=0)
+    monkeypatch.setattr("nas.evaluation.candidate.protocol_of", lambda _: scope["NoisyProtocol"])
+    noisy = evaluator()(choices(1), budget=BUDGET, seed=0)
+    assert noisy.outcome == plain.outcome == "complete"
+    assert noisy.weights_sha256 != plain.weights_sha256
