@@ -22,8 +22,15 @@ SEARCH_SPACES = "nas.search_spaces"
 BENCHMARKS = "nas.benchmarks"
 LAYERS = "nas.layers"
 PROTOCOLS = "nas.protocols"
+PRETEXTS = "nas.pretexts"
 
-NOUNS = {SEARCH_SPACES: "search space", BENCHMARKS: "benchmark", LAYERS: "layer", PROTOCOLS: "training protocol"}
+NOUNS = {
+    SEARCH_SPACES: "search space",
+    BENCHMARKS: "benchmark",
+    LAYERS: "layer",
+    PROTOCOLS: "training protocol",
+    PRETEXTS: "pretext",
+}
 
 PATIENCE = 20.0
 """Seconds after which the import of another team's package is given up; the environment's NAS_PLUGIN_SECONDS goes before it."""

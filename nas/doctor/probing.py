@@ -55,7 +55,7 @@ def _nothing() -> None:
     """What the process does."""
 
 
-GROUPS = (registry.SEARCH_SPACES, registry.BENCHMARKS, registry.LAYERS, registry.PROTOCOLS)
+GROUPS = (registry.SEARCH_SPACES, registry.BENCHMARKS, registry.LAYERS, registry.PROTOCOLS, registry.PRETEXTS)
 
 
 def plugins() -> list[tuple[str, str]]:

@@ -430,14 +430,17 @@ class _Run:
         seconds = 0.0
         ended: Outcome = "complete"
         for stage in stages_of(self.protocol, model):
-            training = self.train_stage(stage, report if not stage.name else lambda _: False)
-            seconds += training.seconds
-            told = f"{stage.name}: " if stage.name else ""
-            self.notes += [told + note for note in training.notes]
-            if training.ended == "diverged":
-                return self.fail("diverged", told + training.problem)
-            ended = training.ended
-            stage.ended(training.figures, training.seconds)
+            with stage.needed() as needed:
+                if not needed:
+                    continue
+                training = self.train_stage(stage, report if not stage.name else lambda _: False)
+                seconds += training.seconds
+                told = f"{stage.name}: " if stage.name else ""
+                self.notes += [told + note for note in training.notes]
+                if training.ended == "diverged":
+                    return self.fail("diverged", told + training.problem)
+                ended = training.ended
+                stage.ended(training.figures, training.seconds)
         self.gathered["loading"] = self.evaluator.training.kind
         self.gathered["curve"] = tuple(training.curve)
         self.figures |= {"train_seconds": seconds, **self.protocol.figures, **training.figures}

@@ -7,12 +7,12 @@ from nas.training.digests import digest_sources, digest_tensors
 from nas.training.feeding import Feed, Loading, as_feed, feed
 from nas.training.joining import joined
 from nas.training.kinds import Classification, NextToken, Regression, Tagging
-from nas.training.loop import Loop, OnStep, Report, Training, train
+from nas.training.loop import Loop, OnStep, Report, Training, steps_within, train
 from nas.training.meters import IGNORED, Meter
 from nas.training.method import Loss, Method, Move
 from nas.training.metrics import METRICS, Metric
 from nas.training.mixing import mix
-from nas.training.optimizing import make_optimizer
+from nas.training.optimizing import make_optimizer, optimizer_of
 from nas.training.places import find_data
 from nas.training.protocols import Protocol, Setup, Stage, protocol_of, stages_of
 from nas.training.ranks import OtherFailed, Ranks
@@ -69,9 +69,11 @@ __all__ = [
     "load_task",
     "make_optimizer",
     "mix",
+    "optimizer_of",
     "protocol_of",
     "read_weights",
     "stages_of",
+    "steps_within",
     "stratified_order",
     "train",
     "train_replicates",

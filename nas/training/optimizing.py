@@ -39,6 +39,15 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         {"params": list(decayed(model)), "weight_decay": recipe.weight_decay},
         {"params": plain, "weight_decay": 0.0},
     ]
+    return optimizer_of(groups, recipe)
+
+
+def optimizer_of(groups: list[dict[str, Any]], recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser of `groups` of parameters, which may have a `weight_decay` and an `lr_scale` of their own.
+
+    Raises:
+        BenchmarkError: there is no optimiser of that name.
+    """
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(recipe.momentum, 0.999), fused=True)
     if recipe.optimizer == "sgd":

@@ -7,6 +7,7 @@ trains: checkpoints, continuation, limits, patience, seeds, memory and divergenc
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -67,6 +68,9 @@ class Stage:
     """What patience waits for."""
     forward_flops: float | None = None
     """Of one example, where they are not the network's own."""
+    needed: Callable[[], AbstractContextManager[bool]] = field(default=lambda: nullcontext(True))
+    """Entered before the stage is trained and left after it was, or was not: gives whether there is anything to train. It gives
+    False where what the stage trains came ready from elsewhere."""
     ended: Callable[[Mapping[str, float], float], None] = field(default=lambda _, __: None)
     """Told the stage's validation figures and its training seconds, once it is complete."""
 
