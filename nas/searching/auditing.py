@@ -21,6 +21,7 @@ from nas.searching.events import OnEvent, ignore
 from nas.searching.resuming import EVERY_SECONDS
 from nas.searching.retraining import Finals, asked, benchmark_of, confirmed, help_along, plan_of, retrain, scores_of
 from nas.searching.together import WAIT_MINUTES, together
+from nas.searching.weights import shared_by
 from nas.space import Architecture
 from nas.tables import TableBenchmark, TableEvaluator, make_benchmark
 
@@ -83,7 +84,7 @@ def audit(
             return None
         entry = book.study(study)
         benchmark = _in_full(benchmark_of(entry, data), budget or {})
-        plan = plan_of(entry, benchmark, places, means, data=data, ranks=ranks)
+        plan = plan_of(entry, benchmark, places, means, data=data, ranks=ranks, store=shared_by(url))
         trains = evaluate is None and not isinstance(benchmark, TableBenchmark)
         size = {"sample": sample, "pruned": pruned, "seeds": seeds}
         chosen = choose(book, entry, benchmark.final_budget, plan.setting if trains else None, **size)

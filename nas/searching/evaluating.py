@@ -61,12 +61,15 @@ class Plan:
     """That train one candidate together."""
     elsewhere: bool = False
     """Whether candidates run on machines of a cluster, whose devices this one need not have."""
+    store: Path | None = None
+    """A folder for what candidates share, such as pre-trained trunks; without it none shares."""
 
     trains = True
 
     def __call__(self, ranks: "Ranks | None" = None) -> "Evaluator":
         """What evaluates; see `make_evaluator`."""
-        given = {"replicates": self.replicates, "together": self.together, "proxies": self.proxies, "ranks": ranks}
+        given = {"replicates": self.replicates, "together": self.together, "proxies": self.proxies}
+        given |= {"ranks": ranks, "store": self.store}
         means = {**self.means, "device": self.means.get("device") or "cpu"} if self.elsewhere else self.means
         return make_evaluator(self.space, self.benchmark, self.limits, data=self.data, **given, **means)
 

@@ -23,6 +23,7 @@ from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, Run
 from nas.searching.rounds import Round
 from nas.searching.study import Study
 from nas.searching.together import follow, together
+from nas.searching.weights import shared_by
 from nas.searching.working import given, make_executor
 from nas.space import Architecture, broken_limits, size_if_counted, size_text
 from nas.strategies import IDLE_BEFORE_CHANCE, Guide
@@ -97,6 +98,7 @@ def plan_of(config: SearchConfig, processes: int = 1) -> Plan:
         proxies=config.scores,
         processes=processes,
         elsewhere=config.on_cluster is not None,
+        store=shared_by(config.ledger),
     )
 
 

@@ -26,7 +26,7 @@ from nas.searching.places import PLACES, Places
 from nas.searching.resuming import EVERY_SECONDS
 from nas.searching.study import Study
 from nas.searching.together import WAIT_MINUTES, follow, together
-from nas.searching.weights import Weights
+from nas.searching.weights import Weights, shared_by
 from nas.searching.working import given, make_executor
 from nas.space import Architecture
 from nas.tables import TableBenchmark
@@ -88,7 +88,7 @@ def finals(
             mean = seeds if trainings is None else -(-trainings // len(chosen))
             evaluate = finals_evaluator(benchmark, mean, means, read=1 + again, proxies=scores_of(entry))
             most = evaluate.trainings - 1 - again
-        plan = plan_of(entry, benchmark, places, means, data=data, ranks=ranks)
+        plan = plan_of(entry, benchmark, places, means, data=data, ranks=ranks, store=shared_by(url))
         allotment = allot(
             [Objective(**objective) for objective in entry.definition["objectives"]],
             finalists=len(chosen),
@@ -114,6 +114,7 @@ def plan_of(
     *,
     data: Path | None,
     ranks: "Ranks | None",
+    store: Path,
 ) -> Plan:
     """How architectures of a study are trained again: without limits, since the search has kept to them, and another measurement
     shall drop none.
@@ -126,6 +127,7 @@ def plan_of(
         proxies=scores_of(entry),
         processes=ranks.size if ranks else 1,
         elsewhere=places.on_cluster is not None,
+        store=store,
     )
 
 

@@ -39,6 +39,15 @@ class Weights:
         return f"{which} in {shown_path(place)} ({sum(sizes) / 2**20:,.1f} MiB)."
 
 
+def shared_by(ledger: str) -> Path:
+    """The folder for what candidates of all studies of a ledger share: their pre-trained trunks. Whoever keeps one makes it.
+
+    Raises:
+        LedgerError: the URL is none.
+    """
+    return find_address(without_password(ledger)).beside("trunks")
+
+
 def weights_of(ledger: str, trial: Trial) -> Path | None:
     """The safetensors file with the trained weights of `trial`, a finalist's training in the ledger at that URL; None where there
     is none: it is no finalist's, it is not complete, they were not kept, or they were deleted.

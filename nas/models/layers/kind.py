@@ -1,7 +1,7 @@
 """What a layer is: its options, the shapes it takes and gives, what it costs, and the torch module that it becomes."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from timm.layers import make_divisible
@@ -104,6 +104,11 @@ class TrainingKind(LayerKind):
     """
 
     accepts: ClassVar[tuple[type[Shape], ...]] = (Image, Sequence, Tokens, Features)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """No option costs anything, whatever it is called."""
+        cls.costless = frozenset(cls.model_fields)
 
     def output(self, given: Shape, wanted: Shape) -> Shape:  # noqa: ARG002 - one signature for all
         """What it is given."""
