@@ -80,6 +80,9 @@ class Tuned:
         """Add the adapters to the weights, and leave a plain network, all of which can learn."""
         for linear in self.adapted:
             parametrize.remove_parametrizations(linear, "weight", leave_parametrized=True)
+            bias = linear.bias
+            del linear.bias  # which stood after the weight
+            linear.register_parameter("bias", bias)
         self.trunk.requires_grad_(True)
 
 
