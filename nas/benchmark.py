@@ -13,6 +13,7 @@ Axes: N examples, C channels, H height, W width, L positions of a sequence, F fe
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from nas.errors import BenchmarkError, quote
@@ -327,6 +328,10 @@ class Benchmark:
         for name, words in (("shift", "shifted"), ("mixup", "mixed"), ("cutmix", "mixed")):
             if getattr(self.recipe, name) and isinstance(given, Tokens | Features):
                 raise BenchmarkError(f"{self.name}: pictures, sequences and sounds are {words}, got {given}; leave `{name}` out.")
+
+    def given(self, data: Path | None) -> tuple[Any, ...]:
+        """What its task's function is called with: the folder that the data lie in, or None."""
+        return (data,)
 
     def words(self, budget: Budget) -> str:
         """What people call a budget of one evaluation."""

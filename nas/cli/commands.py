@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nas.cli.audit import audit
+from nas.cli.benchmarks import benchmarks
 from nas.cli.cluster import SLURM, array, check_array, given_words, submit_array, submitted
 from nas.cli.compare import compare
 from nas.cli.diff import diff
@@ -21,7 +22,7 @@ from nas.cli.export import export
 from nas.cli.layers import layers
 from nas.cli.means import amount, means, places, usual_workers
 from nas.cli.plot import plot
-from nas.cli.printing import FOLDER, Ordered, as_json, complain, console, print_list
+from nas.cli.printing import FOLDER, Ordered, complain, console
 from nas.cli.profile import profile
 from nas.cli.rank import rank
 from nas.cli.report import report
@@ -109,34 +110,13 @@ main.add_command(profile)
 main.add_command(score)
 
 
-@main.command()
-@as_json
-def benchmarks(as_json: bool) -> None:
-    """List the benchmarks that are installed."""
-    from nas import registry
-    from nas.searching import resolve_benchmark
-
-    def describe(name: str) -> dict[str, Any]:
-        benchmark = resolve_benchmark(name)
-        shape = str(benchmark.signature.input)
-        floor = ", ".join(f"{figure} {value:g}" for figure, value in benchmark.floor.items())
-        return {
-            "name": name,
-            "version": benchmark.version,
-            "input": shape,
-            "linear_floor": floor,
-            "summary": benchmark.summary,
-        }
-
-    print_list(registry.owners(registry.BENCHMARKS), describe, json_too=as_json)
-
-
+main.add_command(benchmarks)
 main.add_command(train)
 
 
 @main.command()
 @click.argument("space", required=False)
-@click.option("--on", metavar="BENCHMARK", help="The benchmark to search for, or the file of a table: .csv, .csv.gz, .parquet.")
+@click.option("--on", metavar="BENCHMARK", help="A benchmark, its folder (./NAME), or a table's file: .csv, .csv.gz, .parquet.")
 @space_path
 @click.option("--config", type=FOLDER, help="A YAML file of these options; what is given here goes before it.")
 @click.option("--strategy", metavar="NAME", help="auto (default), tpe, random, or another; the README lists them.")
@@ -228,9 +208,12 @@ def search(
 
 def _finals_step(asked: "SearchConfig") -> list[str]:
     """The command for finals; none on a table whose trainings the search reads itself, as those that confirm its best."""
+    from nas.datasets import FolderBenchmark, is_at_hand
     from nas.searching.confirming import TOP
     from nas.tables import TableBenchmark
 
+    if isinstance(asked.on, FolderBenchmark) and not is_at_hand(asked.on):
+        return [f"nas finals {asked.study_name} --data {shlex.quote(str(asked.on.home))}"]
     if not isinstance(asked.on, TableBenchmark):
         return [f"nas finals {asked.study_name}"]
     left = asked.on.evaluator().trainings - 1 - math.ceil(asked.confirmations / TOP)

@@ -33,7 +33,7 @@ def train_command(entry: StudyEntry, trial: Trial) -> str | None:
     if definition["benchmark"].get("table"):
         return None
     named = f"{entry.name}:{trial.number}" if trial.stage == "search" else f"{entry.name}:{trial.architecture.id}"
-    words = ["nas", "train", _space(definition), named, "--on", definition["benchmark"]["name"]]
+    words = ["nas", "train", _space(definition), named, "--on", _benchmark(definition)]
     words += ["--seed", str(record.seed if record is not None else definition["seed"])]
     own = definition["benchmark"]["final_budget" if trial.stage == "final" else "budget"]
     spent = vars(record.budget) if record is not None else own if trial.stage == "final" else definition["budget"]
@@ -78,7 +78,13 @@ def _search(entry: StudyEntry, trials: Sequence[Trial], confirmed: int) -> list[
 
 
 def _searched(definition: Mapping[str, Any]) -> list[str]:
-    return ["nas", "search", _space(definition), "--on", definition["benchmark"]["name"]]
+    return ["nas", "search", _space(definition), "--on", _benchmark(definition)]
+
+
+def _benchmark(definition: Mapping[str, Any]) -> str:
+    """The benchmark by its name, or by its folder, which lies where the command is given."""
+    name = str(definition["benchmark"]["name"])
+    return f"./{name}" if "folder" in definition["benchmark"] else name
 
 
 def _space(definition: Mapping[str, Any]) -> str:

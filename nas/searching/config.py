@@ -20,10 +20,10 @@ from pydantic import (
     model_validator,
 )
 
-from nas import registry
 from nas.benchmark import Benchmark, Budget, Objective, Recipe
+from nas.datasets import find_benchmark, is_place
 from nas.documents import read_file
-from nas.errors import RegistryError, SearchError, did_you_mean, quote
+from nas.errors import SearchError, did_you_mean, quote
 from nas.records import DEFAULT_URL, FIGURES, SCORES, meaning, usual_direction, without_password
 from nas.searching.confirming import usual_confirmations
 from nas.searching.on_table import check_on_table, from_table
@@ -53,18 +53,14 @@ def _space(space: Any, info: ValidationInfo) -> Space:
 
 
 def resolve_benchmark(benchmark: Any) -> Benchmark:
-    """A benchmark by its name, or as it is.
+    """A benchmark by its name, by the path of its folder, or as it is.
 
     Raises:
         NasError: there is none.
     """
     if is_table_file(benchmark):
         raise SearchError(f"{benchmark} is a table, whose networks are not built; give it to `nas search`, or name a benchmark.")
-    found = benchmark if isinstance(benchmark, Benchmark) else registry.load(registry.BENCHMARKS, str(benchmark))
-    if not isinstance(found, Benchmark):
-        title = registry.title(registry.BENCHMARKS, str(benchmark))
-        raise RegistryError(f"The {title} must be a nas.benchmark.Benchmark, got {quote(found)}.")
-    return found
+    return find_benchmark(benchmark)
 
 
 def _limits(limits: Any) -> Any:
@@ -187,7 +183,7 @@ class SearchConfig(Places):
     space: Annotated[InstanceOf[Space], BeforeValidator(_space)]
     """A space, the name of one, or the path of a YAML file; where `on` is a table, its own if none is given."""
     on: Annotated[InstanceOf[Benchmark], BeforeValidator(resolve_benchmark)]
-    """A benchmark, the name of one, or the file of a table of trained architectures: .csv, .csv.gz or .parquet."""
+    """A benchmark, the name of one, its folder, or the file of a table of trained architectures: .csv, .csv.gz or .parquet."""
     strategy: str | InstanceOf[BaseSampler] = "auto"
     """An Optuna sampler, or the name of a strategy; auto is ours for one objective, and TPE for several."""
     pruner: str = "none"
@@ -268,7 +264,7 @@ class SearchConfig(Places):
 
     @classmethod
     def options_of(cls, path: Path) -> dict[str, Any]:
-        """The options in the YAML file at `path`; a space or data folder named there is looked for beside the file.
+        """The options in the YAML file at `path`; a path named there is looked for beside the file.
 
         Raises:
             DocumentError: the file cannot be read, or has an unknown key.
@@ -284,7 +280,7 @@ class SearchConfig(Places):
             options["space_path"] = [path.parent / folder if isinstance(folder, str) else folder for folder in folders]
         for key in ("space", "data", "on"):
             value = options.get(key)
-            if isinstance(value, str) and (key == "data" or value.endswith((".yaml", ".yml")) or is_table_file(value)):
+            if isinstance(value, str) and (key == "data" or is_place(value) or is_table_file(value)):
                 options[key] = path.parent / value
         return options
 

@@ -129,7 +129,7 @@ def check_proxies(evaluate: Evaluate, proxies: Iterable[str]) -> None:
             raise SearchError(f"A function of one's own evaluates and has no {name!r} among its `proxies`; leave proxies out.")
 
 
-QUESTION = {"name", "version", "signature", "recipe", "protocol", "protocol_options"}
+QUESTION = {"name", "version", "signature", "recipe", "protocol", "protocol_options", "folder"}
 """What of a benchmark decides what comes of a training."""
 
 

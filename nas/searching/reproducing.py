@@ -230,7 +230,7 @@ def _work(chosen: _Chosen, data: Path | None, means: Mapping[str, Any]) -> _Work
     }
     plan = Plan(
         space=entry.space,
-        benchmark=_benchmark(entry),
+        benchmark=_benchmark(entry, data),
         limits=limits,
         data=data,
         means={**own, **{name: value for name, value in means.items() if value is not None}},
@@ -250,13 +250,13 @@ def _work(chosen: _Chosen, data: Path | None, means: Mapping[str, Any]) -> _Work
     return _Work(chosen=chosen, then=then, plan=plan, job=job, doubts=doubts)
 
 
-def _benchmark(entry: StudyEntry) -> Benchmark:
+def _benchmark(entry: StudyEntry, data: Path | None) -> Benchmark:
     """The study's benchmark, with the recipe that it had when the study began.
 
     Raises:
         SearchError: its version is another now.
     """
-    benchmark = benchmark_of(entry)
+    benchmark = benchmark_of(entry, data)
     kept = entry.definition["benchmark"].get("recipe")
     try:
         return replace(benchmark, recipe=Recipe(**kept)) if kept else benchmark

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from nas.benchmark import Benchmark, Objective
+from nas.datasets import find_again
 from nas.errors import AtWork, NumberTaken, SearchError, did_you_mean, quote
 from nas.execution import Evaluate, Question
 from nas.ranking import leaderboard
@@ -171,7 +172,7 @@ def asked(options: Mapping[str, Any]) -> tuple[Places, dict[str, Any]]:
 
 def help_along(ranks: "Ranks", entry: StudyEntry, means: Mapping[str, Any], data: Path | None) -> None:
     """Train with the process that leads, whatever it asks for, until it is done."""
-    follow(ranks, lambda: make_evaluator(entry.space, benchmark_of(entry), (), data=data, ranks=ranks, **means))
+    follow(ranks, lambda: make_evaluator(entry.space, benchmark_of(entry, data), (), data=data, ranks=ranks, **means))
 
 
 def places_of(options: Mapping[str, Any]) -> Places:
@@ -213,7 +214,7 @@ def confirmed(ledger: Ledger, entry: StudyEntry, chosen: Sequence[Architecture])
 
 
 def benchmark_of(entry: StudyEntry, data: Path | None = None) -> Benchmark:
-    """The study's benchmark as it is installed, with the study's changes to its recipe; a table is looked for in `data`.
+    """The study's benchmark as it is installed, with the study's changes to its recipe; files are looked for in `data` first.
 
     Raises:
         SearchError: its version is not the one that the study was begun with.
@@ -221,8 +222,9 @@ def benchmark_of(entry: StudyEntry, data: Path | None = None) -> Benchmark:
     """
     if "table" in entry.definition["benchmark"]:
         return table_of(entry, data)
-    name, version = entry.definition["benchmark"]["name"], entry.definition["benchmark"]["version"]
-    benchmark = resolve_benchmark(name)
+    given = entry.definition["benchmark"]
+    name, version = given["name"], given["version"]
+    benchmark = find_again(given, entry.name, data) if "folder" in given else resolve_benchmark(name)
     if benchmark.version != version:
         raise SearchError(
             f"The study {entry.name!r} is of {name} version {version}, installed is version {benchmark.version}; "

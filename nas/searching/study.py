@@ -6,12 +6,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.benchmark import Signature
 from nas.effects import Effect, Price, effects_of, prices_of
 from nas.errors import NasError, SearchError
 from nas.ranking import Hypervolume, Row, Table, frame, hypervolume, leaderboard, rank
 from nas.records import Ledger, StudyEntry, Trial, shown_url, trials_table, without_password
 from nas.records.markup import html_table
-from nas.searching.config import default_ledger, resolve_benchmark
+from nas.searching.config import default_ledger
 from nas.space import Space
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Study:
             raise SearchError(f"The study {self.name!r} is on a table, which does not tell how its networks are built.")
         from nas.models import build
 
-        signature = resolve_benchmark(self.entry.definition["benchmark"]["name"]).signature
+        signature = Signature.from_data(self.entry.definition["benchmark"]["signature"])
         return build(self.space, (row or self.best).architecture, signature, seed=seed)
 
     def plot(self, kind: "Kind" = "pareto") -> "Picture":

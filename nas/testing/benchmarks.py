@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from nas.benchmark import Benchmark, Image, Sequence, Shape, Tokens
+from nas.datasets import FolderBenchmark
 from nas.models import build
 from nas.space import Layer, Space
 from nas.testing import rules
@@ -46,7 +47,9 @@ class BenchmarkTrial:
 
 
 def readme_beside(benchmark: Benchmark) -> Path | None:
-    """README.md beside the benchmark's task; None where the task is nowhere."""
+    """README.md beside the benchmark's task, or in its own folder; None where the task is nowhere."""
+    if isinstance(benchmark, FolderBenchmark):
+        return benchmark.readme
     try:
         spec = find_spec(benchmark.task.partition(":")[0])
     except (ImportError, ValueError):

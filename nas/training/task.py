@@ -79,7 +79,7 @@ def load_task(benchmark: Benchmark, data: Path | None) -> Task:
         load = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise BenchmarkError(f"The task {benchmark.task!r} of {benchmark.name} cannot be loaded: {error}.") from error
-    return cast(Task, load(data))
+    return cast(Task, load(*benchmark.given(data)))
 
 
 def stratified_order(labels: NDArray[np.integer], seed: int = 0) -> NDArray[np.intp]:

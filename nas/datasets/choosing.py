@@ -1,0 +1,69 @@
+"""How candidates are trained, by how many examples there are and of what: what one would begin with by hand."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from nas.benchmark import Budget, Objective, Recipe
+from nas.datasets.declaration import Pictures, Rows, Sounds, Texts
+
+STEPS = {"images": 350, "audio": 300, "text": 500, "table": 400}
+"""Steps of the optimiser in a search's evaluation, about."""
+
+FINAL = 4
+"""A finalist has so many times the steps."""
+
+FEWEST_EPOCHS = 4
+
+MOST_EPOCHS = {"images": (40, 150), "audio": (40, 120), "text": (12, 24), "table": (40, 150)}
+"""In a search, and of a finalist: words are soon known by heart."""
+
+UNEVEN = 3.0
+"""Where the largest class has more than so many times the examples of the smallest, all classes count alike."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a benchmark says of training, and of what counts."""
+
+    budget: Budget
+    final_budget: Budget
+    recipe: Recipe
+    objective: Objective
+    metrics: tuple[str, ...]
+
+
+def choose(prepare: Pictures | Sounds | Texts | Rows, train: int, unevenness: float | None) -> Chosen:
+    """For `train` training examples; `unevenness` is how many times the smallest class the largest is, None without classes."""
+    batch = 32 if train < 1_000 else 64 if train < 10_000 else 128
+    steps: float = STEPS[prepare.kind]
+    if isinstance(prepare, Pictures):  # a step on a large picture costs more
+        steps *= min(1.0, 32 / math.sqrt(prepare.height * prepare.width))
+    an_epoch = train / batch
+    fraction = 1.0
+    if FEWEST_EPOCHS * an_epoch > 1.5 * steps:
+        fraction = max(0.01, round(steps / (FEWEST_EPOCHS * an_epoch), 2))
+    most, most_final = MOST_EPOCHS[prepare.kind]
+    epochs = max(FEWEST_EPOCHS, min(most, round(steps / (an_epoch * fraction))))
+    final = max(FEWEST_EPOCHS if fraction < 1 else 2 * epochs, min(most_final, round(FINAL * steps / an_epoch)))
+    metrics: tuple[str, ...]
+    if unevenness is None:
+        objective, metrics = Objective("validation_rmse", "minimize"), ("mae", "r2")
+    elif unevenness > UNEVEN:
+        objective, metrics = Objective("validation_balanced_accuracy", "maximize"), ("balanced_accuracy", "f1")
+    else:
+        objective, metrics = Objective("validation_accuracy", "maximize"), ()
+    smoothing = 0.05 if unevenness is not None else 0.0
+    recipe = Recipe(batch_size=min(batch, max(8, train // 4)), label_smoothing=smoothing, **_recipe(prepare))
+    return Chosen(Budget(epochs=epochs, fraction=fraction), Budget(epochs=final), recipe, objective, metrics)
+
+
+def _recipe(prepare: Pictures | Sounds | Texts | Rows) -> dict[str, Any]:
+    """What the kind asks for, as the benchmarks that are installed have it."""
+    if isinstance(prepare, Pictures):
+        return {"learning_rate": 4e-3, "weight_decay": 0.02, "shift": max(1, min(prepare.height, prepare.width) // 24)}
+    if isinstance(prepare, Sounds):
+        return {"learning_rate": 4e-3, "weight_decay": 0.02, "shift": prepare.length // 8}
+    if isinstance(prepare, Texts):
+        return {"learning_rate": 3e-3, "weight_decay": 0.05, "gradient_norm": 1.0}
+    return {"learning_rate": 3e-3, "weight_decay": 0.01}

@@ -1,0 +1,61 @@
+"""A benchmark of one's own as a task: its files as tensors, in the splits that it was made with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nas.datasets.declaration import FolderBenchmark, Rows
+from nas.datasets.reading import source_of
+from nas.training import Classification, Examples, Meter, Regression, Split, stratified_order
+
+
+def load(benchmark: FolderBenchmark, data: Path | None) -> Classification | Regression:
+    """The task, its files in the folder `data` or where `benchmark` says.
+
+    Raises:
+        DataMissing: they are not there.
+        BenchmarkError: they are others than the benchmark was made with.
+    """
+    source = source_of(benchmark, data)
+    source.check()
+
+    def examples(split: Split) -> Examples:
+        inputs, targets = source.arrays(split)
+        order = stratified_order(targets.astype(np.int64) if targets.ndim == 1 else np.zeros(len(targets), dtype=np.int64))
+        return Examples(torch.from_numpy(inputs[order]), torch.from_numpy(targets[order]))
+
+    declared = benchmark.declaration
+    metrics = tuple(declared.metrics)
+    if isinstance(declared.prepare, Rows) and declared.prepare.mean is not None:
+        return InUnits(examples, metrics, declared.prepare.mean, declared.prepare.deviation or 1.0)
+    return Classification(examples, metrics)
+
+
+@dataclass(frozen=True)
+class InUnits(Regression):
+    """Numbers that are standardised for the network, and measured in their own unit."""
+
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    def meter(self, device: torch.device) -> Meter:
+        """Of standardised numbers (N, F)."""
+        return _Scaled(super().meter(device), self.mean, self.deviation)
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    meter: Meter
+    mean: float
+    deviation: float
+
+    def update(self, outputs: Tensor, targets: Tensor) -> None:
+        """Take in a batch."""
+        self.meter.update(outputs.float() * self.deviation + self.mean, targets * self.deviation + self.mean)
+
+    def compute(self) -> dict[str, float]:
+        """All figures, in the target's unit."""
+        return self.meter.compute()

@@ -1,0 +1,182 @@
+"""Benchmarks of one's own folders keep every rule of a benchmark, and serve a study by their path from search to export."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from own_data import write_digits, write_reviews, write_tones, write_wine
+
+import nas
+from nas.benchmark import Benchmark, Features, Image, Tokens, Waveform
+from nas.cli import main
+from nas.datasets.making import make_benchmark
+from nas.errors import NasError, SearchError
+from nas.records import Ledger
+from nas.searching import resolve_benchmark
+from nas.testing import BenchmarkContract
+from nas.training import load_task
+
+Nas = Callable[..., Result]
+
+LITTLE = "{name: little, version: 1, accepts: image, layers: [conv: {features: [2, 3, 4, 5]}, head]}"
+
+
+@pytest.fixture
+def run() -> Nas:
+    return lambda *words: CliRunner().invoke(main, [str(word) for word in words])
+
+
+def done(result: Result) -> str:
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Benchmark]:
+    """One of each kind, beside its data."""
+    home = tmp_path_factory.mktemp("own")
+    places = {
+        "numerals": write_digits(home / "digits", count=400),
+        "tones": write_tones(home / "sounds", {"low": 300, "high": 900}),
+        "opinions": write_reviews(home / "reviews.csv"),
+        "wines": write_wine(home / "wine.csv"),
+    }
+    return {name: make_benchmark(name, place, home).benchmark for name, place in places.items()}
+
+
+class TestOwnBenchmarks(BenchmarkContract):
+    @pytest.fixture(params=["numerals", "tones", "opinions", "wines"])
+    def benchmark(self, made: dict[str, Benchmark], request: pytest.FixtureRequest) -> Benchmark:
+        return made[request.param]
+
+
+def test_each_kind_is_found_by_itself(made: dict[str, Benchmark]) -> None:
+    assert made["numerals"].signature.input == Image(1, 8, 8)
+    assert made["tones"].signature.input == Waveform(length=832, channels=1, rate=8_000)
+    assert isinstance(made["opinions"].signature.input, Tokens)
+    assert made["wines"].signature.input == Features(13)
+    assert [one.signature.output for one in made.values()] == [Features(10), Features(2), Features(2), Features(3)]
+
+
+def test_a_linear_model_is_no_worse_than_it_should_be(made: dict[str, Benchmark]) -> None:
+    assert made["numerals"].floor["test_accuracy"] > 0.85
+    assert made["tones"].floor["test_accuracy"] == 1
+    assert made["wines"].floor["test_accuracy"] > 0.9
+
+
+def test_a_picture_is_the_one_in_its_file_standardised_by_training_pictures(made: dict[str, Benchmark]) -> None:
+    examples = load_task(made["numerals"], None).examples("train")
+    assert examples.inputs.mean().abs() < 1e-3
+    assert (examples.inputs.std() - 1).abs() < 1e-2
+    assert len(examples.targets.unique()) == 10
+
+
+def test_it_is_what_its_folder_or_its_file_says(made: dict[str, Benchmark]) -> None:
+    home = made["numerals"].home
+    assert resolve_benchmark(home) == resolve_benchmark(str(home)) == resolve_benchmark(home / "benchmark.yaml")
+    assert resolve_benchmark(home) == made["numerals"]
+
+
+def test_it_is_listed_and_found_by_its_name_where_the_path_of_benchmarks_names_its_folder(
+    run: Nas, made: dict[str, Benchmark], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAS_BENCHMARK_PATH", str(made["wines"].home.parent))
+    assert resolve_benchmark("wines") == made["wines"]
+    listed = {row["name"]: row for row in json.loads(done(run("benchmarks", "--json")))}
+    assert {"digits", *made} <= listed.keys()
+    assert "178 rows of 13 columns" in listed["wines"]["summary"]
+
+
+def test_no_place_stands_in_what_records_keep(made: dict[str, Benchmark], tmp_path: Path) -> None:
+    for benchmark in made.values():
+        kept = json.dumps(benchmark.to_data())
+        assert str(benchmark.home.parent) not in kept
+        assert benchmark.declaration.data.sha256 in kept
+
+
+def test_a_folder_here_that_is_named_as_a_benchmark_is_hinted_at(
+    made: dict[str, Benchmark], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(made["wines"].home.parent)
+    with pytest.raises(NasError, match=r"No benchmark is called 'wines'; the folder of that name here is one: give ./wines\."):
+        resolve_benchmark("wines")
+
+
+@pytest.fixture(scope="module")
+def searched(made: dict[str, Benchmark], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """A search on pictures of one's own, in the folder where the benchmark lies: that folder, the ledger, and what was said."""
+    home = tmp_path_factory.mktemp("study")
+    (home / "little.yaml").write_text(LITTLE)
+    ledger = f"sqlite:///{home}/nas.sqlite"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made["numerals"].home.parent)
+        words = [
+            "search",
+            home / "little.yaml",
+            "--on",
+            "./numerals",
+            *["--trials", "2", "--epochs", "1", "--study", "own", "--checkpoint", "0"],
+        ]
+        said = done(CliRunner().invoke(main, [*map(str, words)]))
+    return home, ledger, said
+
+
+@pytest.fixture
+def study(searched: tuple[Path, str, str], made: dict[str, Benchmark], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder where the benchmark of the study `own` lies, which is where commands are given."""
+    monkeypatch.setenv("NAS_LEDGER", searched[1])
+    place = made["numerals"].home.parent
+    monkeypatch.chdir(place)
+    return place
+
+
+def test_what_comes_next_is_said_as_it_can_be_given(searched: tuple[Path, str, str]) -> None:
+    assert "nas finals own --ledger" in searched[2]
+
+
+def test_a_study_goes_on_is_done_again_and_handed_over(
+    study: Path, run: Nas, searched: tuple[Path, str, str], tmp_path: Path
+) -> None:
+    again = ("--on", "numerals/benchmark.yaml", "--trials", 3, "--epochs", 1, "--study", "own")
+    done(run("search", searched[0] / "little.yaml", *again))
+    told = json.loads(done(run("reproduce", "own:0", "--json")))
+    assert {one["verdict"] for one in told["trials"]} == {"bit-equal"}
+    done(run("export", "own:0", "--to", tmp_path / "home", "--formats", "source"))
+    card = (tmp_path / "home" / "README.md").read_text()
+    assert "`numerals` version 1" in card
+    assert str(study) not in card
+    done(run("report", "own", "--out", tmp_path / "page.html"))
+    page = (tmp_path / "page.html").read_text()
+    assert "--on ./numerals" in page
+    assert str(study) not in page
+
+
+def test_a_study_is_gone_on_with_from_elsewhere_where_the_benchmark_is_named(
+    study: Path, run: Nas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lost = run("reproduce", "own:0")
+    assert lost.exit_code == 2
+    assert lost.output.startswith("nas: The benchmark 'numerals' of the study 'own' is not here; name its folder by --data")
+    done(run("reproduce", "own:0", "--data", study / "numerals"))
+    assert nas.Study("own").build()(torch.zeros(1, 1, 8, 8)).shape == (1, 10)
+
+
+@pytest.mark.slow
+def test_a_search_in_a_worker_of_its_own_reads_the_same_data(study: Path, run: Nas, searched: tuple[Path, str, str]) -> None:
+    words = ("--on", study / "numerals", "--workers", 1, "--trials", 1, "--epochs", 1, "--study", "apart", "--checkpoint", 0)
+    done(run("search", searched[0] / "little.yaml", *words))
+    with Ledger(searched[1], create=False) as ledger:
+        here, there = (ledger.trials(ledger.study(name))[0].record for name in ("own", "apart"))
+    assert here is not None
+    assert there is not None
+    assert here.data_sha256 == there.data_sha256 is not None
+
+
+def test_another_version_of_a_study_s_benchmark_is_refused(study: Path, tmp_path: Path) -> None:
+    make_benchmark("numerals", write_digits(tmp_path / "fewer", count=200), tmp_path)
+    with pytest.raises(SearchError, match=r"The study 'own' is of data with digest \w{12}, those of numerals now have \w{12}; "):
+        nas.finals("own", data=tmp_path)
