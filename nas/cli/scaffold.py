@@ -43,6 +43,14 @@ _LAYERS = {
       - residual_conv1d: {features: $width, kernel: [3, 5], stride: [1, 2]}
   - head: {pool: [average, max]}
 """,
+    "features": """\
+  - repeat: layer
+    times: {int: [1, 3]}
+    layers:
+      - linear: {features: $width, activation: [relu, gelu]}
+      - dropout: {rate: [0, 0.2]}
+  - head
+""",
 }
 
 _FILES = {

@@ -45,6 +45,7 @@ _SIGNATURES = {
     "sequence": (Signature(Sequence(29, 12), Features(9)),),
     "tokens": (Signature(Tokens(24, 100), Features(2)),),
     "waveform": (Signature(Waveform(length=4_000, channels=1, rate=8_000), Features(10)),),
+    "features": (Signature(Features(12), Features(3)),),
 }
 
 NEXT = Signature(Tokens(24, 100), NextTokens(24, 100))

@@ -6,7 +6,7 @@ from nas.training.compiling import Compile, Compiler
 from nas.training.digests import digest_sources, digest_tensors
 from nas.training.feeding import Feed, Loading, as_feed, feed
 from nas.training.joining import joined
-from nas.training.kinds import Classification, NextToken, Regression, Tagging
+from nas.training.kinds import Classification, Detection, NextToken, Regression, Tagging
 from nas.training.loop import Loop, OnStep, Report, Training, steps_within, train
 from nas.training.meters import IGNORED, Meter
 from nas.training.method import Loss, Method, Move
@@ -31,6 +31,7 @@ __all__ = [
     "Classification",
     "Compile",
     "Compiler",
+    "Detection",
     "Examples",
     "Feed",
     "Loading",

@@ -1,4 +1,4 @@
-"""Kinds of task: one class for each example, the next token, numbers, or a class for each position.
+"""Kinds of task: one class for each example, a score, the next token, numbers, or a class for each position.
 
 A kind has a loss, figures that it always measures, and others that a benchmark may ask for beside them.
 
@@ -16,6 +16,9 @@ from nas.errors import BenchmarkError, quote
 from nas.training.meters import IGNORED, Meter, difference, make_meter
 from nas.training.metrics import UNITS, choose
 from nas.training.task import Examples, Split
+
+RANKED = ("auroc", "auroc_low", "auroc_high", "average_precision")
+"""Figures of how examples of two classes are ordered."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,14 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Classification(Loaded):
-    """One class of K for each example: cross-entropy and accuracy; on request balanced accuracy, F1 and AUROC."""
+    """One class of K for each example: cross-entropy and accuracy; on request balanced accuracy, F1, AUROC and more."""
 
     def __post_init__(self) -> None:
         self.measured()
 
     def measured(self) -> tuple[str, ...]:
         """The names of its figures."""
-        return choose("Classification", ("accuracy", "loss"), ("balanced_accuracy", "f1", "auroc"), self.metrics)
+        return choose("Classification", ("accuracy", "loss"), ("balanced_accuracy", "f1", *RANKED), self.metrics)
 
     def loss(self, outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
         """Cross-entropy of logits (N, K) and classes (N,), or shares of classes (N, K), with label smoothing (Szegedy et al.
@@ -53,6 +56,27 @@ class Classification(Loaded):
 
     def meter(self, device: torch.device) -> Meter:
         """Of logits (N, K) and classes (N,)."""
+        return make_meter(self.measured(), device)
+
+
+@dataclass(frozen=True)
+class Detection(Loaded):
+    """One score for each example, the higher the more it seems to be of class 1, of 0 and 1: AUROC and average precision."""
+
+    def __post_init__(self) -> None:
+        self.measured()
+
+    def measured(self) -> tuple[str, ...]:
+        """The names of its figures."""
+        return choose("Detection", ("auroc", "average_precision"), ("auroc_low", "auroc_high"), self.metrics)
+
+    def loss(self, outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+        """Mean cross-entropy of scores (N, 1), as logits, and classes (N,), with label smoothing."""
+        wanted_N = targets.to(outputs.dtype) * (1 - smoothing) + smoothing / 2
+        return functional.binary_cross_entropy_with_logits(outputs.squeeze(1), wanted_N)
+
+    def meter(self, device: torch.device) -> Meter:
+        """Of scores (N, 1) and classes (N,)."""
         return make_meter(self.measured(), device)
 
 

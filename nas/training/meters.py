@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nas.errors import BenchmarkError
+from nas.training.intervals import area_interval
 from nas.training.metrics import UNITS
 
 if TYPE_CHECKING:
@@ -92,36 +93,60 @@ class PerClass:
 
 
 class Ranking:
-    """How well logits (N, K) put the examples of a class before the others.
+    """How well logits (N, K), or scores (N, 1) of the second of two classes, put the examples of a class before the others.
 
     It is exact, so that a probability for each example and class is held, on the CPU; in 64 bits, so that sure answers do not
     become ties.
     """
 
-    gives = ("auroc",)
+    gives = ("auroc", "auroc_low", "auroc_high", "average_precision")
 
-    def __init__(self) -> None:
-        self._probabilities_NK: list[Tensor] = []
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = names
+        self._outputs_NK: list[Tensor] = []
         self._classes_N: list[Tensor] = []
 
     def update(self, outputs: Tensor, targets: Tensor) -> None:
         """Take in a batch."""
-        self._probabilities_NK.append(outputs.detach().cpu().double().softmax(1))
+        self._outputs_NK.append(outputs.detach().cpu().double())
         self._classes_N.append(targets.cpu())
 
     def compute(self) -> dict[str, float]:
-        """All that it gives."""
-        from torchmetrics.functional.classification import binary_auroc
+        """Those of its figures that are asked for."""
+        from torchmetrics.functional.classification import binary_auroc, binary_average_precision
 
         if not self._classes_N:
             raise BenchmarkError(NOTHING)
-        probabilities_NK, classes_N = torch.cat(self._probabilities_NK), torch.cat(self._classes_N)
+        chances_NK, classes_N = _chances(torch.cat(self._outputs_NK)), torch.cat(self._classes_N)
+        asked = [name for name in self.gives if name in self._names]
         present = sorted(set(classes_N.tolist()))
         if len(present) < 2:
-            raise BenchmarkError(f"auroc needs examples of two classes, all are of class {present[0]}; name another metric.")
-        ranked = [1] if probabilities_NK.shape[1] == 2 else present
-        areas = [binary_auroc(probabilities_NK[:, one], (classes_N == one).long(), validate_args=False).item() for one in ranked]
-        return {"auroc": math.fsum(areas) / len(areas)}
+            raise BenchmarkError(f"{asked[0]} needs examples of two classes, all are of class {present[0]}; name another metric.")
+        ranked = [1] if chances_NK.shape[1] == 2 else present
+        truths = [(chances_NK[:, one], (classes_N == one).long()) for one in ranked]
+        figures: dict[str, float] = {}
+        for name, of in {"auroc": binary_auroc, "average_precision": binary_average_precision}.items():
+            if any(one.startswith(name) for one in asked):
+                values = [of(chances_N, truth_N, validate_args=False).item() for chances_N, truth_N in truths]
+                figures[name] = math.fsum(values) / len(values) if chances_NK.isfinite().all() else math.nan
+        if {"auroc_low", "auroc_high"} & set(asked):
+            if len(ranked) > 1:
+                raise BenchmarkError(f"auroc_low is of two classes, got {chances_NK.shape[1]}; name another metric.")
+            positives = int(truths[0][1].sum())
+            low, high = area_interval(figures["auroc"], positives, len(classes_N) - positives)
+            figures |= {"auroc_low": low, "auroc_high": high}
+        return {name: figures[name] for name in asked}
+
+
+def _chances(outputs_NK: Tensor) -> Tensor:
+    """Probabilities of classes; of scores, which may be any numbers, their ranks as shares, beside what is left."""
+    if outputs_NK.shape[1] > 1:
+        return outputs_NK.softmax(1)
+    if not outputs_NK.isfinite().all():
+        return outputs_NK.expand(-1, 2) * math.nan
+    _, ranks_N1 = outputs_NK.unique(return_inverse=True)
+    shares_N = ranks_N1.flatten().double() / len(outputs_NK)
+    return torch.stack((1 - shares_N, shares_N), 1)
 
 
 class Errors:
@@ -194,7 +219,7 @@ def make_meter(names: Sequence[str], device: torch.device) -> Meter:
     parts: Mapping[tuple[str, ...], Meter] = {
         Likelihood.gives: Likelihood(),
         PerClass.gives: PerClass(device),
-        Ranking.gives: Ranking(),
+        Ranking.gives: Ranking(names),
         Errors.gives: Errors(names),
     }
     return Together(names, [part for gives, part in parts.items() if not set(gives).isdisjoint(names)])

@@ -52,6 +52,21 @@ METRICS: Mapping[str, Metric] = {
         "undefined, and refused, where all examples are of one class",
         "Hanley & McNeil 1982, Radiology 143; scikit-learn's roc_auc_score, multi_class='ovr'",
     ),
+    "auroc_low": Metric(
+        "maximize",
+        "share",
+        "the lower end of the 95 % interval of auroc of two classes, as far as it comes from the examples being few; "
+        "what comes of training again is not in it",
+        "Newcombe 2006, Statistics in Medicine 25, method 5; Hanley & McNeil 1982, Radiology 143",
+    ),
+    "auroc_high": Metric("maximize", "share", "the upper end of that interval", "as auroc_low"),
+    "average_precision": Metric(
+        "maximize",
+        "share",
+        "mean of the precision at each example of a class, these being found in the order of its probability, weighed by the "
+        "recall that each adds, without interpolation; mean over classes as in auroc; chance reaches the share of the class",
+        "scikit-learn's average_precision_score",
+    ),
     "loss": Metric(
         "minimize",
         "nats",

@@ -222,7 +222,7 @@ def test_an_option_that_no_layer_has_is_one_line_and_status_2(run: Nas, tmp_path
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("accepts", ["image", "sequence", "tokens", "waveform"])
+@pytest.mark.parametrize("accepts", ["image", "sequence", "tokens", "waveform", "features"])
 def test_a_new_space_passes_check_at_once(run: Nas, tmp_path: Path, accepts: str) -> None:
     done = run("spaces", "new", "my_own_space", "--accepts", accepts, "--to", tmp_path)
     folder = tmp_path / "my_own_space"

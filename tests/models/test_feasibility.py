@@ -145,6 +145,7 @@ SIGNATURES: dict[str, Signature] = {
     "sequence": Signature(Sequence(29, 12), Features(9)),
     "tokens": Signature(Tokens(32, 66), NextTokens(32, 66)),
     "waveform": Signature(Waveform(length=4_000, channels=1, rate=8_000), Features(10)),
+    "features": Signature(Features(12), Features(3)),
 }
 
 

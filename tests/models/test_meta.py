@@ -18,6 +18,7 @@ SIGNATURES = {
     "sequence": Signature(Sequence(29, 12), Features(9)),
     "tokens": Signature(Tokens(16, 65), NextTokens(16, 65)),
     "waveform": Signature(Waveform(length=4_000, channels=1, rate=8_000), Features(10)),
+    "features": Signature(Features(12), Features(3)),
 }
 
 

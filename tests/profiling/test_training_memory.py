@@ -122,6 +122,7 @@ SIGNATURES = {
     "sequence": Signature(Sequence(29, 12), Features(9)),
     "tokens": Signature(Tokens(64, 65), NextTokens(64, 65)),
     "waveform": Signature(Waveform(length=4_000, channels=1, rate=8_000), Features(10)),
+    "features": Signature(Features(12), Features(3)),
 }
 
 RECURRENT = {"hybrid_sequence": 0.3, "recurrent": 0.3, "three_families": 0.5}

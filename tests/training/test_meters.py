@@ -46,11 +46,9 @@ def by_scikit(name: str, logits_NK: Tensor, classes_N: Tensor) -> float:
     truth, answers = classes_N.numpy(), logits_NK.argmax(1).numpy()
     probabilities_NK = logits_NK.double().softmax(1).numpy()
     labels = range(logits_NK.shape[1])
-    if name == "auroc" and len(labels) == 2:
-        return float(sklearn.roc_auc_score(truth, probabilities_NK[:, 1]))
-    if name == "auroc":
-        present = [label for label in labels if (truth == label).any()]
-        return float(np.mean([sklearn.roc_auc_score(truth == label, probabilities_NK[:, label]) for label in present]))
+    if of := {"auroc": sklearn.roc_auc_score, "average_precision": sklearn.average_precision_score}.get(name):
+        ranked = [1] if len(labels) == 2 else [label for label in labels if (truth == label).any()]
+        return float(np.mean([of(truth == label, probabilities_NK[:, label]) for label in ranked]))
     return float(
         {
             "accuracy": lambda: sklearn.accuracy_score(truth, answers),
@@ -66,7 +64,7 @@ def by_scikit(name: str, logits_NK: Tensor, classes_N: Tensor) -> float:
     ("classes", "absent", "ties"),
     [(2, False, False), (2, False, True), (3, False, False), (3, True, False), (10, True, False), (10, False, True)],
 )
-@pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "f1", "auroc", "loss"])
+@pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "f1", "auroc", "average_precision", "loss"])
 def test_figures_of_classes_are_those_of_scikit_learn(
     name: str, classes: int, absent: bool, ties: bool, sizes: tuple[int, ...]
 ) -> None:
@@ -99,6 +97,28 @@ def test_auroc_tells_sure_answers_apart_and_does_not_care_how_sure_a_part_is() -
     margin_N = torch.tensor([30.0, 25.0, 0.4, 0.2])
     logits_NK = torch.stack((torch.zeros(4), margin_N), 1)
     assert one("auroc", logits_NK, torch.tensor([1, 0, 1, 0]), (2, 2)) == pytest.approx(3 / 4)
+
+
+def test_scores_of_any_size_are_ranked_as_they_are() -> None:
+    """Beyond 1, below 0, huge and near each other; of ties each counts half."""
+    scores_N = torch.tensor([1e9, 1e9 + 100, -5.0, 3.0, 3.0, 0.5, -1e30, 2.0])
+    classes_N = torch.tensor([1, 0, 0, 1, 0, 1, 0, 1])
+    found = figures(["auroc", "average_precision"], scores_N[:, None], classes_N, (3, 5))
+    assert found["auroc"] == pytest.approx(sklearn.roc_auc_score(classes_N, scores_N))
+    assert found["average_precision"] == pytest.approx(sklearn.average_precision_score(classes_N, scores_N))
+
+
+def test_scores_that_are_no_numbers_have_figures_that_are_none() -> None:
+    found = figures(["auroc", "auroc_low"], torch.tensor([[1.0], [math.nan]]), torch.tensor([0, 1]))
+    assert all(map(math.isnan, found.values()))
+
+
+def test_the_interval_of_an_area_is_told_of_two_classes_alone() -> None:
+    logits_NK, classes_N = drawn(90, 2, seed=0)
+    found = figures(["auroc", "auroc_low", "auroc_high"], logits_NK, classes_N)
+    assert found["auroc_low"] < found["auroc"] < found["auroc_high"]
+    with pytest.raises(BenchmarkError, match=r"^auroc_low is of two classes, got 3; name another metric\.$"):
+        one("auroc_low", *drawn(90, 3, seed=0))
 
 
 def test_auroc_of_a_single_class_is_refused() -> None:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from nas.errors import BenchmarkError
-from nas.training import METRICS, Classification, Examples, NextToken, Regression, Split, Tagging, Transcription
+from nas.training import METRICS, Classification, Detection, Examples, NextToken, Regression, Split, Tagging, Transcription
 from nas.training.metrics import choose, find_metric
 
 
@@ -12,6 +12,7 @@ def nothing(split: Split) -> Examples:
 
 EVERY = {
     "Classification": Classification(nothing, metrics=("balanced_accuracy", "f1", "auroc")),
+    "Detection": Detection(nothing, metrics=("auroc_low", "auroc_high")),
     "NextToken": NextToken(nothing, metrics=("loss", "perplexity")),
     "Tagging": Tagging(nothing, metrics=("balanced_accuracy", "f1")),
     "Regression": Regression(nothing, metrics=("mae", "r2")),
@@ -42,7 +43,8 @@ def test_a_metric_of_another_kind_of_task_is_refused() -> None:
     with pytest.raises(BenchmarkError) as caught:
         Classification(nothing, metrics=("rmse",))
     assert str(caught.value) == (
-        "Classification does not measure 'rmse'; it measures accuracy, auroc, balanced_accuracy, f1, loss."
+        "Classification does not measure 'rmse'; it measures accuracy, auroc, auroc_high, auroc_low, average_precision, "
+        "balanced_accuracy, f1, loss."
     )
 
 
@@ -63,10 +65,13 @@ def test_a_meter_tells_the_figures_that_its_task_names_in_that_order(kind: str) 
     generator = torch.Generator().manual_seed(0)
     targets = {
         "Classification": torch.arange(12) % 3,
+        "Detection": torch.arange(12) % 2,
         "Regression": torch.randn(12, 2, generator=generator),
         "Transcription": torch.tensor([[1, 2, 1, -100]] * 12),
     }.get(kind, torch.arange(24).reshape(12, 2) % 3)
-    shape = {"Regression": (12, 2), "Classification": (12, 3), "Transcription": (12, 4, 3)}.get(kind, (12, 2, 3))
+    shape = {"Regression": (12, 2), "Classification": (12, 3), "Detection": (12, 1), "Transcription": (12, 4, 3)}.get(
+        kind, (12, 2, 3)
+    )
     task = EVERY[kind]
     meter = task.meter(torch.device("cpu"))
     meter.update(torch.randn(shape, generator=generator), targets)
