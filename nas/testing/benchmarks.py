@@ -16,7 +16,7 @@ from nas.models import build
 from nas.space import Layer, Space
 from nas.testing import rules
 from nas.testing.rules import Rule, unwritten
-from nas.training import IGNORED, METRICS, Examples, Method, Split, Task, evaluate, load_task, train
+from nas.training import IGNORED, METRICS, Examples, Protocol, Setup, Split, Task, load_task, protocol_of, train
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -147,21 +147,22 @@ def _test_unread(trial: BenchmarkTrial) -> str | None:
     object.__setattr__(task, "examples", watched)  # so that what the task asks itself is seen too
     training, validation = task.examples("train"), task.examples("validation")
     budget = replace(trial.benchmark.budget, epochs=1, fraction=min(1.0, TRAINED / len(training)), seconds=None)
-    model = _linear(trial.benchmark)
+    validated = (objective for objective in trial.benchmark.objectives if objective.figure.startswith("validation_"))
     train(
-        model,
-        Method(task, trial.benchmark.recipe),
+        _linear(trial.benchmark),
+        _protocol(trial.benchmark, task).method(),
         training,
         validation.first(min(1.0, TRAINED / len(validation))),
         budget=budget,
         seed=0,
+        objective=next(validated, None),
     )
     return "the test data are read while a model is trained; only finalists meet them." if "test" in read else None
 
 
 def _figures(trial: BenchmarkTrial) -> str | None:
     validation = trial.examples["validation"].first(min(1.0, TRAINED / len(trial.examples["validation"])))
-    figures = evaluate(_linear(trial.benchmark), trial.task, validation, "validation")
+    figures = _protocol(trial.benchmark, trial.task).measure(_linear(trial.benchmark), validation, "validation")
     for objective in trial.benchmark.objectives:
         split, _, name = objective.figure.partition("_")
         if split == "validation" and objective.figure not in figures:
@@ -169,6 +170,12 @@ def _figures(trial: BenchmarkTrial) -> str | None:
         if split == "validation" and name in METRICS and objective.direction != METRICS[name].direction:
             return f"it would {objective.direction} {objective.figure!r}; better is to {METRICS[name].direction} it."
     return None
+
+
+def _protocol(benchmark: Benchmark, task: Task) -> Protocol:
+    """How candidates of `benchmark` are trained and measured, of a plan without choices of training."""
+    setup = Setup(benchmark=benchmark, task=task, parts=(), feed=task.examples, budget=benchmark.budget, seed=0)
+    return protocol_of(benchmark)(setup)
 
 
 def _linear(benchmark: Benchmark) -> torch.nn.Module:
