@@ -113,13 +113,8 @@ def searched(made: dict[str, Benchmark], tmp_path_factory: pytest.TempPathFactor
     ledger = f"sqlite:///{home}/nas.sqlite"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(made["numerals"].home.parent)
-        words = [
-            "search",
-            home / "little.yaml",
-            "--on",
-            "./numerals",
-            *["--trials", "2", "--epochs", "1", "--study", "own", "--checkpoint", "0"],
-        ]
+        words = ["search", home / "little.yaml", "--on", "./numerals", "--trials", 2, "--epochs", 1, "--study", "own"]
+        words += ["--checkpoint", 0, "--ledger", ledger]
         said = done(CliRunner().invoke(main, [*map(str, words)]))
     return home, ledger, said
 
