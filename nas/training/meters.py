@@ -8,7 +8,7 @@ Axes: N examples, L positions of a sequence, K classes or tokens, F numbers, B b
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -125,7 +125,8 @@ class Ranking:
         ranked = [1] if chances_NK.shape[1] == 2 else present
         truths = [(chances_NK[:, one], (classes_N == one).long()) for one in ranked]
         figures: dict[str, float] = {}
-        for name, of in {"auroc": binary_auroc, "average_precision": binary_average_precision}.items():
+        measures: dict[str, Callable[..., Tensor]] = {"auroc": binary_auroc, "average_precision": binary_average_precision}
+        for name, of in measures.items():
             if any(one.startswith(name) for one in asked):
                 values = [of(chances_N, truth_N, validate_args=False).item() for chances_N, truth_N in truths]
                 figures[name] = math.fsum(values) / len(values) if chances_NK.isfinite().all() else math.nan
@@ -144,7 +145,7 @@ def _chances(outputs_NK: Tensor) -> Tensor:
         return outputs_NK.softmax(1)
     if not outputs_NK.isfinite().all():
         return outputs_NK.expand(-1, 2) * math.nan
-    _, ranks_N1 = outputs_NK.unique(return_inverse=True)
+    _, ranks_N1 = outputs_NK.unique(return_inverse=True)  # type: ignore[no-untyped-call]
     shares_N = ranks_N1.flatten().double() / len(outputs_NK)
     return torch.stack((1 - shares_N, shares_N), 1)
 
