@@ -1,6 +1,7 @@
 """The frozen question: what a model is fed, what it must give, how it is trained, and what counts.
 
 Shape       Image · Sequence · Waveform · Tokens · Features · NextTokens     what stands between two layers
+            Joined · Modalities             sequences end to end; several inputs side by side
 Signature   input and output                what a benchmark feeds a model and wants back
 Objective   a figure and its direction      the only one that knows min from max
 Budget      epochs, fraction, steps …       the fidelity of one evaluation
@@ -11,12 +12,13 @@ Axes: N examples, C channels, H height, W width, L positions of a sequence, F fe
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from nas.errors import BenchmarkError, quote
+from nas.errors import BenchmarkError, did_you_mean, quote
 
 Direction = Literal["maximize", "minimize"]
 
@@ -65,6 +67,19 @@ class Waveform(Sequence):
 
 
 @dataclass(frozen=True)
+class Joined(Sequence):
+    """Sequences one after another, of `lengths` positions each; a batch is (N, L, C), as of any sequence of `length` in all.
+
+    A vector counts as one position. Layers that know several inputs apart take it; to all others it is a sequence.
+    """
+
+    lengths: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"a sequence of {'+'.join(map(str, self.lengths))}×{self.channels}"
+
+
+@dataclass(frozen=True)
 class NextTokens(Sequence):
     """At each position a logit for each of `channels` tokens that may come next; (N, L, V).
 
@@ -109,7 +124,58 @@ class Features:
         return f"a vector of {self.count} features"
 
 
-Shape = Image | Sequence | Tokens | Features
+@dataclass(frozen=True)
+class Modalities:
+    """What an example is made of where that is several things, such as a picture and a sound, by their names.
+
+    A batch is one row of numbers an example, (N, F), in which they stand one after another, each with its axes unrolled, ids of
+    tokens as whole numbers: so whatever is fed one tensor can be fed several things. The layer `modality` takes one of them
+    out. One that is missing is a stretch of zeros.
+    """
+
+    parts: "tuple[tuple[str, Image | Sequence | Tokens | Features], ...]"
+
+    def __post_init__(self) -> None:
+        for name, shape in self.parts:
+            if not isinstance(shape, Image | Sequence | Tokens | Features):
+                raise BenchmarkError(
+                    f"A modality is an image, a sequence, tokens or features, got {quote(shape)} as {quote(name)}."
+                )
+            if not re.fullmatch("[a-z][a-z0-9]*", name) or self.names.count(name) > 1:
+                raise BenchmarkError(f"Modalities have different names of lower-case letters and digits, got {quote(name)}.")
+        if not self.parts:
+            raise BenchmarkError("An example has one modality at least, got none.")
+
+    @classmethod
+    def of(cls, **parts: "Image | Sequence | Tokens | Features") -> Self:
+        """Name → shape, in the order in which they stand in a row."""
+        return cls(tuple(parts.items()))
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """Of one example: (F,)."""
+        return (sum(math.prod(shape.axes) for _, shape in self.parts),)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What they are called."""
+        return tuple(name for name, _ in self.parts)
+
+    def span(self, name: str) -> slice:
+        """The places in a row where the modality called `name` stands."""
+        begin = 0
+        for other, shape in self.parts:
+            end = begin + math.prod(shape.axes)
+            if other == name:
+                return slice(begin, end)
+            begin = end
+        raise BenchmarkError(f"No modality is called {quote(name)}. {did_you_mean(name, self.names)}")
+
+    def __str__(self) -> str:
+        return f"a row of {' and '.join(f'{shape} ({name})' for name, shape in self.parts)}"
+
+
+Shape = Image | Sequence | Tokens | Features | Modalities
 
 KINDS: Mapping[str, type[Shape]] = {
     "image": Image,
@@ -117,17 +183,24 @@ KINDS: Mapping[str, type[Shape]] = {
     "waveform": Waveform,
     "tokens": Tokens,
     "features": Features,
+    "modalities": Modalities,
 }
 """What a space can accept, in the words of its `accepts`."""
 
 
 def shape_to_data(shape: Shape) -> dict[str, Any]:
     """Plain data, ready for JSON."""
-    return {"kind": type(shape).__name__.lower(), **asdict(shape)}
+    kind = type(shape).__name__.lower()
+    if isinstance(shape, Modalities):
+        return {"kind": kind, "parts": [[name, shape_to_data(part)] for name, part in shape.parts]}
+    return {"kind": kind, **asdict(shape)}
 
 
 def shape_from_data(data: Mapping[str, Any]) -> Shape:
     """The shape that `shape_to_data` wrote."""
+    if data["kind"] == "modalities":
+        parts = ((name, shape_from_data(part)) for name, part in data["parts"])
+        return Modalities(tuple(parts))  # type: ignore[arg-type]  # which looks itself
     kinds: dict[str, type[Shape]] = {
         kind.__name__.lower(): kind for kind in (Image, Sequence, Waveform, NextTokens, Tokens, Features)
     }
@@ -326,7 +399,7 @@ class Benchmark:
             if getattr(self.recipe, name) and not isinstance(given, Image):
                 raise BenchmarkError(f"{self.name}: only pictures are {words}, got {given}; leave `{name}` out.")
         for name, words in (("shift", "shifted"), ("mixup", "mixed"), ("cutmix", "mixed")):
-            if getattr(self.recipe, name) and isinstance(given, Tokens | Features):
+            if getattr(self.recipe, name) and isinstance(given, Tokens | Features | Modalities):
                 raise BenchmarkError(f"{self.name}: pictures, sequences and sounds are {words}, got {given}; leave `{name}` out.")
 
     def given(self, data: Path | None) -> tuple[Any, ...]:

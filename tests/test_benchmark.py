@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from nas.benchmark import (
     Budget,
     Features,
     Image,
+    Modalities,
     NextTokens,
     Objective,
     Recipe,
@@ -94,3 +96,45 @@ def test_axes_are_those_of_one_example(shape: Shape, axes: tuple[int, ...]) -> N
 def test_a_signature_goes_through_json(given: Shape) -> None:
     signature = Signature(given, NextTokens(7, 50))
     assert Signature.from_data(json.loads(json.dumps(signature.to_data()))) == signature
+
+
+SEVERAL = Modalities.of(image=Image(1, 2, 3), text=Tokens(4, 9), sound=Waveform(5, 1, rate=8))
+
+
+def test_modalities_stand_one_after_another_in_a_row() -> None:
+    assert SEVERAL.axes == (6 + 4 + 5,)
+    assert [SEVERAL.span(name) for name in SEVERAL.names] == [slice(0, 6), slice(6, 10), slice(10, 15)]
+    assert str(SEVERAL) == "a row of an image of 1×2×3 (image) and 4 tokens of 9 (text) and a waveform of 5×1 at 8 Hz (sound)"
+
+
+def test_modalities_go_through_json_each_as_what_it_is() -> None:
+    signature = Signature(SEVERAL, Features(3))
+    assert Signature.from_data(json.loads(json.dumps(signature.to_data()))) == signature
+    assert signature.kinds == ("modalities",)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ((), "An example has one modality at least, got none."),
+        (
+            (("a", Features(1)), ("a", Features(2))),
+            "Modalities have different names of lower-case letters and digits, got 'a'.",
+        ),
+        ((("an image", Features(1)),), "Modalities have different names of lower-case letters and digits, got 'an image'."),
+        (
+            (("both", Modalities.of(one=Features(1))),),
+            "A modality is an image, a sequence, tokens or features, got Modalities(parts=(('one', Features(count=1)),)) as "
+            "'both'.",
+        ),
+    ],
+)
+def test_modalities_that_are_none_are_refused(parts: Any, message: str) -> None:
+    with pytest.raises(BenchmarkError) as caught:
+        Modalities(parts)
+    assert str(caught.value) == message
+
+
+def test_a_modality_that_is_not_there_has_no_place() -> None:
+    with pytest.raises(BenchmarkError, match=r"No modality is called 'txt'\. Did you mean 'text'"):
+        SEVERAL.span("txt")

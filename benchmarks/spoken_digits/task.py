@@ -77,7 +77,7 @@ def load_new_speaker(data: Path | None) -> Classification:
 
 
 def _task(data: Path | None, held_out: Callable[[Recordings], dict[Split, NDArray[np.bool_]]]) -> Classification:
-    recordings = _find(data)
+    recordings = find_recordings(data)
 
     def examples(split: Split) -> Examples:
         masks = held_out(recordings)
@@ -91,8 +91,13 @@ def _task(data: Path | None, held_out: Callable[[Recordings], dict[Split, NDArra
     return Classification(examples)
 
 
-def _find(data: Path | None) -> Recordings:
-    """All recordings, from the archive or the folder."""
+def find_recordings(data: Path | None) -> Recordings:
+    """All recordings, from the archive or the folder.
+
+    Raises:
+        DataMissing: they are in neither.
+        BenchmarkError: they are not what they should be.
+    """
     for name, read in ((FILE, read_archive), ("0_george_0.wav", read_folder), ("recordings/0_george_0.wav", read_folder)):
         found = find_data(data, name)
         if found is not None:

@@ -13,7 +13,7 @@ from nas.errors import ExportError
 from nas.exporting.blocks import pictures, sequences, sound
 from nas.exporting.expressions import Call, Expression, Layers
 from nas.models import wiring
-from nas.models.layers import attention, audio, convolution, head, patch, pointwise, position, recurrent, transformer
+from nas.models.layers import attention, audio, convolution, head, modality, patch, pointwise, position, recurrent, transformer
 from nas.models.layers import sequence_convolution as along
 
 if TYPE_CHECKING:
@@ -160,6 +160,24 @@ def _queried(write: "Modules", module: attention.QueriedAttention, _: str) -> Ex
     )
 
 
+def _across(write: "Modules", module: attention.AcrossSequences, _: str) -> Expression:
+    return write.call(
+        attention.AcrossSequences,
+        module.lengths,
+        module.proj.out_features,
+        module.heads,
+        module.proj.in_features // module.heads,
+        bias=module.proj.bias is not None,
+        dropout=module.proj_drop.p,
+    )
+
+
+def _fusion(write: "Modules", module: modality.GatedFusion | modality.BilinearFusion, _: str) -> Expression:
+    first = module.values[0]
+    assert isinstance(first, nn.Linear)  # noqa: S101 - they are made so
+    return write.call(type(module), module.lengths, first.in_features, first.out_features)
+
+
 def _filter(write: "Modules", module: along.FilterBlock, path: str) -> Expression:
     conv = module.conv
     return write.call(
@@ -245,6 +263,18 @@ KNOWN: Mapping[type, Callable[["Modules", Any, str], Expression]] = {
     convolution.ResidualBlock: _residual,
     attention.SelfAttention: _attention,
     attention.QueriedAttention: _queried,
+    attention.AcrossSequences: _across,
+    modality.TakeModality: lambda write, module, _: write.call(
+        modality.TakeModality, module.begin, module.axes, whole=module.whole
+    ),
+    modality.ConcatenatedFusion: lambda write, module, _: write.call(
+        modality.ConcatenatedFusion,
+        module.lengths,
+        module.linear.in_features // len(module.lengths),
+        module.linear.out_features,
+    ),
+    modality.GatedFusion: _fusion,
+    modality.BilinearFusion: _fusion,
     along.FilterBlock: _filter,
     along.ResidualFilterBlock: _residual_filter,
     along.Windows: _windows,

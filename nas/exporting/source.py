@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nas.benchmark import Features, Image, NextTokens, Sequence, Shape, Signature, Tokens, Waveform
+from nas.benchmark import Features, Image, Modalities, NextTokens, Sequence, Shape, Signature, Tokens, Waveform
 from nas.errors import ExportError
 from nas.exporting.expressions import Expression, render
 from nas.exporting.lifting import Book, imports_text
@@ -137,6 +137,8 @@ def _batch(shape: Shape) -> str:
         return f"{axes} token ids below {shape.vocabulary:,}"
     if isinstance(shape, Waveform):
         return f"{axes} samples at {shape.rate:,} Hz"
+    if isinstance(shape, Modalities):
+        return f"{axes}, {shape}"
     if isinstance(shape, NextTokens):
         return f"{axes} logits of the next tokens"
     return axes

@@ -9,7 +9,7 @@ from nas.models.fourier import transforms
 from nas.models.layers import Cost, LayerKind, TrainingKind
 from nas.models.limiting import Within
 from nas.models.meta import Remembering, weightless
-from nas.models.planning import Fork, Graph, Part, Placed, Step, plan, steps
+from nas.models.planning import Fork, Graph, Part, Placed, Step, is_of_training, plan, steps
 from nas.models.sameness import network_id
 from nas.models.shares import Quartiles, Share
 from nas.models.vocabulary import check_layers, layer_kind
@@ -37,6 +37,7 @@ __all__ = [
     "cost",
     "count",
     "example",
+    "is_of_training",
     "layer_kind",
     "network_id",
     "parameters",

@@ -7,8 +7,7 @@ from torch import nn
 
 from nas.benchmark import Image, Signature
 from nas.errors import ModelError, quote
-from nas.models.layers.kind import TrainingKind
-from nas.models.planning import Fork, Part, Step, plan
+from nas.models.planning import Fork, Part, Step, is_of_training, plan
 from nas.models.wiring import Cell, Parallel
 from nas.space import Architecture, Space
 
@@ -33,7 +32,7 @@ def build(space: Space, architecture: Architecture, signature: Signature, *, see
 
 def _sequential(parts: tuple[Part, ...]) -> nn.Sequential:
     # A name of the space has no "-", so that no two paths become one.
-    layers = (part for part in parts if not (isinstance(part, Step) and isinstance(part.placed.kind, TrainingKind)))
+    layers = (part for part in parts if not is_of_training(part))
     return nn.Sequential(OrderedDict((part.path.replace(".", "-"), _module(part)) for part in layers))
 
 

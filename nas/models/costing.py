@@ -6,7 +6,7 @@ from typing import cast
 from nas.benchmark import Shape, Signature
 from nas.errors import ModelError
 from nas.models.layers.kind import Cost
-from nas.models.planning import Part, kept, merged, place, plan, steps
+from nas.models.planning import Part, is_wanted, kept, merged, place, plan, steps
 from nas.models.vocabulary import layer_kind
 from nas.space import Architecture, Space, Value
 
@@ -64,7 +64,7 @@ class CostFold:
         Raises:
             ModelError: it is not.
         """
-        if state != self.signature.output:
+        if not is_wanted(cast(Shape, state), self.signature.output):
             raise ModelError(f"{self.signature.output} is wanted, got {state}; end the space in a `head`.")
 
     def inert(self, kind: str, option: str) -> bool:

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from nas.benchmark import Features, Image, Sequence, Shape, Signature, Tokens
+from nas.benchmark import Features, Image, Joined, Modalities, Sequence, Shape, Signature, Tokens
 from nas.errors import ModelError, NasError, quote
 from nas.models.counting import count
-from nas.models.layers.kind import Cost, LayerKind, channels
+from nas.models.layers.kind import Cost, LayerKind, TrainingKind, channels
 from nas.models.vocabulary import describe, layer_kind
 from nas.space import Architecture, CellSpec, LayerSpec, ParallelSpec, Space, Spec, Value
 
@@ -25,6 +25,8 @@ _NOUNS: Mapping[type, str] = {
     Sequence: "a sequence",
     Tokens: "tokens",
     Features: "a vector of features",
+    Modalities: "several modalities",
+    Joined: "sequences end to end",
 }
 
 
@@ -103,9 +105,19 @@ def plan(space: Space, architecture: Architecture, signature: Signature) -> tupl
     """
     planner = _Planner(signature.output)
     parts, shape, path = planner.sequence(space.blueprint(architecture), signature.input, "the input")
-    if shape != signature.output:
+    if not is_wanted(shape, signature.output):
         raise ModelError(f"{space.name} ends in {shape} from {path}, {signature.output} is wanted; end it in a `head`.")
     return parts
+
+
+def is_wanted(shape: Shape, wanted: Shape) -> bool:
+    """Whether a network that ends in `shape` gives what is `wanted`; sequences end to end are one sequence too."""
+    return shape == wanted or (isinstance(shape, Joined) and _plain(shape) == wanted)
+
+
+def is_of_training(part: Part) -> bool:
+    """Whether it says how the network is trained, and is no part of it."""
+    return isinstance(part, Step) and isinstance(part.placed.kind, TrainingKind)
 
 
 def steps(parts: Iterable[Part]) -> Iterator[Step]:
@@ -256,6 +268,10 @@ def merged(merge: str, ends: Mapping[str, Shape]) -> Shape:
     first = shapes[0]
     if isinstance(first, Tokens):
         raise ModelError("tokens cannot be merged; put an `embedding` before it.")
+    if isinstance(first, Modalities):
+        raise ModelError("modalities cannot be merged as they come; begin each branch with a `modality`.")
+    if merge == "join":
+        return _joined(shapes, seen)
     kinds = {(type(shape), *_but_channels(shape)) for shape in shapes}
     if merge != "concatenate":
         if any(shape != first for shape in shapes):
@@ -265,6 +281,15 @@ def merged(merge: str, ends: Mapping[str, Shape]) -> Shape:
     if len(kinds) > 1:
         raise ModelError(f"branches that are concatenated differ in channels alone, got {seen}; give each the same strides.")
     return _with_channels(first, sum(map(channels, shapes)))
+
+
+def _joined(shapes: list[Shape], seen: str) -> Joined:
+    """Sequences end to end, vectors as sequences of one position."""
+    lengths = tuple(shape.length if isinstance(shape, Sequence) else 1 for shape in shapes)
+    fit = all(isinstance(shape, Sequence | Features) for shape in shapes)
+    if not fit or len({channels(shape) for shape in shapes}) > 1:
+        raise ModelError(f"branches that are joined end in sequences or vectors of as many channels each, got {seen}.")
+    return Joined(sum(lengths), channels(shapes[0]), lengths)
 
 
 def _but_channels(shape: Shape) -> tuple[Any, ...]:

@@ -85,7 +85,7 @@ class _Network:
         if fork.merge == "multiply" and _SILENCE in ends:
             return _SILENCE
         digests = [end.digest for end in ends]
-        return _Signal(_digest(fork.merge, *(digests if fork.merge == "concatenate" else sorted(digests))), _joined(ends))
+        return _Signal(_digest(fork.merge, *(sorted(digests) if fork.merge == "multiply" else digests)), _joined(ends))
 
     def graph(self, graph: Graph, given: _Signal) -> _Signal:
         nodes = [given]

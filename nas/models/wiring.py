@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Parallel(nn.Module):
-    """Branches that are all given the same, merged by `add`, `concatenate` (over channels, `axis`) or `multiply`."""
+    """Branches that are all given the same, merged by `add`, `concatenate` (over channels, `axis`), `join` or `multiply`."""
 
     def __init__(self, branches: Mapping[str, nn.Module], merge: str, axis: int) -> None:
         super().__init__()
@@ -21,6 +21,8 @@ class Parallel(nn.Module):
         ends = [branch(inputs) for branch in self.branches.values()]
         if self.merge == "concatenate":
             return torch.cat(ends, dim=self.axis)
+        if self.merge == "join":  # a vector is a sequence of one position
+            return torch.cat([end if end.ndim == 3 else end.unsqueeze(1) for end in ends], dim=1)
         merged: Tensor = ends[0]
         for end in ends[1:]:
             merged = merged + end if self.merge == "add" else merged * end

@@ -17,7 +17,7 @@ layers:
           plain: [conv: {features: $width}, conv: …]     # a sequence under a name of its own
           skip: []
   - parallel: mix                        # branches side by side; an empty one is the input itself
-    merge: add                           # or concatenate, multiply; may be a choice
+    merge: add                           # or concatenate, join, multiply; may be a choice
     branches:
       body: [conv: {features: $width}]
       skip: []

@@ -29,7 +29,7 @@ RESERVED = ("repeat", "one_of", "parallel", "cell", "name")
 MAX_TIMES = 1_000
 """The most often that one repeat may repeat."""
 
-MERGES = ("add", "concatenate", "multiply")
+MERGES = ("add", "concatenate", "join", "multiply")
 """How the ends of parallel branches become one."""
 
 MAX_CELL_NODES = 12
@@ -113,7 +113,8 @@ class Parallel:
     """`branches` side by side, all given the same; an empty branch is the input itself.
 
     With an empty branch, `add` makes a residual connection (He et al. 2016, arXiv:1512.03385, eq. 1) and `concatenate`, over
-    channels, a dense one (Huang et al. 2017, arXiv:1608.06993, eq. 2); `multiply` makes a gate.
+    channels, a dense one (Huang et al. 2017, arXiv:1608.06993, eq. 2); `multiply` makes a gate; `join` puts sequences, or
+    vectors as sequences of one position, end to end.
     """
 
     name: str

@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from nas.benchmark import Benchmark, Image, Sequence, Shape, Tokens
+from nas.benchmark import Benchmark, Image, Modalities, Sequence, Shape, Tokens
 from nas.datasets import FolderBenchmark
 from nas.models import build
 from nas.space import Layer, Space
@@ -182,6 +182,8 @@ def _linear(benchmark: Benchmark) -> torch.nn.Module:
     """The smallest network that answers `benchmark`."""
     signature = benchmark.signature
     given, wanted = signature.input, signature.output
+    if isinstance(given, Modalities):
+        return torch.nn.Linear(given.axes[0], wanted.axes[-1])
     if isinstance(wanted, Sequence) and wanted.length != given.axes[0] and isinstance(given, Image | Sequence):
         return _Resized(given.channels, wanted)
     layers = (Layer("embedding", {"features": 8}), Layer("head")) if isinstance(signature.input, Tokens) else (Layer("head"),)

@@ -7,8 +7,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from nas.benchmark import NextTokens, Sequence, Shape, Tokens
-from nas.models import Cost, Fork, Graph, Part, Placed, Step, count, example
+from nas.benchmark import Modalities, NextTokens, Sequence, Shape, Tokens
+from nas.models import Cost, Fork, Graph, Part, Placed, Step, TrainingKind, count, example
 
 BATCH = 2
 """Examples of a batch: the fewest that batch normalisation can bear."""
@@ -19,6 +19,8 @@ def batch(shape: Shape, seed: int = 0) -> Tensor:
     rng = torch.Generator().manual_seed(seed)
     if isinstance(shape, Tokens):
         return torch.randint(min(1, shape.vocabulary - 1), shape.vocabulary, (BATCH, *shape.axes), generator=rng)
+    if isinstance(shape, Modalities):
+        return torch.cat([batch(part, seed).flatten(1).float() for _, part in shape.parts], dim=1)
     return torch.randn(BATCH, *shape.axes, generator=rng)
 
 
@@ -104,6 +106,8 @@ def differs(first: tuple[Part, ...], second: tuple[Part, ...]) -> bool:
 def _differ(one: Part, other: Part) -> bool:
     if isinstance(one, Step) and isinstance(other, Step):
         first, second = one.placed, other.placed
+        if isinstance(first.kind, TrainingKind) and isinstance(second.kind, TrainingKind):
+            return first.kind != second.kind
         return first != second and (_made_of(first) != _made_of(second) or _does(first) != _does(second))
     if isinstance(one, Fork) and isinstance(other, Fork):
         ways = list(zip(one.branches.values(), other.branches.values(), strict=False))

@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 
 from nas import registry
-from nas.benchmark import Features, Image, NextTokens, Sequence, Signature, Tokens, Waveform
+from nas.benchmark import Features, Image, Modalities, NextTokens, Sequence, Signature, Tokens, Waveform
 from nas.errors import ModelError, NasError, did_you_mean
-from nas.models import Cost, CostFold, Within, build, check_layers, cost, example, plan
+from nas.models import Cost, CostFold, Within, build, check_layers, cost, example, is_of_training, plan
 from nas.records import FIGURES, SCORES
 from nas.space import (
     Architecture,
@@ -46,6 +46,7 @@ _SIGNATURES = {
     "tokens": (Signature(Tokens(24, 100), Features(2)),),
     "waveform": (Signature(Waveform(length=4_000, channels=1, rate=8_000), Features(10)),),
     "features": (Signature(Features(12), Features(3)),),
+    "modalities": (Signature(Modalities.of(image=Image(3, 8, 8), text=Tokens(24, 100), sound=Image(1, 16, 16)), Features(10)),),
 }
 
 NEXT = Signature(Tokens(24, 100), NextTokens(24, 100))
@@ -176,7 +177,8 @@ def _declared(trial: SpaceTrial) -> str | None:
             with _at(architecture, signature), torch.device("meta"), torch.no_grad():
                 values = example(signature.input, "meta", batch_size=2)
                 model = build(trial.space, architecture, signature).eval()
-                for part, module in zip(plan(trial.space, architecture, signature), model, strict=True):
+                parts = [part for part in plan(trial.space, architecture, signature) if not is_of_training(part)]
+                for part, module in zip(parts, model, strict=True):
                     values = module(values)
                     if tuple(values.shape[1:]) != part.gives.axes:
                         return (

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from nas.benchmark import Sequence, Shape
+from nas.benchmark import Joined, Sequence, Shape
 from nas.errors import ModelError
 from nas.models.layers.kind import Cost, Count, LayerKind, Share, looks_back
 from nas.models.layers.position import RelativeBias, Rotary, distances
@@ -199,6 +199,76 @@ class QueriedAttention(nn.Module):
     def extra_repr(self) -> str:
         """What the modules inside do not tell."""
         return f"queries={len(self.queries_QC)}, heads={self.heads}"
+
+
+class CrossModalAttention(_MultiHead):
+    """Each position attends to those of the other sequences that stand beside its own, with one set of weights for all (as co-
+    attention, Lu et al. 2019, arXiv:1908.02265, sec. 3.1, where each has its own). Without residual and normalisation.
+    """
+
+    accepts: ClassVar[tuple[type[Shape], ...]] = (Joined,)
+
+    def output(self, given: Shape, wanted: Shape) -> Joined:  # noqa: ARG002
+        """What it is given.
+
+        Raises:
+            ModelError: one sequence stands alone, or `heads` do not divide the channels.
+        """
+        assert isinstance(given, Joined)  # noqa: S101
+        if len(given.lengths) < 2:
+            raise ModelError(f"attention across modalities needs two of them, got {given}; join two branches.")
+        self.size(given)
+        return given
+
+    def plain(self, given: Shape, wanted: Shape) -> Self:  # noqa: ARG002
+        """With the size that a head comes to."""
+        assert isinstance(given, Joined)  # noqa: S101
+        return self.model_copy(update={"head_size": self.size(given)})
+
+    def cost(self, given: Shape, wanted: Shape) -> Cost:  # noqa: ARG002
+        """Of the four linear layers, and 2 · heads · size multiply-adds for each position and position of another sequence."""
+        assert isinstance(given, Joined)  # noqa: S101
+        channels, inner = given.channels, self.heads * self.size(given)
+        params = 4 * channels * inner + (3 * inner + channels if self.bias else 0)
+        pairs = sum(length * (given.length - length) for length in given.lengths)
+        return Cost(params, macs=4 * given.length * channels * inner + 2 * pairs * inner)
+
+    def build(self, given: Shape, wanted: Shape) -> nn.Module:  # noqa: ARG002
+        """A module whose parameters are called as those of timm's Attention."""
+        assert isinstance(given, Joined)  # noqa: S101
+        size = self.size(given)
+        return AcrossSequences(given.lengths, given.channels, self.heads, size, bias=self.bias, dropout=self.dropout)
+
+
+class AcrossSequences(nn.Module):
+    """Each position attends to those of the other of `lengths` sequences that stand end to end (Lu et al. 2019,
+    arXiv:1908.02265).
+    """
+
+    def __init__(
+        self, lengths: tuple[int, ...], channels: int, heads: int, head_size: int, *, bias: bool = True, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.lengths, self.heads = lengths, heads
+        self.qkv = nn.Linear(channels, 3 * heads * head_size, bias=bias)
+        self.proj = nn.Linear(heads * head_size, channels, bias=bias)
+        self.proj_drop = nn.Dropout(dropout)
+
+    def forward(self, joined_NLC: Tensor) -> Tensor:
+        """(N, L, C) → (N, L, C)."""
+        # Each a tuple of queries, keys and values, (N, A, L, D).
+        parts = [_heads(part, self.heads, parts=3) for part in torch.split(self.qkv(joined_NLC), list(self.lengths), dim=1)]
+        gathered = []
+        for n, part in enumerate(parts):
+            keys_NALD, values_NALD = (torch.cat([one[k] for m, one in enumerate(parts) if m != n], dim=2) for k in (1, 2))
+            found_NALD = scaled_dot_product_attention(part[0], keys_NALD, values_NALD)
+            gathered.append(found_NALD.transpose(1, 2).flatten(2))
+        outputs_NLC: Tensor = self.proj_drop(self.proj(torch.cat(gathered, dim=1)))
+        return outputs_NLC
+
+    def extra_repr(self) -> str:
+        """What the modules inside do not tell."""
+        return f"lengths={self.lengths}, heads={self.heads}"
 
 
 def _heads(projected: Tensor, heads: int, parts: int) -> tuple[Tensor, ...]:

@@ -7,8 +7,8 @@ from pydantic import Field
 from timm.layers import GluMlp, Mlp, get_act_layer
 from torch import Tensor, nn
 
-from nas.benchmark import Sequence, Shape
-from nas.models.layers.attention import Attention
+from nas.benchmark import Joined, Sequence, Shape
+from nas.models.layers.attention import Attention, CrossModalAttention
 from nas.models.layers.kind import Activation, Cost, LayerKind, Share
 
 EPSILON = 1e-6
@@ -86,6 +86,30 @@ class EncoderBlock(Attention, FeedForward):
         norm = partial({"layer": nn.LayerNorm, "rms": nn.RMSNorm}[self.norm], given.channels, eps=EPSILON)
         attention, feed_forward = Attention.build(self, given, wanted), FeedForward.build(self, given, wanted)
         return Block(norm(), attention, norm(), feed_forward, norm_first=self.norm_first)
+
+
+class CrossModalBlock(CrossModalAttention, FeedForward):
+    """Attention of each sequence to the others beside it, then a feed-forward network, each beside a residual connection and
+    after a layer normalisation, as in `encoder_block` (Lu et al. 2019, arXiv:1908.02265; Tsai et al. 2019, arXiv:1906.00295).
+    """
+
+    costless: ClassVar[frozenset[str]] = frozenset({"activation", "dropout"})
+
+    dropout: Share = 0.0
+    """After the activation, and of what each half gives before it is added."""
+
+    def cost(self, given: Shape, wanted: Shape) -> Cost:
+        """Of both halves, and the parameters of both normalisations."""
+        assert isinstance(given, Joined)  # noqa: S101
+        norms = Cost(params=4 * given.channels)
+        return CrossModalAttention.cost(self, given, wanted) + FeedForward.cost(self, given, wanted) + norms
+
+    def build(self, given: Shape, wanted: Shape) -> nn.Module:
+        """A module whose parameters are called as those of timm's Block."""
+        assert isinstance(given, Joined)  # noqa: S101
+        norms = [nn.LayerNorm(given.channels, eps=EPSILON) for _ in range(2)]
+        attention, feed_forward = CrossModalAttention.build(self, given, wanted), FeedForward.build(self, given, wanted)
+        return Block(norms[0], attention, norms[1], feed_forward, norm_first=True)
 
 
 class Block(nn.Module):
