@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from nas.benchmark import Signature, Tokens
+from nas.benchmark import Modalities, Signature, Tokens
 from nas.exporting import Source
 from nas.models import build
 from nas.space import Space
@@ -38,7 +38,13 @@ def inputs_of(signature: Signature, number: int = 3) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     if isinstance(signature.input, Tokens):
         return torch.randint(signature.input.vocabulary, (number, *signature.input.axes), generator=generator)
-    return torch.randn(number, *signature.input.axes, generator=generator)
+    rows = torch.randn(number, *signature.input.axes, generator=generator)
+    if isinstance(signature.input, Modalities):
+        for name, part in signature.input.parts:
+            if isinstance(part, Tokens):
+                span = signature.input.span(name)
+                rows[:, span] = torch.randint(part.vocabulary, rows[:, span].shape, generator=generator).float()
+    return rows
 
 
 def differences(network: nn.Module, copy: nn.Module, inputs: Tensor) -> tuple[float, float]:

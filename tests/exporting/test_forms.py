@@ -140,7 +140,7 @@ def test_formats_are_named_by_their_names() -> None:
 FAMILIES = [
     (space, benchmark)
     for space in sorted(registry.owners(registry.SEARCH_SPACES))
-    for benchmark in ("digits", "japanese_vowels", "spoken_digits", "tiny_shakespeare")
+    for benchmark in ("digits", "japanese_vowels", "spoken_and_written_digits", "spoken_digits", "tiny_shakespeare")
     if set(resolve_space(space).accepts) & set(resolve_benchmark(benchmark).signature.kinds)
     if benchmark != "spoken_digits" or space == "audio_cnn"  # ONNX writes out each of thousands of steps, for minutes
 ]

@@ -18,7 +18,7 @@ from nas.exporting import write_source
 from nas.searching import check_input, resolve_benchmark, resolve_space
 
 SPACES = sorted(registry.owners(registry.SEARCH_SPACES))
-BENCHMARKS = ("digits", "japanese_vowels", "spoken_digits", "tiny_shakespeare")
+BENCHMARKS = ("digits", "japanese_vowels", "spoken_and_written_digits", "spoken_digits", "tiny_shakespeare")
 """One of each kind of input, and of output."""
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from nas import registry
-from nas.benchmark import Features, Image, NextTokens, Sequence, Signature, Tokens, Waveform
+from nas.benchmark import Features, Image, Modalities, NextTokens, Sequence, Signature, Tokens, Waveform
 from nas.models import build, example, meta
 from nas.models.counting import MultiplyAdds
 from nas.models.meta import Remembering, weightless
@@ -19,6 +19,7 @@ SIGNATURES = {
     "tokens": Signature(Tokens(16, 65), NextTokens(16, 65)),
     "waveform": Signature(Waveform(length=4_000, channels=1, rate=8_000), Features(10)),
     "features": Signature(Features(12), Features(3)),
+    "modalities": Signature(Modalities.of(image=Image(3, 8, 8), text=Tokens(24, 100), sound=Image(1, 16, 16)), Features(10)),
 }
 
 

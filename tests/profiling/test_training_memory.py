@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from nas import registry
-from nas.benchmark import Features, Image, NextTokens, Sequence, Signature, Tokens, Waveform
+from nas.benchmark import Features, Image, Modalities, NextTokens, Sequence, Signature, Tokens, Waveform
 from nas.models import build, example
 from nas.profiling import count_layers, peak_memory_bytes
 from nas.profiling.inputs import Inputs, batch_of
@@ -123,6 +123,7 @@ SIGNATURES = {
     "tokens": Signature(Tokens(64, 65), NextTokens(64, 65)),
     "waveform": Signature(Waveform(length=4_000, channels=1, rate=8_000), Features(10)),
     "features": Signature(Features(12), Features(3)),
+    "modalities": Signature(Modalities.of(image=Image(3, 8, 8), text=Tokens(24, 100), sound=Image(1, 16, 16)), Features(10)),
 }
 
 RECURRENT = {"hybrid_sequence": 0.3, "recurrent": 0.3, "three_families": 0.5}

@@ -1,26 +1,16 @@
 import re
 from pathlib import Path
 
-import pytest
 import torch
 
 from benchmarks.spoken_and_written_digits import BENCHMARK
 from nas.models import CostFold
-from nas.space import Completions, Space, extremes, size
-from nas.testing import SpaceContract
+from nas.space import Completions, extremes, size
 from search_spaces import cross_modal
 
 torch.set_num_threads(1)
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
-
-
-class TestCrossModal(SpaceContract):
-    samples = 12
-
-    @pytest.fixture
-    def space(self) -> Space:
-        return cross_modal.SPACE
 
 
 def test_the_readme_states_size_and_range() -> None:
