@@ -210,7 +210,7 @@ def read_benchmark(place: Path | str) -> FolderBenchmark:
         got = "" if first["type"] == "missing" else f", got {quote(first['input'])}"
         raise document.error(where, f"{said}{got}.") from None
     except BenchmarkError as error:
-        raise document.error((), str(error)) from None
+        raise DocumentError(f"{printable(file)}: {error}") from None
 
 
 def benchmark_of(declared: Declaration, home: Path) -> FolderBenchmark:

@@ -141,9 +141,9 @@ class Source:
                 raise DataMissing(
                     f"None of the files of {self.benchmark.name} is in {quote(str(self.folder))}; name their folder."
                 )
-            raise self._changed(f"{_files(missing)} gone")
+            raise self._changed(_files(missing, "gone"))
         if new := sorted(here - kept - self._listed[1]):
-            raise self._changed(f"{_files(new)} new")
+            raise self._changed(_files(new, "new"))
 
     def _changed(self, what: str) -> BenchmarkError:
         return BenchmarkError(
@@ -231,6 +231,6 @@ def source_of(benchmark: FolderBenchmark, data: Path | None = None) -> Source:
     return Source(benchmark, data or benchmark.home / Path(benchmark.declaration.data.folder).expanduser())
 
 
-def _files(names: Sequence[str]) -> str:
+def _files(names: Sequence[str], state: str) -> str:
     one = len(names) == 1
-    return f"{len(names):,} file{' is' if one else 's are'} ({quote(names[0])}{'' if one else ' first'})"
+    return f"{len(names):,} file{' is' if one else 's are'} {state} ({quote(names[0])}{'' if one else ' first'})"
