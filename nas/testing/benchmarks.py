@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from nas.benchmark import Benchmark, Image, Modalities, Sequence, Shape, Tokens
+from nas.benchmark import Benchmark, Features, Image, Modalities, Sequence, Shape, Tokens
 from nas.datasets import FolderBenchmark
 from nas.models import build
 from nas.space import Layer, Space
@@ -148,9 +148,10 @@ def _test_unread(trial: BenchmarkTrial) -> str | None:
     training, validation = task.examples("train"), task.examples("validation")
     budget = replace(trial.benchmark.budget, epochs=1, fraction=min(1.0, TRAINED / len(training)), seconds=None)
     validated = (objective for objective in trial.benchmark.objectives if objective.figure.startswith("validation_"))
+    protocol = _protocol(trial.benchmark, task)
     train(
-        _linear(trial.benchmark),
-        _protocol(trial.benchmark, task).method(),
+        protocol.trained(_linear(trial.benchmark)),
+        protocol.method(),
         training,
         validation.first(min(1.0, TRAINED / len(validation))),
         budget=budget,
@@ -186,7 +187,10 @@ def _linear(benchmark: Benchmark) -> torch.nn.Module:
         return torch.nn.Linear(given.axes[0], wanted.axes[-1])
     if isinstance(wanted, Sequence) and wanted.length != given.axes[0] and isinstance(given, Image | Sequence):
         return _Resized(given.channels, wanted)
-    layers = (Layer("embedding", {"features": 8}), Layer("head")) if isinstance(signature.input, Tokens) else (Layer("head"),)
+    layers = (Layer("embedding", {"features": 8}), Layer("head")) if isinstance(given, Tokens) else (Layer("head"),)
+    if isinstance(wanted, Image) and isinstance(given, Features):
+        begin = Layer("project_to_image", {"features": 1, "halvings": 0, "norm": "none", "activation": "none"})
+        layers = (begin, Layer("image_head", {"kernel": 1, "activation": "none"}))
     space = Space(name="linear", version=1, accepts=signature.kinds, layers=layers)
     return build(space, space.architecture({}), signature, seed=0)
 

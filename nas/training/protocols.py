@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import nn
@@ -23,6 +23,8 @@ from nas.models import Part, TrainingKind, steps
 from nas.training.feeding import Feed
 from nas.training.method import Method
 from nas.training.task import Examples, Split, Task
+
+Kind = TypeVar("Kind", bound=TrainingKind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,7 @@ class Setup:
     store: Path | None = None
     """A folder for what candidates of one study share, such as pre-trained trunks; None where there is none."""
 
-    def training(self, kind: type[TrainingKind]) -> TrainingKind | None:
+    def training(self, kind: type[Kind]) -> Kind | None:
         """The candidate's layer of `kind`, which says how it is trained; None where there is none. The last counts."""
         found = [step.placed.kind for step in steps(self.parts) if isinstance(step.placed.kind, kind)]
         return found[-1] if found else None
@@ -97,6 +99,10 @@ class Protocol:
         setup = self.setup
         return Method(setup.task, setup.benchmark.recipe, setup.benchmark.signature.output.axes[-1])
 
+    def trained(self, network: nn.Module) -> nn.Module:
+        """What the last stage trains: `network` itself, or a module that holds it and what it learns beside."""
+        return network
+
     def stages(self, network: nn.Module) -> Iterator[Stage]:
         """The stages, each to be trained before the next is asked for; what comes of the last is `network`, trained.
 
@@ -107,7 +113,7 @@ class Protocol:
         """
         setup = self.setup
         yield Stage(
-            trained=network,
+            trained=self.trained(network),
             method=self.method(),
             training=setup.feed("train"),
             validation=setup.feed("validation"),
