@@ -5,6 +5,7 @@ from nas.training.checkpoints import Checkpoints
 from nas.training.compiling import Compile, Compiler
 from nas.training.digests import digest_sources, digest_tensors
 from nas.training.feeding import Feed, Loading, as_feed, feed
+from nas.training.generation import Generation
 from nas.training.joining import joined
 from nas.training.kinds import Classification, Detection, NextToken, Regression, Tagging
 from nas.training.loop import Loop, OnStep, Report, Training, steps_within, train
@@ -34,6 +35,7 @@ __all__ = [
     "Detection",
     "Examples",
     "Feed",
+    "Generation",
     "Loading",
     "Loop",
     "Loss",

@@ -115,6 +115,44 @@ METRICS: Mapping[str, Metric] = {
         "mean would be the better answer; undefined, and refused, where a number is equal in all targets",
         "scikit-learn's r2_score",
     ),
+    "frechet_distance": Metric(
+        "minimize",
+        "the features' own, squared",
+        "squared Fréchet distance of normal distributions with the means and covariances of generated and real pictures, in the "
+        "features of a fixed classifier that the benchmark names; not the FID, whose features are those of Inception",
+        "Dowson & Landau 1982, J. Multivariate Anal. 12; Heusel et al. 2017, arXiv:1706.08500",
+    ),
+    "precision": Metric(
+        "maximize",
+        "share",
+        "generated pictures that are no further from a real one than its third nearest real one, in a classifier's features",
+        "Kynkäänniemi et al. 2019, arXiv:1904.06991",
+    ),
+    "recall": Metric(
+        "maximize",
+        "share",
+        "real pictures that are no further from a generated one than its third nearest generated one, in a classifier's features",
+        "Kynkäänniemi et al. 2019, arXiv:1904.06991",
+    ),
+    "density": Metric(
+        "maximize",
+        "a mean number",
+        "mean number of real pictures whose fifth nearest real one is no nearer to them than the generated one, divided by five",
+        "Naeem et al. 2020, arXiv:2002.09797",
+    ),
+    "coverage": Metric(
+        "maximize",
+        "share",
+        "real pictures that have a generated one no further away than their fifth nearest real one",
+        "Naeem et al. 2020, arXiv:2002.09797",
+    ),
+    "class_coverage": Metric(
+        "maximize",
+        "share",
+        "of the classes that a fixed classifier finds in real pictures, those that it finds in generated ones at a tenth of "
+        "their share at least; below 1 where a generator has collapsed onto some",
+        "Santurkar et al. 2018, arXiv:1711.00970, sec. 3.1, as a count of classes",
+    ),
 }
 
 

@@ -30,8 +30,10 @@ class Head(LayerKind):
         """What the benchmark wants.
 
         Raises:
-            ModelError: a vector for each position is wanted and there are not as many positions, or a picture has no `first`.
+            ModelError: a picture is wanted, or a vector for each position and there are not as many, or a picture has no `first`.
         """
+        if isinstance(wanted, Image):
+            raise ModelError(f"{wanted} is wanted, and a head gives a vector; end in an `image_head`.")
         if isinstance(wanted, Sequence):
             if not isinstance(given, Sequence) or given.length != wanted.length:
                 raise ModelError(
