@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from nas.errors import BenchmarkError
 from nas.training import Classification, Examples, Split, stratified_order
 
-_MEAN, _DEVIATION = 4.884, 6.017
+MEAN, DEVIATION = 4.884, 6.017
 """Of all pixels, which run from 0 to 16."""
 
 _BOUNDS = {"train": (0.0, 0.6), "validation": (0.6, 0.8), "test": (0.8, 1.0)}
@@ -28,7 +28,7 @@ def load(data: Path | None) -> Classification:
     def examples(split: Split) -> Examples:
         begin, end = (round(bound * len(order)) for bound in _BOUNDS[split])
         picked = order[begin:end]
-        images = torch.from_numpy(digits.images[picked]).float().sub(_MEAN).div(_DEVIATION)
+        images = torch.from_numpy(digits.images[picked]).float().sub(MEAN).div(DEVIATION)
         return Examples(images.unsqueeze(1), torch.from_numpy(digits.target[picked]).long())
 
     return Classification(examples)

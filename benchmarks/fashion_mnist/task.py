@@ -24,7 +24,7 @@ _FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
-_MEAN, _DEVIATION = 72.94, 90.02
+MEAN, DEVIATION = 72.94, 90.02
 """Of all training pixels, which run from 0 to 255."""
 
 _VALIDATION = 5_000
@@ -45,7 +45,7 @@ def load(data: Path | None) -> Classification:
             order = stratified_order(labels_N)
             picked = order[:-_VALIDATION] if split == "train" else order[-_VALIDATION:]
             images_NHW, labels_N = images_NHW[picked], labels_N[picked]
-        images = torch.from_numpy(images_NHW).float().sub_(_MEAN).div_(_DEVIATION)
+        images = torch.from_numpy(images_NHW).float().sub_(MEAN).div_(DEVIATION)
         return Examples(images.unsqueeze(1), torch.from_numpy(labels_N).long())
 
     return Classification(examples)

@@ -53,8 +53,19 @@ NEXT = Signature(Tokens(24, 100), NextTokens(24, 100))
 """Asked of a space that accepts tokens, to see whether its networks look ahead, unless it is tried on such a question anyway."""
 
 
+GENERATING = (Signature(Features(12), Image(1, 8, 8)), Signature(Features(12), Image(3, 13, 11)))
+"""Asked of a space that accepts features and ends in a picture."""
+
+
 def default_signatures(space: Space) -> tuple[Signature, ...]:
-    """Small questions to classifiers, of every kind of input that `space` accepts."""
+    """Small questions to classifiers, or to generators of pictures, of every kind of input that `space` accepts."""
+    if "features" in space.accepts:
+        try:
+            plan(space, space.sample(random.Random(0)), GENERATING[0])  # noqa: S311 - no secret
+        except NasError:  # it ends in no picture, or in nothing at all, which a rule tells
+            pass
+        else:
+            return GENERATING
     return tuple(signature for kind in space.accepts for signature in _SIGNATURES[kind])
 
 
