@@ -7,7 +7,7 @@ from nas.training.digests import digest_sources, digest_tensors
 from nas.training.feeding import Feed, Loading, as_feed, feed
 from nas.training.generation import Generation
 from nas.training.joining import joined
-from nas.training.kinds import Classification, Detection, NextToken, Regression, Tagging
+from nas.training.kinds import Classification, Detection, FewLabels, NextToken, Regression, Tagging
 from nas.training.loop import Loop, OnStep, Report, Training, steps_within, train
 from nas.training.meters import IGNORED, Meter
 from nas.training.method import Loss, Method, Move
@@ -35,6 +35,7 @@ __all__ = [
     "Detection",
     "Examples",
     "Feed",
+    "FewLabels",
     "Generation",
     "Loading",
     "Loop",

@@ -81,6 +81,28 @@ class Detection(Loaded):
 
 
 @dataclass(frozen=True)
+class FewLabels(Classification):
+    """Classification of which the labels of a few training examples are read, the first ones; all are there without labels."""
+
+    labelled: int = field(kw_only=True)
+    """Training examples whose labels are read."""
+
+    def examples(self, split: Split) -> Examples:
+        """The examples of `split`; of training those that have labels."""
+        every = super().examples(split)
+        if split != "train":
+            return every
+        if not 0 < self.labelled <= len(every):
+            raise BenchmarkError(f"From 1 to {len(every):,} training examples have labels, got {self.labelled:,}.")
+        return Examples(every.inputs[: self.labelled], every.targets[: self.labelled])
+
+    def unlabelled(self, split: Split) -> Examples:
+        """All examples of `split`, with zeros in the place of labels."""
+        every = super().examples(split)
+        return Examples(every.inputs, torch.zeros_like(every.targets))
+
+
+@dataclass(frozen=True)
 class NextToken(Loaded):
     """The token after each position of a text: cross-entropy in bits a token, and accuracy; on request perplexity."""
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nas.errors import BenchmarkError
-from nas.training import IGNORED, Classification, Examples, NextToken, Regression, Split, Tagging, Task
+from nas.training import IGNORED, Classification, Examples, FewLabels, NextToken, Regression, Split, Tagging, Task
 
 CPU = torch.device("cpu")
 
@@ -33,6 +33,22 @@ def test_a_split_is_loaded_once_and_only_when_asked_for() -> None:
     assert loaded == []
     assert task.examples("train") is task.examples("train")
     assert loaded == ["train"]
+
+
+def test_of_few_labels_the_first_are_read_and_the_rest_of_the_examples_are_there_without() -> None:
+    task = FewLabels(lambda _: Examples(torch.arange(6.0), torch.arange(6) + 1), labelled=2)
+    assert task.examples("train").targets.tolist() == [1, 2]
+    assert task.examples("train").inputs.tolist() == [0, 1]
+    assert task.examples("validation").targets.tolist() == [1, 2, 3, 4, 5, 6]
+    assert task.unlabelled("train").inputs.tolist() == [0, 1, 2, 3, 4, 5]
+    assert not task.unlabelled("train").targets.any()
+
+
+@pytest.mark.parametrize("count", [0, 7])
+def test_there_are_no_more_labels_than_examples(count: int) -> None:
+    task = FewLabels(lambda _: Examples(torch.zeros(6), torch.zeros(6)), labelled=count)
+    with pytest.raises(BenchmarkError, match=rf"^From 1 to 6 training examples have labels, got {count}\.$"):
+        task.examples("train")
 
 
 def test_the_loss_is_cross_entropy_and_label_smoothing_spreads_the_target() -> None:
