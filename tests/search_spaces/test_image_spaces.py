@@ -11,7 +11,7 @@ from nas.space import resolve_space
 DIGITS = Signature(Image(1, 8, 8), Features(10))
 
 
-@pytest.mark.parametrize("name", ["cell_cnn", "macro_cnn", "mobile_cnn", "residual_cnn"])
+@pytest.mark.parametrize("name", ["cell_cnn", "image_pretraining", "macro_cnn", "mobile_cnn", "residual_cnn"])
 def test_50_architectures_run_forward_and_backward(name: str) -> None:
     space, rng = resolve_space(name), random.Random(0)
     pictures = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
