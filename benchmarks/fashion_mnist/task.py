@@ -1,10 +1,12 @@
 """The pictures as tensors, in fixed splits: 55,000 training, 5,000 validation (stratified), and the official 10,000 test.
 
+Of the training pictures all have labels, or a tenth, or a hundredth.
+
 Axes: N examples, H height, W width.
 """
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from nas.errors import BenchmarkError, DataMissing
-from nas.training import Classification, Examples, Split, stratified_order
+from nas.training import Classification, Examples, FewLabels, Split, stratified_order
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts the files."""
@@ -37,6 +39,28 @@ def load(data: Path | None) -> Classification:
         DataMissing: the files are nowhere; says how to get them.
         BenchmarkError: they are not what they should be.
     """
+    return Classification(_examples(data))
+
+
+def load_ten_percent(data: Path | None) -> FewLabels:
+    """The task in which 550 training pictures of each class have labels.
+
+    Raises:
+        BenchmarkError: as `load`.
+    """
+    return FewLabels(_examples(data), labelled=5_500)
+
+
+def load_one_percent(data: Path | None) -> FewLabels:
+    """The task in which 55 training pictures of each class have labels, which are among those of `load_ten_percent`.
+
+    Raises:
+        BenchmarkError: as `load`.
+    """
+    return FewLabels(_examples(data), labelled=550)
+
+
+def _examples(data: Path | None) -> Callable[[Split], Examples]:
     folder = _folder(data)
 
     def examples(split: Split) -> Examples:
@@ -48,7 +72,7 @@ def load(data: Path | None) -> Classification:
         images = torch.from_numpy(images_NHW).float().sub_(MEAN).div_(DEVIATION)
         return Examples(images.unsqueeze(1), torch.from_numpy(labels_N).long())
 
-    return Classification(examples)
+    return examples
 
 
 def _folder(data: Path | None) -> Path:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from nas.errors import BenchmarkError, DataMissing, quote
-from nas.training import Classification, Examples, Split, find_data, stratified_order
+from nas.training import Classification, Examples, FewLabels, Split, find_data, stratified_order
 
 FILE = "free-spoken-digits-8khz.npz"
 RATE = 8_000
@@ -64,7 +64,7 @@ def load(data: Path | None) -> Classification:
         DataMissing: the recordings are nowhere; says how to get them.
         BenchmarkError: they are not what they should be.
     """
-    return _task(data, lambda recordings: {"test": recordings.take_N < 5, "validation": recordings.take_N // 5 == 1})
+    return Classification(_examples(data, _by_take))
 
 
 def load_new_speaker(data: Path | None) -> Classification:
@@ -73,10 +73,30 @@ def load_new_speaker(data: Path | None) -> Classification:
     Raises:
         BenchmarkError: as `load`.
     """
-    return _task(data, lambda recordings: {"test": recordings.speaker_N == 5, "validation": recordings.speaker_N == 4})
+    return Classification(_examples(data, _by_speaker))
 
 
-def _task(data: Path | None, held_out: Callable[[Recordings], dict[Split, NDArray[np.bool_]]]) -> Classification:
+def load_new_speaker_ten_percent(data: Path | None) -> FewLabels:
+    """The task of `load_new_speaker` in which 5 training recordings of each digit by each speaker have labels.
+
+    Raises:
+        BenchmarkError: as `load`.
+    """
+    return FewLabels(_examples(data, _by_speaker), labelled=200)
+
+
+HeldOut = dict[Split, NDArray[np.bool_]]
+
+
+def _by_take(recordings: Recordings) -> HeldOut:
+    return {"test": recordings.take_N < 5, "validation": recordings.take_N // 5 == 1}
+
+
+def _by_speaker(recordings: Recordings) -> HeldOut:
+    return {"test": recordings.speaker_N == 5, "validation": recordings.speaker_N == 4}
+
+
+def _examples(data: Path | None, held_out: Callable[[Recordings], HeldOut]) -> Callable[[Split], Examples]:
     recordings = find_recordings(data)
 
     def examples(split: Split) -> Examples:
@@ -88,7 +108,7 @@ def _task(data: Path | None, held_out: Callable[[Recordings], dict[Split, NDArra
         waveforms_NL = np.stack([recordings.waveform(n) for n in picked])
         return Examples(torch.from_numpy(waveforms_NL).unsqueeze(2), torch.from_numpy(recordings.digit_N[picked]))
 
-    return Classification(examples)
+    return examples
 
 
 def find_recordings(data: Path | None) -> Recordings:

@@ -40,6 +40,18 @@ def test_the_real_splits_have_their_sizes_and_are_stratified() -> None:
     assert abs(pixels.std().item() - 1) < 0.01
 
 
+@REAL
+def test_few_labels_are_as_many_of_each_class_and_the_fewer_are_among_the_more() -> None:
+    one, ten = (load(None) for load in (fashion.load_one_percent, fashion.load_ten_percent))
+    for task, count in ((one, 55), (ten, 550)):
+        assert torch.bincount(task.examples("train").targets).tolist() == [count] * 10
+        assert [len(task.unlabelled(split)) for split in ("train", "validation")] == [55_000, 5_000]
+        assert not task.unlabelled("train").targets.any()
+        assert len(task.examples("validation")) == 5_000
+        assert len(task.examples("test")) == 10_000
+    assert torch.equal(ten.examples("train").inputs[:550], one.examples("train").inputs)
+
+
 def test_files_are_read_zipped_or_not_and_where_torchvision_lays_them(folder: Path, tmp_path: Path) -> None:
     raw = tmp_path / "root" / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
