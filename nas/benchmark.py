@@ -1,6 +1,6 @@
 """The frozen question: what a model is fed, what it must give, how it is trained, and what counts.
 
-Shape       Image · Sequence · Waveform · Tokens · Features · NextTokens     what stands between two layers
+Shape       Image · Sequence · Waveform · Tokens · Query · Features · NextTokens     what stands between two layers
             Joined · Modalities             sequences end to end; several inputs side by side
 Signature   input and output                what a benchmark feeds a model and wants back
 Objective   a figure and its direction      the only one that knows min from max
@@ -110,6 +110,27 @@ class Tokens:
 
 
 @dataclass(frozen=True)
+class Query:
+    """A question to a knowledge graph of `entities` and `relations`: to which entities does a relation lead from an entity?
+
+    A batch is (N, 2) of int64: the ids of the entity and of the relation. Each relation r has an inverse, r + `relations`, so
+    that what a relation comes from is asked in the same words (Lacroix et al. 2018, arXiv:1806.07297, sec. 3.2).
+    """
+
+    entities: int
+    relations: int
+    """Without the inverses."""
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """Of one example: (2,)."""
+        return (2,)
+
+    def __str__(self) -> str:
+        return f"a query to {self.entities:,} entities and {self.relations:,} relations"
+
+
+@dataclass(frozen=True)
 class Features:
     """A vector of `count` features for each example, (N, F); the logits of a classifier are one."""
 
@@ -175,13 +196,14 @@ class Modalities:
         return f"a row of {' and '.join(f'{shape} ({name})' for name, shape in self.parts)}"
 
 
-Shape = Image | Sequence | Tokens | Features | Modalities
+Shape = Image | Sequence | Tokens | Query | Features | Modalities
 
 KINDS: Mapping[str, type[Shape]] = {
     "image": Image,
     "sequence": Sequence,
     "waveform": Waveform,
     "tokens": Tokens,
+    "query": Query,
     "features": Features,
     "modalities": Modalities,
 }
@@ -202,7 +224,7 @@ def shape_from_data(data: Mapping[str, Any]) -> Shape:
         parts = ((name, shape_from_data(part)) for name, part in data["parts"])
         return Modalities(tuple(parts))  # type: ignore[arg-type]  # which looks itself
     kinds: dict[str, type[Shape]] = {
-        kind.__name__.lower(): kind for kind in (Image, Sequence, Waveform, NextTokens, Tokens, Features)
+        kind.__name__.lower(): kind for kind in (Image, Sequence, Waveform, NextTokens, Tokens, Query, Features)
     }
     return kinds[data["kind"]](**{name: value for name, value in data.items() if name != "kind"})
 
@@ -399,7 +421,7 @@ class Benchmark:
             if getattr(self.recipe, name) and not isinstance(given, Image):
                 raise BenchmarkError(f"{self.name}: only pictures are {words}, got {given}; leave `{name}` out.")
         for name, words in (("shift", "shifted"), ("mixup", "mixed"), ("cutmix", "mixed")):
-            if getattr(self.recipe, name) and isinstance(given, Tokens | Features | Modalities):
+            if getattr(self.recipe, name) and isinstance(given, Tokens | Query | Features | Modalities):
                 raise BenchmarkError(f"{self.name}: pictures, sequences and sounds are {words}, got {given}; leave `{name}` out.")
 
     def given(self, data: Path | None) -> tuple[Any, ...]:

@@ -35,6 +35,13 @@ _LAYERS = {
 """,
     "sequence": _SEQUENCE,
     "tokens": "  - embedding: {features: $width}\n" + _SEQUENCE,
+    "query": """\
+  - softmax_loss: {rate: [0.5, 1, 2]}
+  - one_of: interaction
+    options:
+      distmult: {features: $width}
+      complex: {features: $width, norm: [none, batch]}
+""",
     "waveform": """\
   - conv1d: {features: $width, kernel: [9, 25], stride: [4, 8]}
   - repeat: block

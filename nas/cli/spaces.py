@@ -172,7 +172,7 @@ def feasibility(
 @click.argument("name")
 @click.option(
     "--accepts",
-    type=click.Choice(["image", "sequence", "tokens", "waveform", "features"]),
+    type=click.Choice(["image", "sequence", "tokens", "waveform", "features", "query"]),
     default="image",
     show_default=True,
     help="What its networks are fed.",

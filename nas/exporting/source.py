@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nas.benchmark import Features, Image, Modalities, NextTokens, Sequence, Shape, Signature, Tokens, Waveform
+from nas.benchmark import Features, Image, Modalities, NextTokens, Query, Sequence, Shape, Signature, Tokens, Waveform
 from nas.errors import ExportError
 from nas.exporting.expressions import Expression, render
 from nas.exporting.lifting import Book, imports_text
@@ -123,6 +123,9 @@ def _example(shape: Shape) -> str:
     axes = ", ".join(map(str, shape.axes))
     if isinstance(shape, Tokens):
         made = f"torch.randint({shape.vocabulary}, (batch_size, {axes}))"
+    elif isinstance(shape, Query):
+        ids = (f"torch.randint({count}, (batch_size,))" for count in (shape.entities, 2 * shape.relations))
+        made = f"torch.stack([{', '.join(ids)}], dim=1)"
     else:
         made = f"torch.rand(batch_size, {axes})"
     return f'''def example(batch_size: int = 1) -> Tensor:
@@ -135,6 +138,8 @@ def _batch(shape: Shape) -> str:
     axes = f"(N, {', '.join(map(str, shape.axes))})"
     if isinstance(shape, Tokens):
         return f"{axes} token ids below {shape.vocabulary:,}"
+    if isinstance(shape, Query):
+        return f"{axes} ids of an entity below {shape.entities:,} and of a relation below {2 * shape.relations:,}"
     if isinstance(shape, Waveform):
         return f"{axes} samples at {shape.rate:,} Hz"
     if isinstance(shape, Modalities):

@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from nas.benchmark import Shape, Tokens
+from nas.benchmark import Query, Shape, Tokens
 from nas.models.costless import COSTLESS
 from nas.models.fourier import transforms
 from nas.models.layers.kind import Cost
@@ -26,8 +26,8 @@ from nas.models.meta import Remembering, weightless
 
 
 def example(shape: Shape, device: torch.device | str, batch_size: int = 1) -> torch.Tensor:
-    """A batch of zeros of `shape`, the axes of one example after the batch's; tokens are int64."""
-    dtype = torch.int64 if isinstance(shape, Tokens) else torch.float32
+    """A batch of zeros of `shape`, the axes of one example after the batch's; tokens and queries are int64."""
+    dtype = torch.int64 if isinstance(shape, Tokens | Query) else torch.float32
     return torch.zeros(batch_size, *shape.axes, dtype=dtype, device=device)
 
 

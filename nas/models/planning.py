@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from nas.benchmark import Features, Image, Joined, Modalities, Sequence, Shape, Signature, Tokens
+from nas.benchmark import Features, Image, Joined, Modalities, Query, Sequence, Shape, Signature, Tokens
 from nas.errors import ModelError, NasError, quote
 from nas.models.counting import count
 from nas.models.layers.kind import Cost, LayerKind, TrainingKind, channels
@@ -24,6 +24,7 @@ _NOUNS: Mapping[type, str] = {
     Image: "an image",
     Sequence: "a sequence",
     Tokens: "tokens",
+    Query: "a query",
     Features: "a vector of features",
     Modalities: "several modalities",
     Joined: "sequences end to end",
@@ -270,6 +271,8 @@ def merged(merge: str, ends: Mapping[str, Shape]) -> Shape:
         raise ModelError("tokens cannot be merged; put an `embedding` before it.")
     if isinstance(first, Modalities):
         raise ModelError("modalities cannot be merged as they come; begin each branch with a `modality`.")
+    if isinstance(first, Query):
+        raise ModelError("queries cannot be merged; end each branch in a layer that scores.")
     if merge == "join":
         return _joined(shapes, seen)
     kinds = {(type(shape), *_but_channels(shape)) for shape in shapes}

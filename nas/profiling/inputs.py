@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.benchmark import Features, Image, Modalities, Tokens, shape_from_data, shape_to_data
+from nas.benchmark import Features, Image, Modalities, Query, Tokens, shape_from_data, shape_to_data
 from nas.benchmark import Sequence as Positions
 from nas.errors import ModelError, quote
 from nas.models import example
 
-Inputs = Image | Positions | Tokens | Features | Modalities | Tensor | Sequence[int] | Sequence[Tensor]
+Inputs = Image | Positions | Tokens | Query | Features | Modalities | Tensor | Sequence[int] | Sequence[Tensor]
 """A `nas.benchmark.Shape`; the axes of one example, such as (3, 224, 224); or what forward takes, the batch's axis first."""
 
 
@@ -21,7 +21,7 @@ def batch_of(inputs: Inputs, device: torch.device | str, batch_size: int = 1) ->
     Raises:
         ModelError: `inputs` are none of these.
     """
-    if isinstance(inputs, Image | Positions | Tokens | Features | Modalities):
+    if isinstance(inputs, Image | Positions | Tokens | Query | Features | Modalities):
         return (example(inputs, device, batch_size),)
     if isinstance(inputs, Tensor):
         return (inputs.to(device),)
@@ -41,7 +41,7 @@ def inputs_to_data(inputs: Inputs) -> dict[str, Any] | list[int]:
         ModelError: `inputs` are tensors, or none that a network could be fed.
     """
     (batch,) = batch_of(inputs, "meta")[:1]
-    if isinstance(inputs, Image | Positions | Tokens | Features | Modalities):
+    if isinstance(inputs, Image | Positions | Tokens | Query | Features | Modalities):
         return shape_to_data(inputs)
     if isinstance(inputs, Tensor) or any(isinstance(part, Tensor) for part in inputs):
         raise ModelError(f"Another process is told a shape or a size, got tensors; give {tuple(batch.shape[1:])}.")

@@ -27,7 +27,7 @@ LEVEL = 0.95
 MOST_ROWS = 200
 """Rows of a table whose pairs are tested."""
 
-SHARES = ("accuracy", "f1", "auroc")
+SHARES = ("accuracy", "f1", "auroc", "mrr", "hits_at_1", "hits_at_3", "hits_at_10")
 """Endings of figures that lie between 0 and 1, as intervals then do; in tables of others they may be percentages."""
 
 

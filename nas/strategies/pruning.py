@@ -41,7 +41,10 @@ In orders of 100 out of 200 trainings (residual_cnn on digits, 8 epochs) the fro
 82 % of the epochs, depending on the objectives; without a margin, in a third to nine tenths of cases for 54 to 65 %.
 """
 
-SHARES = ("accuracy", "balanced_accuracy", "f1", "auroc", "auroc_low", "auroc_high", "average_precision", "r2")
+SHARES = (
+    *("accuracy", "balanced_accuracy", "f1", "auroc", "auroc_low", "auroc_high", "average_precision", "r2"),
+    *("mrr", "hits_at_1", "hits_at_3", "hits_at_10"),
+)
 """Metrics that are at most 1."""
 
 ERRORS = ("loss", "perplexity", "word_error_rate", "character_error_rate", "rmse", "mae")

@@ -25,6 +25,7 @@ _INPUTS: Mapping[str, Shape] = {
     "sequence": benchmark.Sequence(1, 1),
     "waveform": benchmark.Waveform(1, 1, 1),
     "tokens": benchmark.Tokens(1, 1),
+    "query": benchmark.Query(1, 1),
     "modalities": benchmark.Modalities.of(features=benchmark.Features(1)),
 }
 

@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from nas.benchmark import Benchmark, Features, Image, Modalities, Sequence, Shape, Tokens
+from nas.benchmark import Benchmark, Features, Image, Modalities, Query, Sequence, Shape, Tokens
 from nas.datasets import FolderBenchmark
 from nas.models import build
 from nas.space import Layer, Space
@@ -70,14 +70,21 @@ def _inputs(trial: BenchmarkTrial) -> str | None:
         inputs = examples.inputs
         if tuple(inputs.shape[1:]) != wanted.axes:
             return f"{split} has inputs of {tuple(inputs.shape[1:])}, the signature says {wanted}."
-        dtype = torch.int64 if isinstance(wanted, Tokens) else torch.float32
+        dtype = torch.int64 if isinstance(wanted, Tokens | Query) else torch.float32
         if inputs.dtype != dtype:
             return f"{split} has inputs of {inputs.dtype}; {wanted} is {dtype}."
         if isinstance(wanted, Tokens) and not 0 <= int(inputs.min()) <= int(inputs.max()) < wanted.vocabulary:
             return f"{split} has tokens from {inputs.min()} to {inputs.max()}, the signature says {wanted}."
-        if not isinstance(wanted, Tokens) and not inputs.isfinite().all():
+        if isinstance(wanted, Query) and not _answerable(inputs, wanted):
+            return f"{split} asks of entities or relations that there are not, the signature says {wanted}."
+        if not isinstance(wanted, Tokens | Query) and not inputs.isfinite().all():
             return f"{split} has inputs that are not finite."
     return None
+
+
+def _answerable(queries_N2: Tensor, wanted: Query) -> bool:
+    counts = torch.tensor([wanted.entities, 2 * wanted.relations])
+    return bool(((queries_N2 >= 0) & (queries_N2 < counts)).all())
 
 
 def _targets(trial: BenchmarkTrial) -> str | None:
@@ -187,7 +194,8 @@ def _linear(benchmark: Benchmark) -> torch.nn.Module:
         return torch.nn.Linear(given.axes[0], wanted.axes[-1])
     if isinstance(wanted, Sequence) and wanted.length != given.axes[0] and isinstance(given, Image | Sequence):
         return _Resized(given.channels, wanted)
-    layers = (Layer("embedding", {"features": 8}), Layer("head")) if isinstance(given, Tokens) else (Layer("head"),)
+    first = {Tokens: (Layer("embedding", {"features": 8}), Layer("head")), Query: (Layer("distmult", {"features": 8}),)}
+    layers = first.get(type(given), (Layer("head"),))
     if isinstance(wanted, Image) and isinstance(given, Features):
         begin = Layer("project_to_image", {"features": 1, "halvings": 0, "norm": "none", "activation": "none"})
         layers = (begin, Layer("image_head", {"kernel": 1, "activation": "none"}))

@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from nas.benchmark import Modalities, NextTokens, Sequence, Shape, Tokens
+from nas.benchmark import Modalities, NextTokens, Query, Sequence, Shape, Tokens
 from nas.models import Cost, Fork, Graph, Part, Placed, Step, TrainingKind, count, example
 
 BATCH = 2
@@ -15,10 +15,13 @@ BATCH = 2
 
 
 def batch(shape: Shape, seed: int = 0) -> Tensor:
-    """Examples by chance: standard normal numbers, or tokens that are no padding."""
+    """Examples by chance: standard normal numbers, tokens that are no padding, or queries."""
     rng = torch.Generator().manual_seed(seed)
     if isinstance(shape, Tokens):
         return torch.randint(min(1, shape.vocabulary - 1), shape.vocabulary, (BATCH, *shape.axes), generator=rng)
+    if isinstance(shape, Query):
+        drawn = (torch.randint(count, (BATCH,), generator=rng) for count in (shape.entities, 2 * shape.relations))
+        return torch.stack(list(drawn), dim=1)
     if isinstance(shape, Modalities):
         return torch.cat([batch(part, seed).flatten(1).float() for _, part in shape.parts], dim=1)
     return torch.randn(BATCH, *shape.axes, generator=rng)
@@ -97,7 +100,9 @@ def is_causal_question(given: Shape, wanted: Shape) -> bool:
 
 
 def differs(first: tuple[Part, ...], second: tuple[Part, ...]) -> bool:
-    """Whether two plans become different networks: made of other modules, or of the same ones that do something else."""
+    """Whether two plans become different networks: made of other modules, of the same ones that do something else, or trained
+    otherwise.
+    """
     if [type(part) for part in first] != [type(part) for part in second]:
         return True
     return any(_differ(*pair) for pair in zip(first, second, strict=True))

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from nas import registry
-from nas.benchmark import Features, Image, Modalities, NextTokens, Sequence, Signature, Tokens, Waveform
+from nas.benchmark import Features, Image, Modalities, NextTokens, Query, Sequence, Signature, Tokens, Waveform
 from nas.errors import ModelError, NasError, did_you_mean
 from nas.models import Cost, CostFold, Within, build, check_layers, cost, example, is_of_training, plan
 from nas.records import FIGURES, SCORES
@@ -44,6 +44,7 @@ _SIGNATURES = {
     "image": (Signature(Image(1, 8, 8), Features(10)), Signature(Image(3, 33, 29), Features(7))),
     "sequence": (Signature(Sequence(29, 12), Features(9)),),
     "tokens": (Signature(Tokens(24, 100), Features(2)),),
+    "query": (Signature(Query(11, 3), Features(11)),),
     "waveform": (Signature(Waveform(length=4_000, channels=1, rate=8_000), Features(10)),),
     "features": (Signature(Features(12), Features(3)),),
     "modalities": (Signature(Modalities.of(image=Image(3, 8, 8), text=Tokens(24, 100), sound=Image(1, 16, 16)), Features(10)),),

@@ -11,7 +11,7 @@ from nas.training.kinds import Classification, Detection, FewLabels, NextToken, 
 from nas.training.loop import Loop, OnStep, Report, Training, steps_within, train
 from nas.training.meters import IGNORED, Meter
 from nas.training.method import Loss, Method, Move
-from nas.training.metrics import METRICS, Metric
+from nas.training.metrics import HITS, METRICS, Metric
 from nas.training.mixing import mix
 from nas.training.optimizing import make_optimizer, optimizer_of
 from nas.training.places import find_data
@@ -22,12 +22,14 @@ from nas.training.stepping import Stepper
 from nas.training.task import Examples, Split, Task, load_task, stratified_order
 from nas.training.tracing import Operator, Tracing
 from nas.training.transcription import Transcription
-from nas.training.validating import evaluate
+from nas.training.validating import Answered, evaluate, measure
 from nas.training.weights import read_weights, write_tensors, write_weights
 
 __all__ = [
+    "HITS",
     "IGNORED",
     "METRICS",
+    "Answered",
     "Checkpoints",
     "Classification",
     "Compile",
@@ -72,6 +74,7 @@ __all__ = [
     "joined",
     "load_task",
     "make_optimizer",
+    "measure",
     "mix",
     "optimizer_of",
     "protocol_of",

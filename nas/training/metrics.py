@@ -25,6 +25,9 @@ class Metric:
 UNITS = ("token", "character", "byte", "word")
 """What a language model's tokens can be, for the name of its figure in bits."""
 
+HITS = (1, 3, 10)
+"""The ranks up to which a right entity counts as found."""
+
 METRICS: Mapping[str, Metric] = {
     "accuracy": Metric(
         "maximize",
@@ -67,6 +70,22 @@ METRICS: Mapping[str, Metric] = {
         "recall that each adds, without interpolation; mean over classes as in auroc; chance reaches the share of the class",
         "scikit-learn's average_precision_score",
     ),
+    "mrr": Metric(
+        "maximize",
+        "share",
+        "mean of 1 / rank of the right entity among all that are not known to be right too (filtered); of equal scores the rank "
+        "is the mean of the best and the worst that it could be (realistic); heads and tails asked for alike",
+        "Bordes et al. 2013, NeurIPS, for the filter; Berrendorf et al. 2020, arXiv:2002.06914, for the ranks",
+    ),
+    **{
+        f"hits_at_{most}": Metric(
+            "maximize",
+            "share",
+            f"queries of which the right entity's rank, as in mrr, is at most {most} / all queries",
+            "Bordes et al. 2013, NeurIPS",
+        )
+        for most in HITS
+    },
     "loss": Metric(
         "minimize",
         "nats",

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from timm.layers import make_divisible
 from torch import nn
 
-from nas.benchmark import Features, Image, Modalities, NextTokens, Sequence, Shape, Tokens
+from nas.benchmark import Features, Image, Modalities, NextTokens, Query, Sequence, Shape, Tokens
 
 Activation = Literal["relu", "leaky_relu", "gelu", "silu", "hard_swish"]
 """Names as in timm's `create_act_layer`."""
@@ -103,7 +103,7 @@ class TrainingKind(LayerKind):
     in it are different, for they are trained otherwise.
     """
 
-    accepts: ClassVar[tuple[type[Shape], ...]] = (Image, Sequence, Tokens, Features, Modalities)
+    accepts: ClassVar[tuple[type[Shape], ...]] = (Image, Sequence, Tokens, Query, Features, Modalities)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
