@@ -98,33 +98,32 @@ def new(name: str, place: Path, to: Path, grey: bool | None, replace: bool, as_j
     with status() as say:
         made = make_benchmark(name, place, to, replace=replace, wishes=wishes, say=say)
     if as_json:
-        click.echo(json.dumps(_data(made), indent=1))
+        click.echo(json.dumps(_data(made, to / name), indent=1))
         return
     for line in made.found:
         click.echo(line)
     for line in made.warned:
         click.echo(f"Note: {line}")
-    click.echo(f"Wrote {made.benchmark.home}. Next:" + "".join(f"\n  {step}" for step in _next(made)))
+    click.echo(f"Wrote {to / name}. Next:" + "".join(f"\n  {step}" for step in _next(made, to / name)))
 
 
-def _data(made: "Made") -> dict[str, Any]:
-    """What was made as plain data, ready for JSON."""
+def _data(made: "Made", where: Path) -> dict[str, Any]:
+    """What was made and written to `where` as plain data, ready for JSON."""
     benchmark = made.benchmark
     return {
         **benchmark.to_data(),
-        "path": str(benchmark.home),
+        "path": str(where),
         "examples": dict(made.sizes),
         "examples_by_class": dict(made.counts),
         "found": list(made.found),
         "warnings": list(made.warned),
-        "next": _next(made),
+        "next": _next(made, where),
     }
 
 
-def _next(made: "Made") -> list[str]:
-    """The commands to go on with."""
-    where = str(made.benchmark.home)
-    place = shlex.quote(where if "/" in where else f"./{where}")
+def _next(made: "Made", where: Path) -> list[str]:
+    """The commands to go on with, where the benchmark lies in `where`."""
+    place = shlex.quote(str(where) if len(where.parts) > 1 else f"./{where}")
     space = _space(made.benchmark.signature.kinds)
     study = made.benchmark.name
     return [

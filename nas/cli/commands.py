@@ -213,7 +213,9 @@ def _finals_step(asked: "SearchConfig") -> list[str]:
     from nas.tables import TableBenchmark
 
     if isinstance(asked.on, FolderBenchmark) and not is_at_hand(asked.on):
-        return [f"nas finals {asked.study_name} --data {shlex.quote(str(asked.on.home))}"]
+        home = asked.on.home
+        place = home.relative_to(Path.cwd()) if home.is_relative_to(Path.cwd()) else home
+        return [f"nas finals {asked.study_name} --data {shlex.quote(str(place))}"]
     if not isinstance(asked.on, TableBenchmark):
         return [f"nas finals {asked.study_name}"]
     left = asked.on.evaluator().trainings - 1 - math.ceil(asked.confirmations / TOP)

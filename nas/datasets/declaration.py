@@ -162,7 +162,7 @@ class FolderBenchmark(Benchmark):
     """The question that a folder with benchmark.yaml asks. Where it lies is no part of the question, and stands in no record."""
 
     home: Path = field(repr=False, compare=False)
-    """The folder."""
+    """The folder, in full."""
     declaration: Declaration = field(repr=False)
 
     def given(self, data: Path | None) -> tuple[Any, ...]:
@@ -197,7 +197,7 @@ def read_benchmark(place: Path | str) -> FolderBenchmark:
         raise document.error((), "a benchmark is a mapping, such as `name: pets`.")
     try:
         declared = TypeAdapter(Declaration).validate_python(document.value)
-        return benchmark_of(declared, file.parent)
+        return benchmark_of(declared, file.parent.absolute())  # a candidate's process stands in another folder
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = tuple(

@@ -228,7 +228,8 @@ class Source:
 
 def source_of(benchmark: FolderBenchmark, data: Path | None = None) -> Source:
     """The data of `benchmark` in the folder `data`, or where it says that they lie."""
-    return Source(benchmark, data or benchmark.home / Path(benchmark.declaration.data.folder).expanduser())
+    folder = data or benchmark.home / Path(benchmark.declaration.data.folder).expanduser()
+    return Source(benchmark, folder.absolute())  # test data are read by a candidate's process, which stands in another folder
 
 
 def _files(names: Sequence[str], state: str) -> str:

@@ -90,6 +90,15 @@ def test_it_is_listed_and_found_by_its_name_where_the_path_of_benchmarks_names_i
     assert "178 rows of 13 columns" in listed["wines"]["summary"]
 
 
+def test_test_data_are_found_from_another_folder_too(
+    made: dict[str, Benchmark], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(made["numerals"].home.parent)
+    tasks = [load_task(resolve_benchmark("./numerals"), data) for data in (None, Path("digits"))]
+    monkeypatch.chdir(tmp_path)  # as a candidate's own process does
+    assert [len(task.examples("test")) for task in tasks] == [60, 60]
+
+
 def test_no_place_stands_in_what_records_keep(made: dict[str, Benchmark], tmp_path: Path) -> None:
     for benchmark in made.values():
         kept = json.dumps(benchmark.to_data())
