@@ -156,7 +156,7 @@ def test_layers_for_sequences_cost_what_they_do_on_paper(layer: nn.Module, expec
 
 def test_the_second_counter_agrees_on_random_architectures() -> None:
     rng = random.Random(0)
-    for _ in range(30):
+    for _ in range(15):
         architecture = SPACE.sample(rng)
         model = build(SPACE, architecture, Signature(Image(1, 8, 8), Features(10)), seed=0)  # whose weights fit any size
         for picture in (Image(1, 8, 8), Image(1, 28, 28)):
