@@ -32,7 +32,8 @@ class Reconstructing(Method):
 
     def loss(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:  # noqa: ARG002 - none is looked at
         """Of the inputs as they were."""
-        return (network(self.spoilt(inputs)) - inputs).square().mean()
+        errors: Tensor = network(self.spoilt(inputs)) - inputs
+        return errors.square().mean()
 
     def spoilt(self, inputs: Tensor) -> Tensor:
         """`inputs` as the network is given them in training."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from taken_home import drawn, inputs_of, run_alone
+from taken_home import OWN, drawn, inputs_of, run_alone
 from torch import nn
 
 from nas import registry
@@ -156,8 +156,9 @@ FAMILIES = [
     for space in sorted(registry.owners(registry.SEARCH_SPACES))
     for benchmark in ("digits", "japanese_vowels", "spoken_and_written_digits", "spoken_digits", "tiny_shakespeare")
     if set(resolve_space(space).accepts) & set(resolve_benchmark(benchmark).signature.kinds)
+    if space not in OWN
     if benchmark != "spoken_digits" or space == "audio_cnn"  # thousands of steps take minutes
-]
+] + [*OWN.items()]
 
 
 @pytest.mark.slow

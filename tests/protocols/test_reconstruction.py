@@ -31,7 +31,7 @@ def rows(split: Split) -> Examples:
 
 
 def architecture(noise: float = 0.2, masked: float = 0.1) -> Architecture:
-    answers = {"corruption.noise": noise, "corruption.masked": masked, "code.features": 4, "inward.0.linear.features": 64}
+    answers = {"corruption.noise": noise, "corruption.masked": masked, "waist.features": 4, "inward.0.linear.features": 64}
     return SPACE.walk(lambda name, domain: answers.get(name, next(iter(domain))))
 
 
