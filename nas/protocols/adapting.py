@@ -9,6 +9,7 @@ from torch.nn.utils import parametrize
 
 from nas.benchmark import Recipe
 from nas.models.layers.fine_tuning import FineTuning
+from nas.models.layers.shipped import Backbone
 from nas.training import Method, Task, optimizer_of
 
 Block = tuple[float, nn.Module]
@@ -41,7 +42,8 @@ class Tuned:
     """
 
     def __init__(self, trunk: nn.Sequential, head: nn.Module, tuning: FineTuning) -> None:
-        layers = [layer for layer in trunk if next(layer.parameters(), None) is not None]
+        each = [one for layer in trunk for one in (layer if isinstance(layer, Backbone) else [layer])]
+        layers = [layer for layer in each if next(layer.parameters(), None) is not None]
         stay = round(tuning.frozen * len(layers))
         self.still: list[nn.Module] = layers[:stay]
         self.adapted: list[nn.Linear] = []

@@ -89,19 +89,44 @@ class Options(BaseModel):
         return replace(recipe, **{"patience": None, **self.recipe})
 
 
-class PretrainThenFineTune(Protocol):
-    """Two stages: a pretext on examples without labels, then the task on those with labels."""
+class FineTune(Protocol):
+    """One stage: a trunk whose weights others have trained learns on with labels, as the candidate's `fine_tuning` says."""
 
     stackable: ClassVar[bool] = False
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self.trunk = Trunk.of(setup.parts, setup.benchmark.signature.input)
+        tuning = setup.training(FineTuning)
+        self.tuning = tuning if isinstance(tuning, FineTuning) else FineTuning()
+
+    def stages(self, network: nn.Module) -> Iterator[Stage]:
+        """The fine-tuning."""
+        assert isinstance(network, nn.Sequential)  # noqa: S101 - as networks are built
+        yield self.fine_tuning(network)
+
+    def fine_tuning(self, network: nn.Sequential) -> Stage:
+        """The training with labels, of what the candidate lets learn."""
+        tuned = Tuned(self.trunk.within(network), self.trunk.beyond(network), self.tuning)
+
+        def ended(_: Mapping[str, float], seconds: float) -> None:
+            tuned.finish()
+            self.figures["train_seconds"] = seconds
+
+        setup = self.setup
+        (last,) = Protocol.stages(self, network)
+        classes = setup.benchmark.signature.output.axes[-1]
+        return replace(last, method=tuned.method(setup.task, setup.benchmark.recipe, classes), ended=ended)
+
+
+class PretrainThenFineTune(FineTune):
+    """Two stages: a pretext on examples without labels, then the task on those with labels."""
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
         self.options = Options.read(setup.benchmark.protocol_options, setup.benchmark.name)
         self.pretext: Pretext = make_pretext(self.options.pretext, self.options.options)
         self.recipe = self.options.recipe_of(setup.benchmark.name, setup.benchmark.recipe)
-        self.trunk = Trunk.of(setup.parts, setup.benchmark.signature.input)
-        tuning = setup.training(FineTuning)
-        self.tuning = tuning if isinstance(tuning, FineTuning) else FineTuning()
 
     @cached_property
     def sources(self) -> dict[Split, Source]:
@@ -196,25 +221,12 @@ class PretrainThenFineTune(Protocol):
         self.figures |= {f"pretrain_{name}": value for name, value in learned.figures.items()}
         self.notes.append(note)
 
-    def fine_tuning(self, network: nn.Sequential) -> Stage:
-        """The training with labels, of what the candidate lets learn."""
-        tuned = Tuned(self.trunk.within(network), self.trunk.beyond(network), self.tuning)
-
-        def ended(_: Mapping[str, float], seconds: float) -> None:
-            tuned.finish()
-            self.figures["train_seconds"] = seconds
-
-        *_, last = super().stages(network)
-        setup = self.setup
-        classes = setup.benchmark.signature.output.axes[-1]
-        return replace(last, method=tuned.method(setup.task, setup.benchmark.recipe, classes), ended=ended)
-
     def from_scratch(self, network: nn.Sequential) -> Stage:
         """The training with labels alone, at the cost of both stages: the labels are gone over so many times more each epoch.
 
         All of the network learns, at one rate: what to keep of a pre-training has no meaning here.
         """
-        *_, last = super().stages(network)
+        (last,) = Protocol.stages(self, network)
         setup, device = self.setup, next(network.parameters()).device
         labelled = as_feed(last.training, device).first(last.budget.fraction)
         per_epoch = math.ceil(len(labelled) / setup.benchmark.recipe.batch_size)

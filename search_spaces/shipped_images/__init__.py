@@ -1,0 +1,7 @@
+"""EfficientNet-Lite0 as it was trained on ImageNet, and how it is fine-tuned."""
+
+from pathlib import Path
+
+from nas.space import read_space
+
+SPACE = read_space(Path(__file__).with_name("space.yaml"))
