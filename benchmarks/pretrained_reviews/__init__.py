@@ -6,10 +6,9 @@ from typing import Any
 from nas.benchmark import Benchmark, Budget, Features, Objective, Recipe, Signature, Tokens
 
 PRETRAINING = {
-    "pretext": "masked_tokens",
-    "epochs": 2,
-    "steps": 800,
-    "recipe": {"batch_size": 64, "learning_rate": 3e-3},
+    "pretext": "same_text",
+    "epochs": 4,
+    "recipe": {"batch_size": 256, "learning_rate": 1e-2},
 }
 
 FEW = Benchmark(

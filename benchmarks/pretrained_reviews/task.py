@@ -3,12 +3,11 @@
 Axes: N texts, L positions.
 """
 
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor
 
 from benchmarks.movie_reviews.task import load as load_reviews
 from nas.training import Classification, Examples, Split
@@ -32,26 +31,13 @@ class FewLabels:
         return Examples(whole.inputs[:count, -LENGTH:].contiguous(), whole.targets[:count])
 
     def unlabelled(self, split: Literal["train", "validation"]) -> Examples:
-        """The last tokens of each review and, of those to learn from, the tokens before these as a text of its own."""
-        return self._learned if split == "train" else self._held_out
-
-    @cached_property
-    def _learned(self) -> Examples:
-        inputs_NL = self.reviews.examples("train").inputs
-        before_NL = inputs_NL[:, -2 * LENGTH : -LENGTH]
-        return _without_labels(torch.cat((inputs_NL[:, -LENGTH:], before_NL[before_NL.any(dim=1)])))
-
-    @cached_property
-    def _held_out(self) -> Examples:
-        return _without_labels(self.reviews.examples("validation").inputs[:HELD_OUT, -LENGTH:])
+        """Twice as many of the last tokens of each review."""
+        texts_NT = self.reviews.examples(split).inputs[: None if split == "train" else HELD_OUT, -2 * LENGTH :]
+        return Examples(texts_NT, torch.zeros(len(texts_NT), dtype=torch.long))
 
 
 HELD_OUT = 1_000
 """Validation reviews by which a pre-training is measured; their labels are not read for it."""
-
-
-def _without_labels(texts_NL: Tensor) -> Examples:
-    return Examples(texts_NL.contiguous(), torch.zeros(len(texts_NL), dtype=torch.long))
 
 
 def load(data: Path | None, labels: int | None = None) -> FewLabels:

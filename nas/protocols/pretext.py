@@ -9,7 +9,7 @@ the options that they may set beside.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import nn
@@ -77,7 +77,10 @@ class Unlabelled(Protocol):
     """A task that has examples without labels, beside or instead of those that it has labels for."""
 
     def unlabelled(self, split: Literal["train", "validation"]) -> Source:
-        """Examples whose targets mean nothing; those of "validation" are in no other split's "train", nor in any test."""
+        """Examples whose targets mean nothing; those of "validation" are not in "train", and none is in a test.
+
+        Texts may be longer than the benchmark's.
+        """
 
 
 class Pretext(BaseModel):
@@ -88,6 +91,9 @@ class Pretext(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+    passes: ClassVar[int] = 1
+    """How often the trunk is given an example, or a piece of one, in a step."""
 
     def examples(self, setup: Setup, split: Literal["train", "validation"]) -> Source:
         """What it learns from: the task's unlabelled examples, or where it has none its labelled ones, labels unread."""

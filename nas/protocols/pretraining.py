@@ -4,7 +4,8 @@
 
 What a candidate's pre-training costs stands beside its figures, whether its trunk was trained for it or for one before it:
 `train_seconds` are of the labels alone, so that equal candidates have equal figures. With `from_scratch` nothing is pre-trained,
-and the network learns from the labels alone for as many FLOPs as both stages would take: what pre-training is to be held against.
+and the network learns from the labels alone, with as many examples through its trunk as both stages would send there: what
+pre-training is to be held against.
 """
 
 import math
@@ -50,7 +51,7 @@ class Options(BaseModel):
     recipe: Mapping[str, Any] = Field(default_factory=dict)
     """Where it differs from the benchmark's, which is the fine-tuning's."""
     from_scratch: bool = False
-    """Whether the labels alone are learned from, for as many FLOPs as pre-training and fine-tuning would take together."""
+    """Whether the labels alone are learned from, as long as pre-training and fine-tuning would take together."""
 
     @classmethod
     def read(cls, data: Mapping[str, Any], name: str) -> Self:
@@ -138,15 +139,17 @@ class PretrainThenFineTune(FineTune):
 
     def costs(self) -> Mapping[str, float]:
         """FLOPs of the pre-training: three forward passes an example (see `Budget.flops`)."""
-        return {} if self.options.from_scratch else {"pretrain_flops": self.flops}
+        if self.options.from_scratch:
+            return {}
+        return {"pretrain_flops": 3.0 * self.pretext.forward_flops(self.trunk) * self.seen}
 
     @cached_property
-    def flops(self) -> float:
-        """Of the whole pre-training."""
+    def seen(self) -> float:
+        """Examples of all steps of the pre-training."""
         count = max(1, round(self.options.fraction * len(self.sources["train"])))  # type: ignore[arg-type]
         per_epoch = math.ceil(count / self.recipe.batch_size)
         steps = steps_within(self.options.budget, per_epoch, count / per_epoch, None)
-        return float(3 * self.pretext.forward_flops(self.trunk) * steps * count / per_epoch)
+        return float(steps * count / per_epoch)
 
     def stages(self, network: nn.Module) -> Iterator[Stage]:
         """The pre-training, unless there is to be none, and the fine-tuning."""
@@ -222,7 +225,8 @@ class PretrainThenFineTune(FineTune):
         self.notes.append(note)
 
     def from_scratch(self, network: nn.Sequential) -> Stage:
-        """The training with labels alone, at the cost of both stages: the labels are gone over so many times more each epoch.
+        """The training with labels alone: these are gone over so many times in each epoch that as many examples go through the trunk
+        as in both stages.
 
         All of the network learns, at one rate: what to keep of a pre-training has no meaning here.
         """
@@ -230,10 +234,12 @@ class PretrainThenFineTune(FineTune):
         setup, device = self.setup, next(network.parameters()).device
         labelled = as_feed(last.training, device).first(last.budget.fraction)
         per_epoch = math.ceil(len(labelled) / setup.benchmark.recipe.batch_size)
-        size, forward = len(labelled) / per_epoch, total(setup.parts).flops
-        steps = steps_within(last.budget, per_epoch, size, forward)
-        times = math.ceil(1 + self.flops / (3 * forward * size * steps))
-        self.notes.append(f"It was trained from scratch, {times:,} times as long as it would be fine-tuned: at the cost of both.")
+        size = len(labelled) / per_epoch
+        steps = steps_within(last.budget, per_epoch, size, total(setup.parts).flops)
+        times = 1 + math.ceil(self.pretext.passes * self.seen / (steps * size))
+        self.notes.append(
+            f"It was trained from scratch, {times:,} times as long as it is fine-tuned: as long as both stages take."
+        )
         bounds = {
             name: value * times for name in ("steps", "flops", "seconds") if (value := getattr(last.budget, name)) is not None
         }

@@ -1,10 +1,12 @@
-"""What a trunk learns from texts without labels: the tokens that are hidden in them, or the token that comes next.
+"""What a trunk learns from texts without labels: what is hidden in them, what comes next, or which passages are of one text.
 
-Axes: N texts, L positions, C channels, V tokens of a vocabulary, M positions that count.
+Texts without labels may be longer than those that networks are fed: pieces are cut out of them.
+
+Axes: N texts, L positions, T positions of a text without labels, C channels, V tokens of a vocabulary, M positions that count.
 """
 
 import math
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -14,7 +16,7 @@ from torch.nn import functional
 from nas.benchmark import Recipe, Sequence, Tokens
 from nas.device import Precision, autocast
 from nas.errors import ModelError
-from nas.protocols.pretext import Pretext, Trunk
+from nas.protocols.pretext import Pretext, Source, Trunk
 from nas.training import IGNORED, Examples, Feed, Method, Setup, as_feed
 
 BATCH = 512
@@ -76,6 +78,60 @@ class NextTokens(Pretext):
         return trunk.cost.flops + (_tokens(trunk).length - 1) * _head_flops(trunk)
 
 
+class SameText(Pretext):
+    """Which passages are of one text: the halves of a text lie closer to each other than to those of other texts (Giorgi et al.
+    2021, arXiv:2006.03659, sec. 3, with one passage for anchor and positive each).
+
+    No vocabulary is weighed, so that a step costs a fraction of one that guesses tokens.
+    """
+
+    passes: ClassVar[int] = 2
+
+    temperature: Annotated[float, Field(gt=0, le=10)] = 0.1
+    """By which the cosines are divided."""
+    width: Annotated[int, Field(ge=1, le=4_096)] = 64
+    """Of the space that passages are compared in."""
+    fewest: Annotated[int, Field(ge=1)] = 16
+    """Tokens that each half of a text must have; shorter texts are left out."""
+
+    def examples(self, setup: Setup, split: Literal["train", "validation"]) -> Source:
+        """The texts that are long enough."""
+        found = super().examples(setup, split)
+        if not isinstance(found, Examples):
+            return found
+        half = found.inputs.shape[1] // 2
+        long = ((found.inputs[:, :half] != 0).sum(1) >= self.fewest) & ((found.inputs[:, half:] != 0).sum(1) >= self.fewest)
+        return Examples(found.inputs[long], found.targets[long])
+
+    def module(self, trunk: Trunk, body: nn.Sequential) -> nn.Module:
+        """The trunk, the mean over a passage's tokens, and a linear layer."""
+        return PassageModel(trunk, body, self.width)
+
+    def method(self, trunk: Trunk, setup: Setup, recipe: Recipe) -> Method:
+        """Cross-entropy of which of the batch's other halves is the text's own, from either half."""
+        return _Passages(self, _tokens(trunk), setup, recipe)
+
+    def forward_flops(self, trunk: Trunk) -> float:
+        """Of both halves, and of their comparison with one other."""
+        return 2.0 * (trunk.cost.flops + 2 * self.width * trunk.gives.axes[-1] + 2 * self.width)
+
+
+class PassageModel(nn.Module):
+    """A trunk and what makes a vector of length 1 of each passage."""
+
+    def __init__(self, trunk: Trunk, body: nn.Sequential, width: int) -> None:
+        super().__init__()
+        _check_positions(trunk)
+        self.trunk = body
+        self.head = nn.Linear(trunk.gives.axes[-1], width)
+
+    def forward(self, passages_NL: Tensor) -> Tensor:
+        """(N, L) → (N, width)."""
+        told_NL1 = (passages_NL != 0).unsqueeze(-1)
+        mean_NC = (self.trunk(passages_NL) * told_NL1).sum(1) / told_NL1.sum(1).clamp(min=1)
+        return functional.normalize(self.head(mean_NC), dim=-1)
+
+
 class TokenModel(nn.Module):
     """A trunk and a head for tokens: linear, GELU, normalisation, and the product with the trunk's own vectors of tokens (Devlin
     et al. 2019, as their code has it; Press & Wolf 2017, arXiv:1608.05859). A trunk without such vectors gets some for the head.
@@ -83,12 +139,7 @@ class TokenModel(nn.Module):
 
     def __init__(self, trunk: Trunk, body: nn.Sequential) -> None:
         super().__init__()
-        vocabulary, gives = _tokens(trunk).vocabulary, trunk.gives
-        if not isinstance(gives, Sequence) or gives.length != _tokens(trunk).length:
-            raise ModelError(
-                f"Tokens are learned at each of {_tokens(trunk).length} positions, got {gives} before the head; "
-                "leave out what shortens the text."
-            )
+        vocabulary, gives = _tokens(trunk).vocabulary, _check_positions(trunk)
         own = next((one for one in body.modules() if isinstance(one, nn.Embedding) and one.num_embeddings == vocabulary), None)
         width = own.embedding_dim if own is not None else gives.channels
         self.trunk = body
@@ -142,6 +193,7 @@ class _Masking(_OfTokens):
     def prepare(self, inputs: Tensor, targets: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         """Texts with gaps, and what stood there; elsewhere IGNORED."""
         pretext, device = self.pretext, inputs.device
+        inputs = _cut(inputs, self.tokens.length, chance)
         drawn_NL, fate_NL = (torch.rand(inputs.shape, generator=chance).to(device) for _ in range(2))
         others_NL = torch.randint(1, self.tokens.vocabulary, inputs.shape, generator=chance).to(device)
         asked_NL = (drawn_NL < pretext.share) & (inputs != 0)
@@ -153,10 +205,84 @@ class _Masking(_OfTokens):
 class _Following(_OfTokens):
     def prepare(self, inputs: Tensor, targets: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         """Texts, and at each position the token after it; IGNORED where one of both is padding, or the text ends."""
+        inputs = _cut(inputs, self.tokens.length, chance)
         wanted_NL = torch.full_like(inputs, IGNORED)
         wanted_NL[:, :-1] = inputs[:, 1:]
         wanted_NL[:, :-1].masked_fill_((inputs[:, 1:] == 0) | (inputs[:, :-1] == 0), IGNORED)
         return inputs, wanted_NL
+
+
+class _Passages(Method):
+    splits = False
+    whole = False
+
+    def __init__(self, pretext: SameText, tokens: Tokens, setup: Setup, recipe: Recipe) -> None:
+        super().__init__(setup.task, recipe)
+        self.pretext = pretext
+        self.tokens = tokens
+
+    def prepare(self, inputs: Tensor, targets: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+        """Texts as they are."""
+        return inputs, targets
+
+    def loss(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:  # noqa: ARG002
+        """Mean over both directions."""
+        scores_NN = self.scores(network, inputs)
+        own_N = torch.arange(len(inputs), device=inputs.device)
+        return (functional.cross_entropy(scores_NN, own_N) + functional.cross_entropy(scores_NN.T, own_N)) / 2
+
+    def scores(self, network: nn.Module, texts_NT: Tensor) -> Tensor:
+        """(N, N): how well each text's first half meets each text's second."""
+        length, half = self.tokens.length, texts_NT.shape[1] // 2
+        passages = [_fitted(part, length) for part in (texts_NT[:, :half], texts_NT[:, half:])]
+        first_NC, second_NC = network(torch.cat(passages)).chunk(2)
+        scores_NN: Tensor = first_NC @ second_NC.T / self.pretext.temperature
+        return scores_NN
+
+    def measure(self, trained: nn.Module, examples: Feed | Examples, split: str, precision: Precision) -> dict[str, float]:
+        """The share of texts whose own half is the nearest of a hundred, and the loss."""
+        device = next(trained.parameters()).device
+        feed = as_feed(examples, device)
+        trained.eval()
+        right, loss, count = 0, 0.0, 0
+        with torch.inference_mode(), autocast(device, precision):
+            for inputs, targets in feed.batches(torch.split(torch.arange(len(feed)), HUNDRED)):
+                right += int((self.scores(trained, inputs).argmax(1) == torch.arange(len(inputs), device=device)).sum())
+                loss += self.loss(trained, inputs, targets).item() * len(inputs)
+                count += len(inputs)
+        return {f"{split}_loss": loss / max(1, count), f"{split}_same_text_accuracy": right / max(1, count)}
+
+
+HUNDRED = 100
+"""Texts among which a half is looked for where the pretext is measured."""
+
+
+def _fitted(texts_NT: Tensor, length: int) -> Tensor:
+    """The last `length` tokens, or all with padding before them."""
+    return functional.pad(texts_NT[:, -length:], (max(0, length - texts_NT.shape[1]), 0))
+
+
+def _cut(texts_NT: Tensor, length: int, chance: torch.Generator) -> Tensor:
+    """A piece of each text, which begins anywhere in it; the whole of what is no longer."""
+    spare = texts_NT.shape[1] - length
+    if spare <= 0:
+        return _fitted(texts_NT, length)
+    begins_N1 = torch.randint(0, spare + 1, (len(texts_NT), 1), generator=chance)
+    return texts_NT.gather(1, (begins_N1 + torch.arange(length)).to(texts_NT.device))
+
+
+def _check_positions(trunk: Trunk) -> Sequence:
+    """What the trunk gives, which must be something for each token.
+
+    Raises:
+        ModelError: it is not.
+    """
+    length, gives = _tokens(trunk).length, trunk.gives
+    if not isinstance(gives, Sequence) or gives.length != length:
+        raise ModelError(
+            f"Texts are learned from at each of {length} positions, got {gives} before the head; leave out what shortens them."
+        )
+    return gives
 
 
 def _tokens(trunk: Trunk) -> Tokens:

@@ -1,5 +1,7 @@
 """What is hidden of texts, and who may say what comes next."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -10,8 +12,8 @@ from nas.errors import ModelError
 from nas.models import build, plan
 from nas.profiling import latency
 from nas.protocols.pretext import Trunk
-from nas.protocols.texts import MaskedTokens, NextTokens, TokenModel
-from nas.training import IGNORED, Setup
+from nas.protocols.texts import MaskedTokens, NextTokens, SameText, TokenModel
+from nas.training import IGNORED, Examples, Setup
 
 SIGNATURE = benchmark().signature
 
@@ -59,10 +61,10 @@ def test_the_vector_of_padding_stays_zero_and_the_others_are_the_trunks_own() ->
 def test_the_next_token_is_asked_for_wherever_there_is_one() -> None:
     trunk, _, given = setup(causal=True)
     method = NextTokens().method(trunk, given, benchmark().recipe)
-    text_NL = torch.tensor([[0, 0, 5, 3, 7, 2]])
+    text_NL = torch.tensor([[0, 0, 0, 0, 5, 3, 7, 2]])
     seen_NL, wanted_NL = method.prepare(text_NL, torch.zeros(1), torch.Generator())
     assert torch.equal(seen_NL, text_NL)
-    assert wanted_NL.tolist() == [[IGNORED, IGNORED, 3, 7, 2, IGNORED]]
+    assert wanted_NL.tolist() == [[IGNORED] * 4 + [3, 7, 2, IGNORED]]
 
 
 def test_a_causal_trunk_learns_the_next_token_and_another_is_told_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,6 +85,37 @@ def test_what_is_no_text_is_refused() -> None:
     with pytest.raises(ModelError, match=r"^Tokens are learned from texts, got a benchmark that feeds an image of 1×8×8; take"):
         MaskedTokens().module(Trunk(trunk.parts, Image(1, 8, 8), trunk.gives), body)
     with pytest.raises(
-        ModelError, match=r"^Tokens are learned at each of 8 positions, got a vector of 8 features before the head"
+        ModelError, match=r"^Texts are learned from at each of 8 positions, got a vector of 8 features before the head"
     ):
         MaskedTokens().module(Trunk(trunk.parts, trunk.given, Features(8)), body)
+
+
+def test_the_halves_of_a_text_are_held_against_those_of_others() -> None:
+    trunk, body, given = setup()
+    pretext = SameText(fewest=2, temperature=1.0)
+    model = pretext.module(trunk, body).eval()
+    method = pretext.method(trunk, given, benchmark().recipe)
+    long_NT = torch.randint(2, VOCABULARY, (5, 16), generator=torch.Generator().manual_seed(0))
+    vectors = [[model(half[None])[0] for half in (text[:8], text[8:])] for text in long_NT]
+    by_hand_NN = torch.stack([torch.stack([one @ other for _, other in vectors]) for one, _ in vectors])
+    direct = sum(-torch.log_softmax(scores, 1).diagonal().mean() for scores in (by_hand_NN, by_hand_NN.T)) / 2
+    torch.testing.assert_close(method.loss(model, long_NT, torch.zeros(5)), direct)
+
+
+def test_texts_too_short_for_two_passages_are_left_out_and_pieces_are_cut_of_long_ones() -> None:
+    trunk, _, given = setup()
+    long_NT = torch.arange(1, 33).expand(40, 32).clone()
+    long_NT[:10, :20] = 0
+
+    class Long(ToyTexts):
+        def unlabelled(self, split: str) -> Examples:
+            return Examples(long_NT, torch.zeros(40))
+
+    found = SameText(fewest=8).examples(replace(given, task=Long()), "train")
+    assert isinstance(found, Examples)
+    assert len(found) == 30
+    method = NextTokens().method(trunk, given, benchmark().recipe)
+    seen_NL, _ = method.prepare(found.inputs, found.targets, torch.Generator().manual_seed(0))
+    assert seen_NL.shape == (30, 8)
+    assert torch.equal(seen_NL, seen_NL[:, :1] + torch.arange(8)), "pieces are whole"
+    assert len(seen_NL[:, 0].unique()) > 10, "and begin anywhere"

@@ -1,0 +1,141 @@
+"""Pre-trained against from scratch, the same architectures and seeds: `python results/pretraining/compare.py`.
+
+Writes trainings.csv as it goes, of which README.md tells the means, and the difference with its interval; what stands there
+already is not trained again.
+"""
+
+import csv
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from nas.evaluation import Evaluator
+from nas.searching.config import resolve_benchmark
+from nas.space import Space, resolve_space
+
+HERE = Path(__file__).parent
+SEEDS = range(1, 6)
+COLUMNS = (
+    "question",
+    "arm",
+    "seed",
+    "validation_accuracy",
+    "test_accuracy",
+    "pretrain_seconds",
+    "train_seconds",
+    "params",
+    "digest",
+)
+
+BAG = {"features": 64, "times": 0, "pool": "average"}
+IMAGES = {"stages": 3, "side": 32, "pool": "average", "dropout": 0}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train one architecture."""
+
+    name: str
+    benchmark: str
+    space: str
+    answers: dict[str, Any]
+
+
+QUESTIONS: dict[str, tuple[Arm, ...]] = {
+    **{
+        f"reviews, {labels} labels": (
+            Arm("pre-trained, all learns", f"reviews_{labels}_labels", "text_pretraining", BAG | {"tuned": "all"}),
+            Arm("pre-trained, the head learns", f"reviews_{labels}_labels", "text_pretraining", BAG | {"tuned": "head"}),
+            Arm("from scratch", f"reviews_{labels}_labels_from_scratch", "text_pretraining", BAG | {"tuned": "all"}),
+        )
+        for labels in (100, 1000)
+    },
+    "clothes, 500 labels": tuple(
+        Arm(name, "fashion_mnist_500_labels", "shipped_images", IMAGES | {"weights": weights})
+        for name, weights in (("shipped weights", "shipped"), ("from scratch", "drawn"))
+    ),
+}
+
+
+def architecture(space: Space, answers: dict[str, Any]) -> Any:
+    """The first answer to every choice but those given by the last word of its name."""
+    return space.walk(lambda name, domain: answers.get(name.rpartition(".")[2], next(iter(domain))))
+
+
+def trainings(store: Path, done: set[tuple[str, str, int]]) -> Iterator[dict[str, Any]]:
+    """What is not done yet, seed by seed."""
+    evaluators: dict[str, Evaluator] = {}
+    for seed in SEEDS:
+        for question, arms in QUESTIONS.items():
+            for arm in arms:
+                if (question, arm.name, seed) in done:
+                    continue
+                space, benchmark = resolve_space(arm.space), resolve_benchmark(arm.benchmark)
+                if arm.benchmark not in evaluators:
+                    evaluators[arm.benchmark] = Evaluator(space, benchmark, device="cpu", store=store)
+                record = evaluators[arm.benchmark](
+                    architecture(space, arm.answers), budget=benchmark.final_budget, seed=seed, final=True
+                )
+                if record.error is not None:
+                    sys.exit(f"{question}, {arm.name}, seed {seed}: {record.error.message}")
+                row = {"question": question, "arm": arm.name, "seed": seed, "digest": (record.weights_sha256 or "")[:16]}
+                yield row | {name: record.figures.get(name, "") for name in COLUMNS if name in record.figures}
+
+
+def read(file: Path) -> list[dict[str, str]]:
+    """The trainings that are done."""
+    if not file.is_file():
+        return []
+    with file.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def table(rows: list[dict[str, str]]) -> str:
+    """Means by arm, and the differences of each from the last, with t intervals of 95 % over pairs of a seed."""
+    lines = ["| question | arm | seeds | validation | test | test, more than from scratch |", "|---|---|---|---|---|---|"]
+    for question, arms in QUESTIONS.items():
+        found = {
+            arm.name: {int(row["seed"]): row for row in rows if (row["question"], row["arm"]) == (question, arm.name)}
+            for arm in arms
+        }
+        scratch = found[arms[-1].name]
+        for arm in arms:
+            own = found[arm.name]
+            if len(own) < 2:
+                continue
+            validation, test = (
+                np.mean([float(row[f"{split}_accuracy"]) for row in own.values()]) for split in ("validation", "test")
+            )
+            both = sorted(set(own) & set(scratch))
+            gaps = np.array([float(own[seed]["test_accuracy"]) - float(scratch[seed]["test_accuracy"]) for seed in both])
+            told = ""
+            if arm is not arms[-1] and len(gaps) > 1:
+                half = stats.t.ppf(0.975, len(gaps) - 1) * gaps.std(ddof=1) / len(gaps) ** 0.5
+                told = f"{gaps.mean():+.3f} ({gaps.mean() - half:+.3f} to {gaps.mean() + half:+.3f})"
+            lines.append(f"| {question} | {arm.name} | {len(own)} | {validation:.3f} | {test:.3f} | {told} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Train what is missing, and print the table."""
+    file = HERE / "trainings.csv"
+    rows = read(file)
+    done = {(row["question"], row["arm"], int(row["seed"])) for row in rows}
+    with file.open("a", encoding="utf-8", newline="") as out:
+        writer = csv.DictWriter(out, COLUMNS, restval="")
+        if not rows:
+            writer.writeheader()
+        for row in trainings(Path("run/trunks"), done):
+            writer.writerow(row)
+            out.flush()
+            print(row, flush=True)
+    print(table(read(file)))
+
+
+if __name__ == "__main__":
+    main()
