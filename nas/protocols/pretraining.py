@@ -225,8 +225,8 @@ class PretrainThenFineTune(FineTune):
         self.notes.append(note)
 
     def from_scratch(self, network: nn.Sequential) -> Stage:
-        """The training with labels alone: these are gone over so many times in each epoch that as many examples go through the trunk
-        as in both stages.
+        """The training with labels alone, which are gone over so many times in each epoch that as many examples go through the
+        trunk as in both stages.
 
         All of the network learns, at one rate: what to keep of a pre-training has no meaning here.
         """

@@ -34,6 +34,8 @@ View = Callable[[Tensor, torch.Generator], Tensor]
 class SimCLR(Pretext):
     """Two views of one example shall be more alike than views of different examples: of pictures, and of waveforms."""
 
+    passes: ClassVar[int] = 2
+
     temperature: Annotated[float, Field(gt=0, le=10)] = 0.2
     """Cosines are divided by it; the lower it is, the more the most alike of the others count."""
     features: Count = 64
