@@ -24,9 +24,9 @@ def _benchmark(
 
 
 NATIONS = _benchmark(
-    "nations", 14, 55, (30, 60), "1,992 links of 55 kinds between 14 nations of the 1950s", (0.5587, 0.3333, 0.9577)
+    "nations", 14, 55, (20, 40), "1,992 links of 55 kinds between 14 nations of the 1950s", (0.5587, 0.3333, 0.9577)
 )
 KINSHIPS = _benchmark(
-    "kinships", 104, 25, (15, 40), "10,686 links of 25 kinds of kinship between 104 people", (0.1125, 0.0377, 0.2505)
+    "kinships", 104, 25, (10, 20), "10,686 links of 25 kinds of kinship between 104 people", (0.1125, 0.0377, 0.2505)
 )
-UMLS = _benchmark("umls", 135, 46, (15, 40), "6,529 links of 46 kinds between 135 concepts of medicine", (0.6718, 0.5378, 0.8880))
+UMLS = _benchmark("umls", 135, 46, (15, 30), "6,529 links of 46 kinds between 135 concepts of medicine", (0.6718, 0.5378, 0.8880))
