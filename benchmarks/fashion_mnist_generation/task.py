@@ -14,7 +14,7 @@ CLASSIFIER = Path(__file__).with_name("classifier.safetensors")
 WHITE = 255
 """The brightest pixel; the darkest is 0."""
 
-COMPARED = 2_000
+COMPARED = 1_000
 """Pictures of validation and of test: distances of fewer are larger, so that both have as many."""
 
 

@@ -1,6 +1,7 @@
 """`nas trials` and `nas trial`: what a study has tried, a line each; and all about one."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -8,6 +9,7 @@ import click
 from nas.cli.formats import asked, formats, give_trials, schema_of
 from nas.cli.printing import as_json, console, show
 from nas.cli.study import ledger_option, study_argument, the_study, with_ledger
+from nas.errors import ReportError
 
 TEXT_ROWS = 50
 """Lines that are printed for people who did not say how many: those of the trials that began last."""
@@ -72,9 +74,12 @@ def trials(
 @click.argument("number", required=False)
 @click.option("--stage", type=_STAGES, help="That NUMBER counts in; search if not given.")
 @click.option("--log", "log_only", is_flag=True, help="Print its log alone, as JSON lines.")
+@click.option(
+    "--pictures", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Write what it made into DIR, as PNG."
+)
 @as_json
 @ledger_option
-def trial(study: str, number: str | None, stage: Any, log_only: bool, as_json: bool, ledger: str) -> None:
+def trial(study: str, number: str | None, stage: Any, log_only: bool, pictures: Path | None, as_json: bool, ledger: str) -> None:
     """Print everything about one trial of STUDY: its choices, figures, learning curve, conditions and log.
 
     NUMBER is the trial's, id:N with its id in the ledger, or the beginning of its architecture's id. STUDY:NUMBER will do too.
@@ -83,6 +88,7 @@ def trial(study: str, number: str | None, stage: Any, log_only: bool, as_json: b
     from nas.reports.command import train_command
     from nas.reports.finding import find_trial
     from nas.reports.log import log_data, log_lines
+    from nas.reports.samples import write_pictures
     from nas.reports.trial import trial_data, trial_text
 
     if number is None:
@@ -94,7 +100,12 @@ def trial(study: str, number: str | None, stage: Any, log_only: bool, as_json: b
         log = book.log(found)
         again = train_command(entry, found)
         again = with_ledger(again, book) if again else None
-    if log_only:
+    if pictures is not None:
+        if found.record is None:
+            raise ReportError("This trial has not ended, and has no pictures yet.")
+        for path in write_pictures(found.record, pictures):
+            click.echo(f"Wrote {path}.")
+    elif log_only:
         click.echo(log, nl=False)
     elif as_json:
         click.echo(json.dumps({**trial_data(found), "train_again": again, "log": log_data(log)}, indent=1))

@@ -326,6 +326,7 @@ class _Run:
             if not all(map(math.isfinite, figures.values())):
                 return self.fail("diverged", "a test figure is not finite.")
             self.figures |= figures
+            self.gathered["pictures"] = tuple(self.protocol.pictures())
         return "infeasible" if outcome == "complete" and self.broken() else outcome
 
     def heed(self) -> None:

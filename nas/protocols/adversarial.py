@@ -23,13 +23,18 @@ from nas.device import Precision, place
 from nas.errors import BenchmarkError
 from nas.models import steps
 from nas.models.layers.adversarial import Adversary, Discriminator
-from nas.training import Examples, Feed, Method, Move, Protocol, Setup, Stage, Task, evaluate, make_optimizer
+from nas.protocols.samples import Samples
+from nas.records import Picture
+from nas.training import Examples, Feed, Method, Move, Protocol, Setup, Stage, Task, as_feed, evaluate, make_optimizer
 
 PENALTY = 10.0
 """Weight of the gradient's penalty (Gulrajani et al. 2017, arXiv:1704.00028, sec. 4)."""
 
 FEW = 0.1
 """A recall below it is told as a collapse onto few modes."""
+
+LOOKED_THROUGH = 400
+"""Rows of validation from which those of samples are taken."""
 
 PASSES_OF_PENALTY = 2
 """What a gradient of a gradient costs of the discriminator, in passes forward and backward."""
@@ -49,9 +54,11 @@ class Adversarial(Method):
 
     whole: ClassVar[bool] = False
 
-    def __init__(self, task: Task, recipe: Recipe, adversary: Adversary, latent: int) -> None:
-        """Rows are `latent` numbers of noise, then the class."""
+    def __init__(self, task: Task, recipe: Recipe, adversary: Adversary, latent: int, epochs: int) -> None:
+        """Rows are `latent` numbers of noise, then the class; a training has so many `epochs` at the most."""
         super().__init__(task, recipe)
+        self.samples = Samples(epochs, latent)
+        self.kept = self.samples.kept
         self.adversary = adversary
         self.latent = latent
         self.losses = LOSSES[adversary.loss]
@@ -80,9 +87,13 @@ class Adversarial(Method):
         return inputs, targets
 
     def measure(self, trained: nn.Module, examples: Feed | Examples, split: str, precision: Precision) -> dict[str, float]:
-        """The figures of the generator."""
-        generator = trained.generator if isinstance(trained, Adversaries) else trained
-        return evaluate(generator, self.task, examples, split, precision)
+        """The figures of the generator; in training samples are taken too."""
+        if not isinstance(trained, Adversaries):
+            return evaluate(trained, self.task, examples, split, precision)
+        feed = as_feed(examples, next(trained.parameters()).device)
+        rows_NF, _ = next(feed.batches([torch.arange(min(len(feed), LOOKED_THROUGH))]))
+        self.samples.take(trained.generator, rows_NF)
+        return evaluate(trained.generator, self.task, feed, split, precision)
 
     def discriminators_loss(self, trained: nn.Module, rows_NF: Tensor, real_NCHW: Tensor) -> Tensor:
         """Of real pictures, and of as many that are generated for it."""
@@ -134,6 +145,8 @@ class AdversarialProtocol(Protocol):
                 f"got {latent!r}."
             )
         self.latent = latent
+        self.samples: Samples | None = None
+        """Of the training."""
         self.image = wanted
         self.classes = given.count - latent
         self.discriminator = setup.training(Discriminator) or Discriminator()
@@ -148,17 +161,24 @@ class AdversarialProtocol(Protocol):
 
     def method(self) -> Adversarial:
         """Of the candidate's losses and rates."""
-        return Adversarial(self.setup.task, self.setup.benchmark.recipe, self.adversary, self.latent)
+        setup = self.setup
+        return Adversarial(setup.task, setup.benchmark.recipe, self.adversary, self.latent, setup.budget.epochs)
 
     def stages(self, network: nn.Module) -> Iterator[Stage]:
         """One, in which `network`, the generator, learns beside a discriminator."""
         for stage in super().stages(network):
+            assert isinstance(stage.method, Adversarial)  # noqa: S101 - as `method` says
+            self.samples = stage.method.samples
             yield replace(stage, forward_flops=self.forward_flops(), ended=self.look_for_collapse)
 
     def trained(self, network: nn.Module) -> Adversaries:
         """The generator, and a new discriminator where it lies."""
         device = next(network.parameters()).device
         return Adversaries(network, place(self.discriminator.network(self.image, self.classes), device))
+
+    def pictures(self) -> Sequence[Picture]:
+        """What it made of the same noise after the first epoch, halfway, and in the end."""
+        return self.samples.pictures() if self.samples else ()
 
     def forward_flops(self) -> float:
         """A third of what training costs by example: its share of the discriminator's steps and of the generator's."""

@@ -41,9 +41,19 @@ FIGURES: Mapping[str, FigureKind] = {
 """Figures that every evaluation can give; a benchmark's metrics come beside them, named `validation_…` and `test_…`."""
 
 
+OF_PROTOCOLS: Mapping[str, Mapping[str, FigureKind]] = {
+    "adversarial": {
+        "discriminator_params": FigureKind("", "reckoned", "trainable parameters of what a generator is trained against"),
+        "discriminator_macs": FigureKind("", "reckoned", "multiply-adds of one forward pass of the discriminator on one picture"),
+    },
+}
+"""Figures beside those that a training protocol, by its name, gives of every candidate."""
+
+
 def figure_kind(name: str) -> FigureKind | None:
     """What every evaluation can give by that name; `latency_ms:raspi4` is a latency, measured on a named device."""
-    return FIGURES.get(name.partition(":")[0])
+    base = name.partition(":")[0]
+    return FIGURES.get(base) or next((kinds[base] for kinds in OF_PROTOCOLS.values() if base in kinds), None)
 
 
 SCORES: Mapping[str, FigureKind] = {
@@ -147,6 +157,16 @@ class Replicate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Picture:
+    """What a finalist made, to be looked at."""
+
+    title: str
+    """What it shows, such as "epoch 12"."""
+    png: str
+    """The file, in base64."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Failure:
     """Why a candidate has no score."""
 
@@ -174,6 +194,8 @@ class Record:
     replicates: tuple[Replicate, ...] = ()
     """Where it was trained from several seeds, each training; `figures` and `curve` are then their means, and `train_seconds`
     their sum."""
+    pictures: tuple[Picture, ...] = ()
+    """Of a finalist, where its protocol has something to show."""
     error: Failure | None = None
     notes: tuple[str, ...] = ()
     """What a reader of the figures should know."""
@@ -235,6 +257,7 @@ class Record:
             "error": Failure(**error) if error else None,
             "curve": tuple(Epoch(**point) for point in values.get("curve", ())),
             "replicates": tuple(map(_replicate, values.get("replicates", ()))),
+            "pictures": tuple(Picture(**picture) for picture in values.get("pictures", ())),
             "broken_limits": tuple(values.get("broken_limits", ())),
             "notes": tuple(values.get("notes", ())),
             "budget": _budget(**values["budget"]),

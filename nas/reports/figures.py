@@ -35,6 +35,8 @@ _FACES: Mapping[str, Face] = {
     "activation_bytes": Face("activations", "activations MiB", "MiB", 2**20, 2),
     "latency_ms": Face("latency", "latency ms", "ms", digits=3),
     "peak_memory_bytes": Face("memory", "memory MiB", "MiB", 2**20, 2),
+    "discriminator_params": Face("discriminator's parameters", "discriminator params", digits=0),
+    "discriminator_macs": Face("discriminator's multiply-adds", "discriminator MMACs", "M", 1e6, 3),
     "train_seconds": Face("training time", "train s", "s", digits=2),
 }
 

@@ -23,6 +23,7 @@ from nas.reports.losses import lost
 from nas.reports.origin import asked, definition, evidence, question
 from nas.reports.outcome import funnel, outcome, taken_over
 from nas.reports.rows import rows_data
+from nas.reports.samples import made
 from nas.reports.tables import show, title
 from nas.reports.times import clock, work
 from nas.reports.trials import duration
@@ -91,6 +92,7 @@ def render(
         _head(entry, space, trials, tables, audit) | _boards(entry, trials, tables) | _course(trials) | _origin(entry, trials)
     )
     context |= {"drawings": list(_drawings(space, tables)), "trust": trust(audit) if audit else None, "ranks_size": SIZE}
+    context["made"] = made(tables)
     context |= {"effects": matters.what_matters(entry, trials), "marginal_size": (matters.WIDTH, matters.HEIGHT)}
     context["links"] = [(section, text) for section, text, there in _links(context) if there]
     page = environment.get_template("page.html")
@@ -108,6 +110,7 @@ def _links(context: dict[str, Any]) -> list[tuple[str, str, object]]:
         ("choices", "Choices", context["boards"]),
         ("trust", "Can it be believed?", context["trust"]),
         ("architectures", "Architectures", context["drawings"]),
+        ("made", "What they made", context["made"]),
         ("course", "How it went", True),
         ("lost", "Without a score", context["lost"]),
         ("origin", "How to do it again", True),

@@ -39,6 +39,9 @@ def trial_text(trial: Trial, entry: StudyEntry, others: Sequence[Trial]) -> Rend
             parts += [_title("learning curve" + (", means" if record.replicates else "")), _indented(_curve(record.curve))]
         if record.replicates:
             parts += [_title("replicates"), _indented(_replicates(record))]
+        if record.pictures:
+            told = ", ".join(printable(picture.title) for picture in record.pictures)
+            parts += [_title("pictures"), Text(f"  {told}; --pictures DIR writes them")]
         if record.notes:
             parts += [_title("notes"), *(Text(f"  {printable(note)}") for note in record.notes)]
     parts += [_title("choices"), *(Text(line) for line in choice_lines(trial.architecture.choices))]

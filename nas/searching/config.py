@@ -24,7 +24,7 @@ from nas.benchmark import Benchmark, Budget, Objective, Recipe
 from nas.datasets import find_benchmark, is_place
 from nas.documents import read_file
 from nas.errors import SearchError, did_you_mean, quote
-from nas.records import DEFAULT_URL, FIGURES, SCORES, meaning, usual_direction, without_password
+from nas.records import DEFAULT_URL, FIGURES, OF_PROTOCOLS, SCORES, meaning, usual_direction, without_password
 from nas.searching.confirming import usual_confirmations
 from nas.searching.on_table import check_on_table, from_table
 from nas.searching.places import Places
@@ -145,7 +145,8 @@ def check_limits(limits: Iterable[Limit], benchmark: Benchmark) -> None:
         SearchError: names the limit and what is known.
     """
     metrics = {objective.figure for objective in benchmark.objectives}
-    early = [figure for figure, kind in {**FIGURES, **SCORES}.items() if kind.known != "trained"]
+    known = {**FIGURES, **OF_PROTOCOLS.get(benchmark.protocol, {}), **SCORES}
+    early = [figure for figure, kind in known.items() if kind.known != "trained"]
     for limit in limits:
         if limit.figure in metrics or (limit.figure in FIGURES and limit.figure not in early):
             raise SearchError(
@@ -161,7 +162,8 @@ def _objective(figure: str) -> Objective:
 
 
 def _check_figures(figures: Iterable[str], benchmark: Benchmark) -> None:
-    known = {*FIGURES, *SCORES, *(objective.figure for objective in benchmark.objectives)}
+    aims = (objective.figure for objective in benchmark.objectives)
+    known = {*FIGURES, *OF_PROTOCOLS.get(benchmark.protocol, {}), *SCORES, *aims}
     for figure in figures:
         if figure not in known:
             raise SearchError(f"No figure of {benchmark.name} is called {figure!r}. {did_you_mean(figure, known)}")

@@ -50,6 +50,8 @@ class Method:
         self.task = task
         self.recipe = recipe
         self.classes = classes
+        self.kept: dict[str, Tensor] = {}
+        """What it learned of the training, such as samples; a checkpoint holds it."""
 
     @property
     def identity(self) -> Mapping[str, Any]:

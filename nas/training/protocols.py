@@ -6,7 +6,7 @@ A benchmark names its protocol, ours or another team's, by the entry points of `
 trains: checkpoints, continuation, limits, patience, seeds, memory and divergence are its concern and no protocol's.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from nas.benchmark import Benchmark, Budget, Objective
 from nas.device import Precision
 from nas.errors import RegistryError, quote
 from nas.models import Part, TrainingKind, steps
+from nas.records import Picture
 from nas.training.feeding import Feed
 from nas.training.method import Method
 from nas.training.task import Examples, Split, Task
@@ -120,6 +121,10 @@ class Protocol:
             budget=setup.budget,
             objective=setup.objective,
         )
+
+    def pictures(self) -> Sequence[Picture]:
+        """What the trained network makes, for people to look at; asked for of finalists alone."""
+        return ()
 
     def measure(self, network: nn.Module, examples: Feed | Examples, split: str) -> dict[str, float]:
         """The figures of a trained network, named after `split`: "test_accuracy"."""

@@ -154,6 +154,7 @@ class Stepper:
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         if self.average is not None:
             tensors |= {f"average.{name}": value for name, value in self.average.module.state_dict().items()}
+        tensors |= {f"method.{name}": value for name, value in self.method.kept.items()}
         moved: dict[str, Any] = {}
         for part, optimizer in self.optimizers.items():
             plain: dict[str, dict[str, Any]] = {}
@@ -173,6 +174,7 @@ class Stepper:
         self.model.load_state_dict(group_of(tensors, "model"))
         if self.average is not None:
             self.average.module.load_state_dict(group_of(tensors, "average"))
+        self.method.kept.update(group_of(tensors, "method"))
         for part, optimizer in self.optimizers.items():
             moved = data["optimizers"][part]
             held: dict[int, dict[str, Any]] = {int(number): dict(values) for number, values in moved["state"].items()}

@@ -1,5 +1,8 @@
 """A generator against a discriminator: what each step moves, what the losses are, and what comes of it."""
 
+import base64
+import io
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import PngImagePlugin
 from torch import Tensor, nn
 
 from benchmarks.digits_generation import BENCHMARK, BY_CLASS, LATENT
@@ -17,6 +21,8 @@ from nas.evaluation import Evaluator
 from nas.models.layers.adversarial import Adversary, Discriminator
 from nas.profiling import latency
 from nas.protocols.adversarial import LOSSES, Adversarial, AdversarialProtocol, slope_penalty
+from nas.protocols.samples import Samples
+from nas.records import Picture, Record
 from nas.space import Architecture, parse_space
 from nas.training import Checkpoints, Examples, Loop, Setup, Stage, Stepper, stages_of
 
@@ -243,3 +249,51 @@ def protocol_on(benchmark: Benchmark) -> AdversarialProtocol:
 def test_adversaries_take_no_replicates() -> None:
     with pytest.raises(SearchError, match="protocol 'adversarial' of digits_generation takes no replicates"):
         evaluator(replicates=2)
+
+
+def sheet(picture: Picture) -> PngImagePlugin.PngImageFile:
+    return PngImagePlugin.PngImageFile(io.BytesIO(base64.b64decode(picture.png)))
+
+
+def test_a_finalist_shows_what_it_made_of_the_same_noise_at_first_halfway_and_in_the_end() -> None:
+    record = evaluator()(architecture(), budget=Budget(epochs=5, fraction=0.1), seed=0, final=True)
+    assert [picture.title for picture in record.pictures] == ["epoch 1", "epoch 3", "epoch 5"]
+    assert all((sheet(one).size, sheet(one).mode) == ((80, 32), "L") for one in record.pictures)
+    assert len({one.png for one in record.pictures}) == 3
+    assert Record.from_data(json.loads(json.dumps(record.to_data()))) == record
+    assert evaluator()(architecture(), budget=BUDGET, seed=0).pictures == ()
+
+
+def test_what_was_made_before_a_training_was_stopped_is_shown_too(tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"budget": Budget(epochs=3, fraction=0.1), "seed": 0, "final": True}
+    whole = evaluator(BY_CLASS)(architecture(), **asked)
+    steps: list[Loop] = []
+    with pytest.raises(Interrupted):
+        evaluator(BY_CLASS)(
+            architecture(),
+            **asked,
+            checkpoints=Checkpoints(tmp_path, 1_000),
+            on_step=steps.append,
+            stopping=lambda: len(steps) == 3,
+        )
+    again = evaluator(BY_CLASS)(architecture(), **asked, checkpoints=Checkpoints(tmp_path, 1_000))
+    assert again.pictures == whole.pictures
+    assert [picture.title for picture in whole.pictures] == ["epoch 1", "epoch 2", "epoch 3"]
+
+
+def test_pictures_of_a_class_stand_in_a_column() -> None:
+    samples = Samples(1, 2)
+    rows = torch.cat((torch.zeros(12, 2), torch.eye(3).repeat(4, 1)), dim=1)
+    shown, columns = samples.shown(rows[torch.randperm(12, generator=torch.Generator().manual_seed(0))])
+    assert columns == 3
+    assert shown[:, 2:].argmax(1).tolist() == [0, 1, 2] * 4
+    samples.take(nn.Sequential(nn.Linear(5, 4), nn.Unflatten(1, (1, 2, 2))), rows)
+    assert sheet(samples.pictures()[0]).size == (3 * 2, 4 * 2)
+
+
+def test_a_sheet_has_white_where_a_pixel_is_1_and_colours_where_pictures_have() -> None:
+    samples = Samples(2, 3)
+    samples.take(nn.Unflatten(1, (3, 1, 1)), torch.tensor([[-1.0, 1.0, 0.0], [2.0, -2.0, math.nan]]))
+    (picture,) = samples.pictures()
+    assert sheet(picture).mode == "RGB"
+    assert [sheet(picture).getpixel((column, 0)) for column in (0, 1)] == [(0, 255, 128), (255, 0, 0)]
