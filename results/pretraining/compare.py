@@ -100,7 +100,7 @@ def read(file: Path) -> list[dict[str, str]]:
 
 
 def table(rows: list[dict[str, str]]) -> str:
-    """Means by arm, and how much more than from scratch, the control of most seeds, with 95 % t intervals over pairs of a seed."""
+    """Means by arm, and the gain over the control of most seeds, with 95 % t intervals over pairs of a seed."""
     lines = ["| question | arm | seeds | validation | test | gain |", "|---|---|---|---|---|---|"]
     for question, arms in QUESTIONS.items():
         found = {
