@@ -1,10 +1,12 @@
-"""A YAML file → plain values, with the line that each came from.
+"""A YAML file → plain values, with the line that each came from; and back.
 
 Only plain data is read (mappings with text keys, sequences, text, numbers, booleans, null), under limits on size, depth and
 nodes after aliases, so that a hostile file costs a second and a message.
 """
 
+import re
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.representer import SafeRepresenter
 
 from nas.errors import DocumentError, quote
 
@@ -98,6 +101,30 @@ def read_text(text: str, source: str) -> Document:
     except (YAMLError, ValueError, OverflowError, RecursionError) as error:  # OverflowError: the escape of no character
         reason = " ".join(str(error).split())[:160]
         raise DocumentError(f"{source}: not valid YAML: {reason}.") from error
+
+
+def to_yaml(data: Any) -> str:
+    """Plain data as the text of a YAML file, from which the same is read again."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = _Representer
+    yaml.default_flow_style = None
+    yaml.width = 2**31  # folded, some texts would be read as others
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # annotated as None
+    stream = StringIO()
+    yaml.dump(data, stream)
+    return stream.getvalue()
+
+
+class _Representer(SafeRepresenter):
+    """Puts all text but plain words in double quotes: ruamel leaves some bare that it then reads as something else (`?>`)."""
+
+    def represent_str(self, data: str) -> ScalarNode:
+        node: ScalarNode = self.represent_scalar("tag:yaml.org,2002:str", data, style=None if _WORD.fullmatch(data) else '"')
+        return node
+
+
+_WORD = re.compile(r"\$?[A-Za-z][A-Za-z0-9_]*")
+_Representer.add_representer(str, _Representer.represent_str)
 
 
 def _check_depth(yaml: YAML, text: str, source: str) -> None:

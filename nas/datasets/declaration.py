@@ -11,16 +11,14 @@ The data stay where they are: benchmark.yaml names their folder, from its own fo
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
-from ruamel.yaml import YAML
 
 from nas.benchmark import Benchmark, Budget, Features, Image, Objective, Recipe, Shape, Signature, Tokens, Waveform
 from nas.datasets.listing import PARTS, Found
-from nas.documents import read_file
+from nas.documents import read_file, to_yaml
 from nas.errors import BenchmarkError, DocumentError, did_you_mean, printable, quote
 from nas.space.tree import NAME
 
@@ -36,6 +34,8 @@ _LEFT_OUT = "left out"
 """That of a file which could not be read when the benchmark was made."""
 
 TASK = "nas.datasets.task:load"
+
+_HEAD = "# Written by `nas benchmarks new`, and yours to edit. Raise `version` when a score comes to mean something else.\n"
 
 
 class _Strict(BaseModel):
@@ -239,10 +239,6 @@ def benchmark_of(declared: Declaration, home: Path) -> FolderBenchmark:
 
 def write_declaration(declared: Declaration, home: Path) -> None:
     """Write benchmark.yaml into the folder `home`."""
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = None
-    yaml.width = 130
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # as they are declared
     defaults: Mapping[str, Any] = {one.name: one.default for one in fields(Recipe)} | {
         one.name: one.default for one in fields(Budget)
     }
@@ -252,12 +248,7 @@ def write_declaration(declared: Declaration, home: Path) -> None:
     for name in ("classes", "metrics", "floor", "floor_by"):
         if not data[name]:
             del data[name]
-    text = StringIO()
-    text.write(
-        "# Written by `nas benchmarks new`, and yours to edit. Raise `version` when a score comes to mean something else.\n"
-    )
-    yaml.dump(data, text)
-    (home / FILE).write_text(text.getvalue(), encoding="utf-8")
+    (home / FILE).write_text(_HEAD + to_yaml(data), encoding="utf-8")
 
 
 def write_files(files: Sequence[tuple[Found, str]], left_out: Iterable[str], home: Path) -> str:

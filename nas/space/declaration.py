@@ -30,18 +30,12 @@ limits: ["params <= 200e3"]
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from functools import lru_cache
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.nodes import ScalarNode
-from ruamel.yaml.representer import SafeRepresenter
-
-from nas.documents import Document, Path_, read_file, read_text
+from nas.documents import Document, Path_, read_file, read_text, to_yaml
 from nas.errors import DocumentError, SpaceError, did_you_mean, quote
 from nas.space.domain import Categorical, Domain, Integer, Real, Value
 from nas.space.limits import Limit
@@ -107,26 +101,7 @@ def space_to_data(space: Space) -> dict[str, Any]:
 
 def space_to_yaml(space: Space) -> str:
     """`space` as the text of a YAML file."""
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Representer = _Representer
-    yaml.default_flow_style = None
-    yaml.width = 2**31  # folded, some texts would be read as others
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # annotated as None
-    stream = StringIO()
-    yaml.dump(space_to_data(space), stream)
-    return stream.getvalue()
-
-
-class _Representer(SafeRepresenter):
-    """Puts all text but plain words in double quotes: ruamel leaves some bare that it then reads as something else (`?>`)."""
-
-    def represent_str(self, data: str) -> ScalarNode:
-        node: ScalarNode = self.represent_scalar("tag:yaml.org,2002:str", data, style=None if _WORD.fullmatch(data) else '"')
-        return node
-
-
-_WORD = re.compile(r"\$?[A-Za-z][A-Za-z0-9_]*")
-_Representer.add_representer(str, _Representer.represent_str)
+    return to_yaml(space_to_data(space))
 
 
 @lru_cache(maxsize=64)

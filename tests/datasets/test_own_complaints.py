@@ -333,6 +333,14 @@ def test_a_mistake_in_the_file_is_told_with_its_line(few: Path, old: str, new: s
     assert len(str(error.value).splitlines()) == 1
 
 
+def test_names_of_classes_that_yaml_would_read_otherwise_are_kept(tmp_path: Path) -> None:
+    names = ["?>", "no", "1e3", "~", "- a", "#", "a: b", "é", "x" * 200]
+    rows = [[f"some words {n % 5} and others {n}", name] for n in range(8) for name in names]
+    benchmark = made(write_csv(tmp_path / "t.csv", ["text", "label"], rows)).benchmark
+    assert benchmark.declaration.classes == sorted(names)
+    assert len(load_task(benchmark, None).examples("train").targets.unique()) == len(names)
+
+
 def test_a_list_of_files_that_somebody_wrote_names_none_outside(few: Path) -> None:
     import hashlib
 
