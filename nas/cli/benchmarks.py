@@ -14,7 +14,13 @@ from nas.errors import BenchmarkError
 if TYPE_CHECKING:
     from nas.datasets.making import Made
 
-FIRST = {"image": "residual_cnn", "waveform": "audio_cnn", "tokens": "hybrid_sequence", "features": "tabular_mlp"}
+FIRST = {
+    "image": "residual_cnn",
+    "waveform": "audio_cnn",
+    "tokens": "hybrid_sequence",
+    "features": "tabular_mlp",
+    "query": "knowledge_graph",
+}
 """What a benchmark feeds → the space to begin with, where it is installed."""
 
 
@@ -61,9 +67,9 @@ def _size(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int
     type=FOLDER,
     required=True,
     metavar="FOLDER",
-    help="The data: a folder, or the file of a table. They stay where they are.",
+    help="The data: a folder, or the file of a table or of triples. They stay where they are.",
 )
-@click.option("--kind", metavar="KIND", help="images, audio, text or table; found by itself if not given.")
+@click.option("--kind", metavar="KIND", help="images, audio, text, table or triples; found by itself if not given.")
 @click.option("--to", type=FOLDER, default=Path(), metavar="DIR", help="Where to write the folder NAME; here, if not given.")
 @click.option("--size", callback=_size, metavar="WxH", help="Of pictures: 32 or 64x48 pixels; up to 64 a side if not given.")
 @click.option("--grey/--colour", default=None, help="Pictures in one channel or three; as they are if not given.")
@@ -87,6 +93,7 @@ def new(name: str, place: Path, to: Path, grey: bool | None, replace: bool, as_j
     sounds     FOLDER/CLASS/*.wav              one rate and length
     texts      a CSV or JSONL of text, label   words of a vocabulary
     tables     a CSV of numbers and a target   classes, or a number to be told
+    triples    a TSV of head, relation, tail   which entity is at the other end
 
     Splits that are there (train, validation and test: folders, or files of a table) are kept; what is missing is drawn,
     stratified, with a fixed seed. What was found is said, a linear model is fitted for comparison, and digests are kept of all.

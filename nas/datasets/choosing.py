@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas.benchmark import Budget, Objective, Recipe
-from nas.datasets.declaration import Pictures, Rows, Sounds, Texts
+from nas.datasets.declaration import AnyKind, Links, Pictures, Rows, Sounds, Texts
 
 STEPS = {"images": 300, "audio": 300, "text": 400, "table": 400}
 """Steps of the optimiser in a search's evaluation, about."""
+
+LINKS = 90_000
+"""Triples of a knowledge graph that are learned in a search's evaluation, about, each as often as there are epochs."""
 
 FINAL = 3
 """A finalist has so many times the steps."""
@@ -33,8 +36,12 @@ class Chosen:
     metrics: tuple[str, ...]
 
 
-def choose(prepare: Pictures | Sounds | Texts | Rows, train: int, unevenness: float | None) -> Chosen:
+def choose(prepare: AnyKind, train: int, unevenness: float | None) -> Chosen:
     """For `train` training examples; `unevenness` is how many times the smallest class the largest is, None without classes."""
+    if isinstance(prepare, Links):  # as the knowledge graphs that are installed have it
+        epochs = max(2, min(30, round(LINKS / train)))
+        recipe = Recipe(batch_size=256, learning_rate=0.01, weight_decay=0.0)
+        return Chosen(Budget(epochs=epochs), Budget(epochs=2 * epochs), recipe, Objective("validation_mrr", "maximize"), ())
     batch = 32 if train < 1_000 else 64 if train < 10_000 else 128
     steps: float = STEPS[prepare.kind]
     if isinstance(prepare, Pictures):  # a step on a large picture costs more

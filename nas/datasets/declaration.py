@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from nas.benchmark import Benchmark, Budget, Features, Image, Objective, Recipe, Shape, Signature, Tokens, Waveform
-from nas.datasets.listing import PARTS, Found
+from nas.benchmark import Benchmark, Budget, Features, Image, Objective, Query, Recipe, Shape, Signature, Tokens, Waveform
+from nas.datasets.listing import KINDS, PARTS, Found
 from nas.documents import read_file, to_yaml
 from nas.errors import BenchmarkError, DocumentError, did_you_mean, printable, quote
 from nas.space.tree import NAME
@@ -102,7 +102,17 @@ class Rows(_Strict):
     """Columns with one value in all training rows, which give no feature."""
 
 
-Prepare = Annotated[Pictures | Sounds | Texts | Rows, Field(discriminator="kind")]
+class Links(_Strict):
+    """Triples of a knowledge graph."""
+
+    kind: Literal["triples"] = "triples"
+    entities: Annotated[int, Field(ge=2, le=10_000_000)]
+    relations: Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+AnyKind = Pictures | Sounds | Texts | Rows | Links
+
+Prepare = Annotated[AnyKind, Field(discriminator="kind")]
 
 
 class Data(_Strict):
@@ -144,6 +154,8 @@ class Declaration(_Strict):
     @property
     def signature(self) -> Signature:
         """What networks are fed, and must give."""
+        if isinstance(self.prepare, Links):
+            return Signature(Query(self.prepare.entities, self.prepare.relations), Features(self.prepare.entities))
         return Signature(_shape(self.prepare), Features(len(self.classes) or 1))
 
 
@@ -200,9 +212,7 @@ def read_benchmark(place: Path | str) -> FolderBenchmark:
         return benchmark_of(declared, file.parent.absolute())  # a candidate's process stands in another folder
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = tuple(
-            part for part in first["loc"] if part not in {"images", "audio", "text", "table"} or first["loc"][0] != "prepare"
-        )
+        where = tuple(part for part in first["loc"] if part not in set(KINDS) or first["loc"][0] != "prepare")
         if first["type"] == "extra_forbidden":
             known = Declaration.model_fields if len(where) == 1 else ()
             raise document.error(where, f"unknown key. {did_you_mean(str(where[-1]), known) if known else ''}".rstrip()) from None
@@ -232,6 +242,7 @@ def benchmark_of(declared: Declaration, home: Path) -> FolderBenchmark:
         source=declared.source,
         licence=declared.licence,
         floor=dict(declared.floor),
+        protocol="link_prediction" if isinstance(declared.prepare, Links) else "supervised",
         home=home,
         declaration=declared,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from nas.datasets.declaration import Pictures, Rows, Sounds, Texts
+from nas.datasets.declaration import AnyKind, Links, Rows
 from nas.datasets.listing import Found, Part
 from nas.errors import BenchmarkError
 
@@ -54,7 +54,7 @@ class Told:
 class Gathered:
     """Of one kind of data, all that a benchmark needs to know."""
 
-    prepare: Pictures | Sounds | Texts | Rows
+    prepare: AnyKind
     files: list[Found]
     labels: list[str]
     """Of each example."""
@@ -99,6 +99,6 @@ def check_bytes(numbers: int, way_out: str) -> None:
         )
 
 
-def wants_numbers(prepare: Pictures | Sounds | Texts | Rows) -> bool:
-    """Whether numbers are to be told, and no classes."""
-    return isinstance(prepare, Rows) and prepare.mean is not None
+def has_classes(prepare: AnyKind) -> bool:
+    """Whether classes are to be told, and neither numbers nor links."""
+    return not (isinstance(prepare, Links) or (isinstance(prepare, Rows) and prepare.mean is not None))

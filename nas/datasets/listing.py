@@ -17,10 +17,10 @@ from typing import Literal
 
 from nas.errors import BenchmarkError, did_you_mean, quote
 
-Kind = Literal["images", "audio", "text", "table"]
+Kind = Literal["images", "audio", "text", "table", "triples"]
 Part = Literal["train", "validation", "test"]
 
-KINDS: tuple[Kind, ...] = ("images", "audio", "text", "table")
+KINDS: tuple[Kind, ...] = ("images", "audio", "text", "table", "triples")
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
@@ -151,7 +151,7 @@ def tables_of(listing: Listing) -> list[Found]:
 
 
 def detect(listing: Listing) -> Kind | None:
-    """What the folder holds by its files' names; None for tables, whose columns decide.
+    """What the folder holds by its files' names; None for tables and triples, whose columns decide.
 
     Raises:
         BenchmarkError: nothing that is known, or several kinds in like numbers.
@@ -164,14 +164,15 @@ def detect(listing: Listing) -> Kind | None:
                 f"The folder {quote(listing.folder.name)} holds as many pictures as sounds; say which by --kind images or audio."
             )
         return most
-    if listing.of(TABLES):
+    if listing.of(TABLES) or listing.of(frozenset({".txt"})):
         return None
     if listing.refused and not listing.files:
         raise BenchmarkError(f"There is nothing to read: {listing.refused[0]}.")
     ends = Counter(os.path.splitext(file)[1].lower() or "no ending" for file in listing.files)
     told = ", ".join(f"{count:,} with {quote(end)}" for end, count in ends.most_common(3))
     raise BenchmarkError(
-        f"Pictures, sounds (.wav) or tables (.csv, .tsv, .jsonl) are read; {quote(listing.folder.name)} has {told}."
+        "Pictures, sounds (.wav), tables (.csv, .tsv, .jsonl) or triples (.tsv, .txt) are read; "
+        f"{quote(listing.folder.name)} has {told}."
     )
 
 

@@ -20,16 +20,19 @@ from nas.datasets.declaration import (
     Data,
     Declaration,
     FolderBenchmark,
+    Links,
     Texts,
     benchmark_of,
     read_benchmark,
     write_declaration,
     write_files,
 )
-from nas.datasets.floor import linear_floor
-from nas.datasets.gathered import Gathered, Say, Told, Wishes, refuse, wants_numbers
+from nas.datasets.floor import Floor, linear_floor
+from nas.datasets.gathered import Gathered, Say, Told, Wishes, has_classes, refuse
 from nas.datasets.gathering_files import gather_pictures, gather_sounds
+from nas.datasets.gathering_links import gather_links
 from nas.datasets.gathering_rows import gather_rows, gather_texts
+from nas.datasets.graphs import GRAPHS, is_graph, popularity
 from nas.datasets.grids import read_grid
 from nas.datasets.listing import KINDS, PARTS, Kind, Listing, Part, detect, digest_file, in_order, list_files, tables_of
 from nas.datasets.reading import Source
@@ -44,6 +47,7 @@ _GATHER: Mapping[Kind, Callable[[Listing, Wishes, Told, Say], Gathered]] = {
     "audio": gather_sounds,
     "text": gather_texts,
     "table": gather_rows,
+    "triples": gather_links,
 }
 
 
@@ -83,7 +87,7 @@ def make_benchmark(
     say("looking at the data")
     gathered = _GATHER[kind](listing, wishes, told, say)
     warn_of_files_aside(listing, kind, told)
-    counts = Counter(gathered.labels) if not wants_numbers(gathered.prepare) else Counter()
+    counts = Counter(gathered.labels) if has_classes(gathered.prepare) else Counter()
     classes = in_order(counts)
     if len(classes) > MOST_CLASSES:
         raise BenchmarkError(
@@ -120,8 +124,10 @@ def make_benchmark(
         )
         say("fitting a linear model")
         source = Source(benchmark_of(declared, folder), listing.folder)
-        arrays = {part: source.arrays(part) for part in PARTS}
-        floor = linear_floor(arrays, prepare, chosen.metrics)
+        if isinstance(prepare, Links):
+            floor = Floor(popularity(source.graph()), "entities by how often they answer the relation in training")
+        else:
+            floor = linear_floor({part: source.arrays(part) for part in PARTS}, prepare, chosen.metrics)
         declared = declared.model_copy(update={"floor": dict(floor.figures), "floor_by": floor.by})
         write_declaration(declared, folder)
         (folder / "README.md").write_text(readme(declared, sizes, counts, told), encoding="utf-8")
@@ -130,7 +136,7 @@ def make_benchmark(
         _put_in_place(beside, home)
     benchmark = read_benchmark(home)
     told.found += [
-        f"A linear model reaches {figures_text(floor.figures)} ({floor.by}).",
+        f"{'Ranking' if isinstance(prepare, Links) else 'A linear model'} reaches {figures_text(floor.figures)} ({floor.by}).",
         f"A search trains an architecture for {chosen.budget} and steers by {chosen.objective.figure}, a finalist for "
         f"{chosen.final_budget}.",
     ]
@@ -190,5 +196,11 @@ def _kind(listing: Listing, wishes: Wishes) -> Kind:
     detected = detect(listing)
     if detected is not None:
         return detected
+    if (
+        wishes.text is None
+        and wishes.target is None
+        and any(is_graph(listing.folder / one) for one in listing.of(GRAPHS) if "/" not in one)
+    ):
+        return "triples"
     grid = read_grid(listing.folder / tables_of(listing)[0].path)
     return "text" if wishes.text is not None or texts.is_text(grid) else "table"

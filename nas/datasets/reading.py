@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,14 @@ from nas.datasets import tables, texts
 from nas.datasets.declaration import (
     VOCABULARY,
     FolderBenchmark,
+    Links,
     Pictures,
     Rows,
     Sounds,
     Texts,
     read_files,
 )
+from nas.datasets.graphs import read_graph
 from nas.datasets.grids import Grid, read_grid
 from nas.datasets.listing import PICTURES, SOUNDS, Found, Part, digest_file, list_files
 from nas.datasets.pictures import read_picture, standardise
@@ -29,6 +32,9 @@ from nas.datasets.sounds import read_sound
 from nas.datasets.splits import split
 from nas.datasets.unreadable import Unreadable
 from nas.errors import BenchmarkError, DataMissing, printable, quote
+
+if TYPE_CHECKING:
+    from nas.protocols.triples import LinkPrediction
 
 Inputs = NDArray[np.float32] | NDArray[np.int64]
 Targets = NDArray[np.float32] | NDArray[np.int64]
@@ -121,6 +127,16 @@ class Source:
         """With the digest of each."""
         return self._listed[0]
 
+    def graph(self) -> "LinkPrediction":
+        """The task of triples, which has all splits at once, since what is known of one filters another's ranks.
+
+        Raises:
+            BenchmarkError: a file changed, or cannot be read.
+        """
+        for one, digest in self.files:
+            self._check_file(self.folder / one.path, one, digest)
+        return read_graph(self.folder, [one for one, _ in self.files])
+
     def check(self) -> None:
         """See that no file is missing, and none has come.
 
@@ -160,6 +176,8 @@ class Source:
         prepare = self.benchmark.declaration.prepare
         if isinstance(prepare, Pictures | Sounds):
             return self._of_files(prepare, part)
+        if isinstance(prepare, Links):
+            raise BenchmarkError(f"The triples of {self.benchmark.name} are a graph, which has no arrays of examples.")
         rowed = self._rowed
         rows, labels = rowed.of(part)
         if isinstance(prepare, Texts):

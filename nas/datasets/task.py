@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nas.datasets.declaration import FolderBenchmark, Rows
+from nas.datasets.declaration import FolderBenchmark, Links, Rows
 from nas.datasets.reading import source_of
-from nas.training import Classification, Examples, Meter, Regression, Split, stratified_order
+from nas.training import Classification, Examples, Meter, Regression, Split, Task, stratified_order
 
 
-def load(benchmark: FolderBenchmark, data: Path | None) -> Classification | Regression:
+def load(benchmark: FolderBenchmark, data: Path | None) -> Task:
     """The task, its files in the folder `data` or where `benchmark` says.
 
     Raises:
@@ -21,6 +21,8 @@ def load(benchmark: FolderBenchmark, data: Path | None) -> Classification | Regr
     """
     source = source_of(benchmark, data)
     source.check()
+    if isinstance(benchmark.declaration.prepare, Links):
+        return source.graph()
 
     def examples(split: Split) -> Examples:
         inputs, targets = source.arrays(split)

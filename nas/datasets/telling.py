@@ -5,15 +5,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from nas.datasets.choosing import UNEVEN
-from nas.datasets.declaration import Declaration, Pictures, Sounds, Texts
+from nas.datasets.declaration import Declaration, Links, Pictures, Sounds, Texts
 from nas.datasets.gathered import Gathered, Told
+from nas.datasets.graphs import GRAPHS
 from nas.datasets.listing import PARTS, PICTURES, SOUNDS, TABLES, Kind, Listing, Part
 from nas.errors import printable
 
 
 def warn_of_files_aside(listing: Listing, kind: Kind, told: Told) -> None:
     """Files that are no data of this kind."""
-    read = listing.of({"images": PICTURES, "audio": SOUNDS}.get(kind, TABLES))
+    read = listing.of({"images": PICTURES, "audio": SOUNDS, "triples": GRAPHS}.get(kind, TABLES))
     aside = Counter(os.path.splitext(file)[1].lower() or "without ending" for file in set(listing.files) - set(read))
     if aside:
         ends = ", ".join(end for end, _ in aside.most_common(4))
@@ -60,6 +61,8 @@ def summary(gathered: Gathered, classes: Sequence[str]) -> str:
         return f"{total} of {prepare.length / prepare.rate:.3g} s at {prepare.rate:,} Hz{of}"
     if isinstance(prepare, Texts):
         return f"{total}{of}, by their first {prepare.length} words of {prepare.words:,}"
+    if isinstance(prepare, Links):
+        return f"{total} of {prepare.relations:,} relations between {prepare.entities:,} entities"
     return f"{total} of {len(prepare.columns)} columns{of or f', {printable(prepare.target)} to be told'}"
 
 

@@ -79,3 +79,11 @@ def write_reviews(path: Path, count: int = 60) -> Path:
         words = [*random.choice((GOOD, BAD)[n % 2], 3), *random.choice(OTHERS, 7)]
         rows.append([" ".join(random.permutation(words)), ("good", "bad")[n % 2]])
     return write_csv(path, ["text", "label"], rows)
+
+
+def write_family(path: Path, people: int = 24) -> Path:
+    """Triples of who follows whom, next and next but one, in a circle."""
+    names = [f"p{n:02}" for n in range(people)]
+    lines = [f"{names[n]}\t{by}\t{names[(n + far) % people]}" for by, far in (("next", 1), ("after", 2)) for n in range(people)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from own_data import write_digits, write_reviews, write_tones, write_wine
+from own_data import write_digits, write_family, write_reviews, write_tones, write_wine
 
 import nas
-from nas.benchmark import Benchmark, Features, Image, Tokens, Waveform
+from nas.benchmark import Benchmark, Features, Image, Query, Tokens, Waveform
 from nas.cli import main
 from nas.datasets.making import make_benchmark
 from nas.errors import NasError, SearchError
@@ -43,12 +43,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Benchmark]:
         "tones": write_tones(home / "sounds", {"low": 300, "high": 900}),
         "opinions": write_reviews(home / "reviews.csv"),
         "wines": write_wine(home / "wine.csv"),
+        "circle": write_family(home / "circle.tsv"),
     }
     return {name: make_benchmark(name, place, home).benchmark for name, place in places.items()}
 
 
 class TestOwnBenchmarks(BenchmarkContract):
-    @pytest.fixture(params=["numerals", "tones", "opinions", "wines"])
+    @pytest.fixture(params=["numerals", "tones", "opinions", "wines", "circle"])
     def benchmark(self, made: dict[str, Benchmark], request: pytest.FixtureRequest) -> Benchmark:
         return made[request.param]
 
@@ -58,7 +59,9 @@ def test_each_kind_is_found_by_itself(made: dict[str, Benchmark]) -> None:
     assert made["tones"].signature.input == Waveform(length=832, channels=1, rate=8_000)
     assert isinstance(made["opinions"].signature.input, Tokens)
     assert made["wines"].signature.input == Features(13)
-    assert [one.signature.output for one in made.values()] == [Features(10), Features(2), Features(2), Features(3)]
+    assert made["circle"].signature.input == Query(24, 2)
+    assert made["circle"].protocol == "link_prediction"
+    assert [one.signature.output.axes[0] for one in made.values()] == [10, 2, 2, 3, 24]
 
 
 def test_a_linear_model_is_no_worse_than_it_should_be(made: dict[str, Benchmark]) -> None:

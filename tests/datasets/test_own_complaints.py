@@ -59,7 +59,7 @@ def test_a_folder_of_something_else_is_told_what_is_read(tmp_path: Path) -> None
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.docx").write_text("x")
     assert refused(tmp_path / "notes") == (
-        "Pictures, sounds (.wav) or tables (.csv, .tsv, .jsonl) are read; 'notes' has 1 with '.docx'."
+        "Pictures, sounds (.wav), tables (.csv, .tsv, .jsonl) or triples (.tsv, .txt) are read; 'notes' has 1 with '.docx'."
     )
 
 
