@@ -51,10 +51,10 @@ def test_a_study_is_kept_as_the_committed_ones_are(tmp_path: Path, monkeypatch: 
     assert {path.suffix for path in folder.iterdir()} == {".csv", ".json", ".md", ".sh"}
     jsonschema.validate(tables(folder), read_schema("leaderboard"))
     assert runpy.run_path(str(RESULTS / "make.py"))["commands"](
-        "s", {"space": "x", "on": "y", "limits": [], "finals": {"top": 2}}
+        "s", {"space": "x", "on": "y", "limits": [], "finals": {"top": 2, "even": True}}
     ) == [
         ["search", "x", "--on", "y", "--trials", "20", "--seed", "0", "--study", "s"],
-        ["finals", "s", "--top", "2"],
+        ["finals", "s", "--top", "2", "--even"],
     ]
 
 
