@@ -258,7 +258,7 @@ BROKEN = [
     ),
     (
         "name: toy\nversion: 1\naccepts: images\nlayers: [head]",
-        "3: accepts: no input is called 'images'. Did you mean 'image'? Known: image, sequence, tokens, waveform.",
+        "3: accepts: no input is called 'images'. Did you mean 'image'? Known: features, image, modalities, query, sequence, tokens, waveform.",
     ),
     (
         "name: toy\nversion: 1\naccepts: [image, tokens, image]\nlayers: [head]",
@@ -266,7 +266,7 @@ BROKEN = [
     ),
     (
         "name: toy\nversion: 1\naccepts: []\nlayers: [head]",
-        "3: accepts: must be one or several of image, sequence, waveform, tokens, got [].",
+        "3: accepts: must be one or several of image, sequence, waveform, tokens, query, features, modalities, got [].",
     ),
     ("name: toy\nversion: 1\naccepts: image\nlayers: []", "4: layers: a space needs at least one layer."),
     (
