@@ -258,7 +258,8 @@ BROKEN = [
     ),
     (
         "name: toy\nversion: 1\naccepts: images\nlayers: [head]",
-        "3: accepts: no input is called 'images'. Did you mean 'image'? Known: features, image, modalities, query, sequence, tokens, waveform.",
+        "3: accepts: no input is called 'images'. Did you mean 'image'? "
+        "Known: features, image, modalities, query, sequence, tokens, waveform.",
     ),
     (
         "name: toy\nversion: 1\naccepts: [image, tokens, image]\nlayers: [head]",
