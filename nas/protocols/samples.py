@@ -8,11 +8,15 @@ import io
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nas.records import Picture
 
 COLUMNS, ROWS = 10, 4
 """Of pictures on one sheet, at the most."""
+
+GREY = 128
+"""Between two pictures."""
 
 
 class Samples:
@@ -58,9 +62,10 @@ class Samples:
 
 
 def _sheet(pixels_NCHW: Tensor, columns: int) -> Tensor:
-    """Pictures side by side, row by row, (C, rows × H, columns × W)."""
+    """Pictures side by side, row by row, each with a line of grey below and to its right."""
     whole = len(pixels_NCHW) // columns * columns
-    rows_RKCHW = pixels_NCHW[:whole].reshape(-1, columns, *pixels_NCHW.shape[1:])
+    framed_NCHW = functional.pad(pixels_NCHW[:whole], (0, 1, 0, 1), value=GREY)
+    rows_RKCHW = framed_NCHW.reshape(-1, columns, *framed_NCHW.shape[1:])
     sheet_CHW: Tensor = rows_RKCHW.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2).contiguous()
     return sheet_CHW
 

@@ -258,7 +258,7 @@ def sheet(picture: Picture) -> PngImagePlugin.PngImageFile:
 def test_a_finalist_shows_what_it_made_of_the_same_noise_at_first_halfway_and_in_the_end() -> None:
     record = evaluator()(architecture(), budget=Budget(epochs=5, fraction=0.1), seed=0, final=True)
     assert [picture.title for picture in record.pictures] == ["epoch 1", "epoch 3", "epoch 5"]
-    assert all((sheet(one).size, sheet(one).mode) == ((80, 32), "L") for one in record.pictures)
+    assert all((sheet(one).size, sheet(one).mode) == ((90, 36), "L") for one in record.pictures)
     assert len({one.png for one in record.pictures}) == 3
     assert Record.from_data(json.loads(json.dumps(record.to_data()))) == record
     assert evaluator()(architecture(), budget=BUDGET, seed=0).pictures == ()
@@ -288,7 +288,7 @@ def test_pictures_of_a_class_stand_in_a_column() -> None:
     assert columns == 3
     assert shown[:, 2:].argmax(1).tolist() == [0, 1, 2] * 4
     samples.take(nn.Sequential(nn.Linear(5, 4), nn.Unflatten(1, (1, 2, 2))), rows)
-    assert sheet(samples.pictures()[0]).size == (3 * 2, 4 * 2)
+    assert sheet(samples.pictures()[0]).size == (3 * 3, 4 * 3)
 
 
 def test_a_sheet_has_white_where_a_pixel_is_1_and_colours_where_pictures_have() -> None:
@@ -296,4 +296,5 @@ def test_a_sheet_has_white_where_a_pixel_is_1_and_colours_where_pictures_have() 
     samples.take(nn.Unflatten(1, (3, 1, 1)), torch.tensor([[-1.0, 1.0, 0.0], [2.0, -2.0, math.nan]]))
     (picture,) = samples.pictures()
     assert sheet(picture).mode == "RGB"
-    assert [sheet(picture).getpixel((column, 0)) for column in (0, 1)] == [(0, 255, 128), (255, 0, 0)]
+    row = [sheet(picture).getpixel((column, 0)) for column in range(4)]
+    assert row == [(0, 255, 128), (128, 128, 128), (255, 0, 0), (128, 128, 128)]
