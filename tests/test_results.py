@@ -92,8 +92,9 @@ class TestKept:
         assert benchmark.floor
         for figure, floor in benchmark.floor.items():
             reached = final["rows"][0]["figures"][figure]["mean"]
-            known = METRICS.get(figure.removeprefix("test_"))  # what a protocol alone measures is better for being larger
-            better = known.direction if known else "maximize"
+            name = figure.removeprefix("test_")
+            steered = {one.figure.removeprefix("validation_"): one.direction for one in benchmark.objectives}
+            better = METRICS[name].direction if name in METRICS else steered.get(name, "maximize")
             assert reached > floor if better == "maximize" else reached < floor, figure
 
     def test_its_architectures_are_those_of_one_version_of_the_space_which_the_readme_names_if_it_is_not_the_last(
