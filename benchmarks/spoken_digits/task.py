@@ -76,13 +76,13 @@ def load_new_speaker(data: Path | None) -> Classification:
     return Classification(_examples(data, _by_speaker))
 
 
-def load_new_speaker_ten_percent(data: Path | None) -> FewLabels:
-    """The task of `load_new_speaker` in which 5 training recordings of each digit by each speaker have labels.
+def load_new_speaker_two_percent(data: Path | None) -> FewLabels:
+    """The task of `load_new_speaker` in which one training recording of each digit by each speaker has a label.
 
     Raises:
         BenchmarkError: as `load`.
     """
-    return FewLabels(_examples(data, _by_speaker), labelled=200)
+    return FewLabels(_examples(data, _by_speaker), labelled=40)
 
 
 HeldOut = dict[Split, NDArray[np.bool_]]
