@@ -1,4 +1,4 @@
-"""Pre-trained against from scratch, the same architectures and seeds: `python results/pretraining/compare.py`.
+"""Pre-trained against from scratch, the same architectures and seeds: `python results/pretraining/compare.py [QUESTION ...]`.
 
 Writes trainings.csv as it goes, of which README.md tells the means, and the difference with its interval; what stands there
 already is not trained again.
@@ -34,6 +34,17 @@ COLUMNS = (
 
 BAG = {"features": 32, "times": 0, "pool": "average"}
 IMAGES = {"stages": 3, "side": 32, "pool": "average", "dropout": 0}
+CLOTHES = {"times": 2, "width": 32, "block": "inverted_residual"}
+SOUNDS = {
+    "front": "log_mel",
+    "hop_ms": 25,
+    "offset": 0.01,
+    "frequency": 0.2,
+    "time": 0.2,
+    "features": 16,
+    "times": 2,
+    "width": 32,
+}
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,17 @@ QUESTIONS: dict[str, tuple[Arm, ...]] = {
         )
         for labels in (100, 1000)
     },
+    **{
+        question: (
+            Arm("pre-trained, all learns", benchmark, space, answers),
+            Arm("from scratch, as long", f"{benchmark}_from_scratch", space, answers),
+        )
+        for question, benchmark, space, answers in (
+            ("clothes, 550 labels", "fashion_mnist_1_percent", "image_pretraining", CLOTHES),
+            ("clothes, 5,500 labels", "fashion_mnist_10_percent", "image_pretraining", CLOTHES),
+            ("digits of a new speaker, 40 labels", "spoken_digits_new_speaker_2_percent", "audio_cnn", SOUNDS),
+        )
+    },
     "clothes, 500 labels": tuple(
         Arm(name, "fashion_mnist_500_labels", "search_spaces/shipped_images/space.yaml", IMAGES | {"weights": weights})
         for name, weights in (("shipped weights", "shipped"), ("from scratch", "drawn"))
@@ -70,11 +92,11 @@ def architecture(space: Space, answers: dict[str, Any]) -> Any:
     return space.walk(lambda name, domain: answers.get(name.rpartition(".")[2], next(iter(domain))))
 
 
-def trainings(store: Path, done: set[tuple[str, str, int]]) -> Iterator[dict[str, Any]]:
-    """What is not done yet."""
+def trainings(asked: list[str], store: Path, done: set[tuple[str, str, int]]) -> Iterator[dict[str, Any]]:
+    """What is not done yet of the questions that are asked."""
     evaluators: dict[str, Evaluator] = {}
-    for question, arms in QUESTIONS.items():
-        for arm in arms:
+    for question in asked:
+        for arm in QUESTIONS[question]:
             space, benchmark = resolve_space(arm.space), resolve_benchmark(arm.benchmark)
             if arm.plain:
                 benchmark = replace(benchmark, protocol="supervised", protocol_options={})
@@ -126,7 +148,10 @@ def table(rows: list[dict[str, str]]) -> str:
 
 
 def main() -> None:
-    """Train what is missing, and print the table."""
+    """Train what is missing of the questions named, or of all, and print the table."""
+    asked = sys.argv[1:] or list(QUESTIONS)
+    if unknown := set(asked) - set(QUESTIONS):
+        sys.exit(f"There is no question {', '.join(sorted(unknown))}; there are: {'; '.join(QUESTIONS)}.")
     file = HERE / "trainings.csv"
     rows = read(file)
     done = {(row["question"], row["arm"], int(row["seed"])) for row in rows}
@@ -134,7 +159,7 @@ def main() -> None:
         writer = csv.DictWriter(out, COLUMNS, restval="")
         if not rows:
             writer.writeheader()
-        for row in trainings(Path("run/trunks"), done):
+        for row in trainings(asked, Path("run/trunks"), done):
             writer.writerow(row)
             out.flush()
             print(row, flush=True)
