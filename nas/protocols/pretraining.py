@@ -97,9 +97,13 @@ class FineTune(Protocol):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
-        self.trunk = Trunk.of(setup.parts, setup.benchmark.signature.input)
         tuning = setup.training(FineTuning)
         self.tuning = tuning if isinstance(tuning, FineTuning) else FineTuning()
+
+    @cached_property
+    def trunk(self) -> Trunk:
+        """What is pre-trained of the candidate's plan."""
+        return Trunk.of(self.setup.parts, self.setup.benchmark.signature.input)
 
     def stages(self, network: nn.Module) -> Iterator[Stage]:
         """The fine-tuning."""
