@@ -73,6 +73,7 @@ QUESTIONS: dict[str, tuple[Arm, ...]] = {
         question: (
             Arm("pre-trained, all learns", benchmark, space, answers),
             Arm("from scratch, as long", f"{benchmark}_from_scratch", space, answers),
+            Arm("from scratch, as short", benchmark, space, answers, plain=True),
         )
         for question, benchmark, space, answers in (
             ("clothes, 550 labels", "fashion_mnist_1_percent", "image_pretraining", CLOTHES),
