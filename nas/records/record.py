@@ -46,6 +46,10 @@ OF_PROTOCOLS: Mapping[str, Mapping[str, FigureKind]] = {
         "discriminator_params": FigureKind("", "reckoned", "trainable parameters of what a generator is trained against"),
         "discriminator_macs": FigureKind("", "reckoned", "multiply-adds of one forward pass of the discriminator on one picture"),
     },
+    "pretrain_then_fine_tune": {
+        "pretrain_flops": FigureKind("", "reckoned", "floating-point operations of the whole pre-training of the trunk"),
+        "pretrain_seconds": FigureKind("s", "trained", "wall-clock time of the trunk's pre-training, whoever it was trained for"),
+    },
 }
 """Figures beside those that a training protocol, by its name, gives of every candidate."""
 

@@ -38,6 +38,8 @@ _FACES: Mapping[str, Face] = {
     "discriminator_params": Face("discriminator's parameters", "discriminator params", digits=0),
     "discriminator_macs": Face("discriminator's multiply-adds", "discriminator MMACs", "M", 1e6, 3),
     "train_seconds": Face("training time", "train s", "s", digits=2),
+    "pretrain_flops": Face("FLOPs of pre-training", "pretrain TFLOPs", "T", 1e12, 4),
+    "pretrain_seconds": Face("pre-training time", "pretrain s", "s", digits=2),
 }
 
 
