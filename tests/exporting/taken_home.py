@@ -22,7 +22,12 @@ sys.modules.update(dict.fromkeys(
 """What forbids a process to import anything that an exported folder must not need."""
 
 
-OWN = {"autoencoder": "unknown_digit", "recommender": "movielens", "tabular_mlp": "breast_cancer"}
+OWN = {
+    "autoencoder": "unknown_digit",
+    "image_gan": "fashion_mnist_generation",
+    "recommender": "movielens",
+    "tabular_mlp": "breast_cancer",
+}
 """Spaces that are meant for one benchmark, which goes before those of all kinds of input."""
 
 
