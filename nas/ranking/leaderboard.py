@@ -16,7 +16,7 @@ from nas.ranking.order import PARETO, Order, Placing, place
 from nas.ranking.pareto import pareto_front
 from nas.ranking.question import Question
 from nas.ranking.volume import Hypervolume, hypervolume
-from nas.records import FIGURES, LOOKED_UP, Ledger, Setting, Stage, StudyEntry, Trial, figure_kind
+from nas.records import FIGURES, LOOKED_UP, OF_PROTOCOLS, Ledger, Setting, Stage, StudyEntry, Trial, figure_kind
 from nas.records.markup import html_table
 from nas.space import Architecture, Limit, broken_limits
 
@@ -397,5 +397,6 @@ def figure_names(table: Table) -> list[str]:
     present = {name for row in table.rows for name in row.figures}
     first = [objective.figure for objective in table.objectives]
     metrics = sorted(name for name in present if figure_kind(name) is None and name not in first)
-    costs = [name for kind in FIGURES for name in sorted(present) if name.partition(":")[0] == kind and name not in first]
+    kinds = [*FIGURES, *(name for known in OF_PROTOCOLS.values() for name in known)]
+    costs = [name for kind in kinds for name in sorted(present) if name.partition(":")[0] == kind and name not in first]
     return [name for name in [*first, *metrics, *costs] if name in present]

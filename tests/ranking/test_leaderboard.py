@@ -414,6 +414,18 @@ def test_figures_are_named_in_reading_order() -> None:
     ]
 
 
+def test_what_a_protocol_costs_stands_after_what_every_candidate_does() -> None:
+    figures = {"pretrain_validation_contrast": 0.3, "pretrain_flops": 1e12, "train_seconds": 2.0}
+    table = ranked(trial(0, record(0.5, **figures)))
+    assert figure_names(table) == [
+        "validation_accuracy",
+        "pretrain_validation_contrast",
+        "flops",
+        "train_seconds",
+        "pretrain_flops",
+    ]
+
+
 def test_only_figures_that_some_row_has_are_named() -> None:
     table = ranked(trial(0, record(0.5)), trial(1, record(0.4, latency_ms=1.5)))
     assert figure_names(table) == ["validation_accuracy", "flops", "latency_ms"]
