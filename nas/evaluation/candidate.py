@@ -438,13 +438,15 @@ class _Run:
                 seconds += training.seconds
                 told = f"{stage.name}: " if stage.name else ""
                 self.notes += [told + note for note in training.notes]
+                self.figures["train_seconds"] = seconds
+                if not stage.name:
+                    self.gathered["loading"] = self.evaluator.training.kind
+                    self.gathered["curve"] = tuple(training.curve)
                 if training.ended == "diverged":
                     return self.fail("diverged", told + training.problem)
                 ended = training.ended
                 stage.ended(training.figures, training.seconds)
-        self.gathered["loading"] = self.evaluator.training.kind
-        self.gathered["curve"] = tuple(training.curve)
-        self.figures |= {"train_seconds": seconds, **self.protocol.figures, **training.figures}
+        self.figures |= {**self.protocol.figures, **training.figures}
         self.notes += self.protocol.notes
         self.gathered["weights_sha256"] = _digest(model)
         return ended

@@ -152,6 +152,8 @@ def test_a_first_stage_that_diverges_is_named(two_stages: type[TwoStages], monke
     assert record.error is not None
     assert record.error.kind == "diverged"
     assert record.error.message.startswith("warming: ")
+    assert record.figures["train_seconds"] > 0
+    assert not record.curve
 
 
 def test_costs_of_training_are_limited_before_it(two_stages: type[TwoStages]) -> None:
