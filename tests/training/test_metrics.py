@@ -4,6 +4,7 @@ import torch
 from nas.errors import BenchmarkError
 from nas.protocols.triples import LinkPrediction
 from nas.training import METRICS, Classification, Detection, Examples, NextToken, Regression, Split, Tagging, Transcription
+from nas.training.generation import Generation
 from nas.training.metrics import choose, find_metric
 
 
@@ -18,6 +19,7 @@ EVERY = {
     "Tagging": Tagging(nothing, metrics=("balanced_accuracy", "f1")),
     "Regression": Regression(nothing, metrics=("mae", "r2")),
     "Transcription": Transcription(nothing, alphabet="ab"),
+    "Generation": Generation(load=nothing, latent=2, judge=nothing, metrics=("density", "coverage")),
 }
 """Each kind of task with all that it can measure."""
 
