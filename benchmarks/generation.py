@@ -105,3 +105,22 @@ def train_classifier(benchmark: Benchmark, pictures: Callable[[Split], Examples]
     content = save({name: value.contiguous() for name, value in classifier.state_dict().items()})
     write_whole(content, path)
     return f"validation accuracy {training.figures['validation_accuracy']:.4f}, SHA-256 {hashlib.sha256(content).hexdigest()}"
+
+
+def linear_figures(task: Generation) -> dict[str, float]:
+    """What a linear generator reaches on validation and test pictures: the mean picture, and one main component of the training
+    pictures for each number of noise, in its own spread.
+    """
+    real_NP = task.examples("train").targets.flatten(1).double()
+    mean_P = real_NP.mean(0)
+    _, spreads, components_PP = torch.linalg.svd(real_NP - mean_P, full_matrices=False)
+    made_of_ZP = components_PP[: task.latent] * spreads[: task.latent, None] / (len(real_NP) - 1) ** 0.5
+    found: dict[str, float] = {}
+    splits: tuple[Split, ...] = ("validation", "test")
+    for split in splits:
+        examples = task.examples(split)
+        made_NP = mean_P + examples.inputs[:, : task.latent].double() @ made_of_ZP
+        meter = task.meter(torch.device("cpu"))
+        meter.update(made_NP.float().reshape(examples.targets.shape), examples.targets)
+        found |= {f"{split}_{name}": value for name, value in meter.compute().items()}
+    return found

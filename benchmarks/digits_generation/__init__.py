@@ -21,6 +21,7 @@ BENCHMARK = Benchmark(
     task="benchmarks.digits_generation.task:load",
     source="scikit-learn's load_digits; Alpaydin & Kaynak 1998, Optical Recognition of Handwritten Digits, UCI",
     licence="CC BY 4.0",
+    floor={"test_frechet_distance": 11.53},
     protocol="adversarial",
     protocol_options={"latent": LATENT, "classifier_sha256": CLASSIFIER_SHA256},
 )

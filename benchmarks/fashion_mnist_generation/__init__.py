@@ -21,6 +21,7 @@ BENCHMARK = Benchmark(
     task="benchmarks.fashion_mnist_generation.task:load",
     source="Zalando Research, github.com/zalandoresearch/fashion-mnist; Debian package dataset-fashion-mnist",
     licence="MIT",
+    floor={"test_frechet_distance": 89.18},
     protocol="adversarial",
     protocol_options={"latent": LATENT, "classifier_sha256": CLASSIFIER_SHA256},
 )

@@ -9,7 +9,7 @@ from benchmarks import digits, digits_generation, fashion_mnist_generation
 from benchmarks.digits_generation.task import CLASSIFIER, load, load_by_class, pictures
 from benchmarks.fashion_mnist.task import DEBIAN
 from benchmarks.fashion_mnist_generation import task as clothes
-from benchmarks.generation import read_classifier
+from benchmarks.generation import linear_figures, read_classifier
 from nas.benchmark import Benchmark, Image
 from nas.errors import BenchmarkError
 from nas.registry import BENCHMARKS
@@ -76,6 +76,12 @@ def test_another_classifier_than_the_one_that_is_named_is_refused(tmp_path: Path
     message = r"^classifier\.safetensors is not the classifier that distances are told in: its SHA-256 is [0-9a-f]{64}, not e5a8"
     with pytest.raises(BenchmarkError, match=message):
         read_classifier(other, digits_generation.CLASSIFIER_SHA256, Image(1, 8, 8))
+
+
+def test_the_floor_is_what_a_linear_generator_reaches() -> None:
+    found = linear_figures(load(None))
+    assert found["test_frechet_distance"] == pytest.approx(digits_generation.BENCHMARK.floor["test_frechet_distance"], abs=0.01)
+    assert found["validation_recall"] > 0.8
 
 
 def test_reading_a_classifier_leaves_the_random_state_as_it_was() -> None:
