@@ -1,0 +1,164 @@
+"""A search's winner against a DCGAN of as many FLOPs: `python results/gan/compare.py STUDY [--ledger URL]`.
+
+The DCGAN (Radford et al. 2016, arXiv:1511.06434) has two transposed convolutions of 5×5, batch normalisation and ReLU in the
+generator, batch normalisation and leaky ReLU in the discriminator, the non-saturating loss, one step of each and one learning
+rate. Its width is the one whose generator's FLOPs are nearest to the winner's. It is trained by the winner's protocol, recipe,
+budget and seeds, and its figures go to seeds.csv; what is there already is not trained again. The README's table is made of it.
+"""
+
+import argparse
+import csv
+import statistics
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import torch
+from scipy.stats import t as student
+
+from nas.benchmark import Benchmark, Budget
+from nas.evaluation import Evaluator
+from nas.models import cost
+from nas.ranking import leaderboard
+from nas.records import Ledger, Record
+from nas.registry import BENCHMARKS, load
+from nas.reports.samples import write_pictures
+from nas.space import Space, parse_space
+
+HERE = Path(__file__).parent
+README, SEEDS = HERE / "README.md", HERE / "seeds.csv"
+BEGIN, END = "<!-- table: python results/gan/compare.py -->\n", "<!-- end of the table -->"
+WIDTHS = range(2, 97)
+FIGURES = ("validation_frechet_distance", "test_frechet_distance", "test_precision", "test_recall", "test_class_coverage")
+
+DCGAN = """
+name: dcgan
+version: 1
+accepts: features
+layers:
+  - project_to_image: {{features: {double}, halvings: 2}}
+  - up_sample: {{features: {width}, kernel: 5}}
+  - image_head: {{kernel: 5}}
+  - discriminator: {{width: {width}, depth: 2, kernel: 5, norm: batch, activation: leaky_relu}}
+  - adversary: {{loss: non_saturating, discriminator_steps: 1, rate_ratio: 1}}
+"""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One training in full."""
+
+    benchmark: str
+    network: str
+    """"winner" or "dcgan"."""
+    seed: int
+    flops: int
+    params: int
+    discriminator_params: int
+    validation_frechet_distance: float
+    test_frechet_distance: float
+    test_precision: float
+    test_recall: float
+    test_class_coverage: float
+
+    @classmethod
+    def of(cls, benchmark: str, network: str, record: Record) -> "Trained":
+        """What a complete record says."""
+        named = {field.name: record.figures[field.name] for field in fields(cls)[3:]}
+        whole = {"flops", "params", "discriminator_params"}
+        return cls(benchmark, network, record.seed, **{name: int(x) if name in whole else x for name, x in named.items()})
+
+
+def dcgan(benchmark: Benchmark, flops: float) -> Space:
+    """The DCGAN whose FLOPs are nearest to `flops`."""
+    spaces = [parse_space(DCGAN.format(width=width, double=2 * width)) for width in WIDTHS]
+    return min(spaces, key=lambda space: abs(cost(space, space.architecture({}), benchmark.signature).flops - flops))
+
+
+def read() -> list[Trained]:
+    """What was trained already."""
+    if not SEEDS.is_file():
+        return []
+    texts, whole = ("benchmark", "network"), ("seed", "flops", "params", "discriminator_params")
+    kinds = {field.name: str if field.name in texts else int if field.name in whole else float for field in fields(Trained)}
+    with SEEDS.open(encoding="utf-8", newline="") as file:
+        return [Trained(**{name: kinds[name](text) for name, text in row.items()}) for row in csv.DictReader(file)]
+
+
+def write(found: list[Trained]) -> None:
+    """All of them, anew."""
+    with SEEDS.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Trained)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(one) for one in sorted(found, key=lambda one: (one.benchmark, one.network, one.seed)))
+
+
+def compare(study: str, ledger: str) -> None:
+    """Read the winner's finals, train what is missing of the DCGAN, and write both down."""
+    with Ledger(ledger, create=False) as book:
+        row = next(table for table in leaderboard(book, study) if table.stage == "final").rows[0]
+        records = [trial.record for trial in row.trials if trial.record]
+        benchmark = load(BENCHMARKS, book.study(study).definition["benchmark"]["name"])
+    name, budget = benchmark.name, records[0].budget
+    found = [one for one in read() if (one.benchmark, one.network) != (name, "winner")]
+    found += [Trained.of(name, "winner", record) for record in records]
+    write_pictures(records[0], HERE / name / "winner")
+    space = dcgan(benchmark, records[0].figures["flops"])
+    flops = cost(space, space.architecture({}), benchmark.signature).flops
+    found = [one for one in found if (one.benchmark, one.network) != (name, "dcgan") or one.flops == flops]
+    there = {one.seed for one in found if (one.benchmark, one.network) == (name, "dcgan")}
+    write(found)
+    for one in train(space, benchmark, budget, {record.seed for record in records} - there):
+        found.append(one)
+        write(found)
+    tell(found)
+
+
+def train(space: Space, benchmark: Benchmark, budget: Budget, seeds: set[int]) -> Iterator[Trained]:
+    """Each seed's training of the one network of `space`."""
+    torch.set_num_threads(1)
+    evaluate = Evaluator(space, benchmark, device="cpu") if seeds else None
+    for seed in sorted(seeds):
+        assert evaluate is not None  # noqa: S101
+        record = evaluate(space.architecture({}), budget=budget, seed=seed, final=True)
+        print(
+            f"dcgan on {benchmark.name}, seed {seed}: {record.outcome}, {record.figures.get('test_frechet_distance')}", flush=True
+        )
+        write_pictures(record, HERE / benchmark.name / "dcgan")
+        yield Trained.of(benchmark.name, "dcgan", record)
+
+
+def difference(one: list[float], other: list[float]) -> tuple[float, float]:
+    """Of the means, and half its 95 % interval, by Welch's t."""
+    shares = [statistics.variance(values) / len(values) for values in (one, other)]
+    freedom = sum(shares) ** 2 / sum(share**2 / (len(values) - 1) for share, values in zip(shares, (one, other), strict=True))
+    return statistics.mean(one) - statistics.mean(other), float(student.ppf(0.975, freedom)) * sum(shares) ** 0.5
+
+
+def tell(found: list[Trained]) -> None:
+    """The README's table anew."""
+    lines = [
+        "| benchmark | network | FLOPs | parameters | distance, validation | test | precision | recall | classes | seeds |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name in sorted({one.benchmark for one in found}):
+        sides = {side: [one for one in found if (one.benchmark, one.network) == (name, side)] for side in ("winner", "dcgan")}
+        for side, trained in sides.items():
+            cells = [name, side, f"{trained[0].flops:,}", f"{trained[0].params:,}"]
+            for figure in FIGURES:
+                values = [getattr(one, figure) for one in trained]
+                cells.append(f"{statistics.mean(values):.2f} ± {statistics.stdev(values):.2f}")
+            lines.append(f"| {' | '.join(cells)} | {len(trained)} |")
+        apart, half = difference(*([one.test_frechet_distance for one in sides[side]] for side in ("winner", "dcgan")))
+        lines.append(f"| {name} | **winner − dcgan** | | | | **{apart:.2f} ± {half:.2f}** (95 %) | | | | |")
+    text = README.read_text(encoding="utf-8")
+    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
+    README.write_text(before + BEGIN + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("study")
+    parser.add_argument("--ledger", default="sqlite:///run/results.sqlite")
+    given = parser.parse_args()
+    compare(given.study, given.ledger)
