@@ -245,7 +245,7 @@ def test_both_counters_agree_on_every_space_and_know_every_operator(name: str) -
     space, rng = resolve_space(name), random.Random(5)
     kinds = [name] if name in SIGNATURES else space.accepts
     signatures = [signature for kind in kinds for signature in SIGNATURES[kind]]
-    for n in range(20):
+    for n in range(10):
         architecture, signature = space.sample(rng), signatures[n % len(signatures)]
         counts = count_layers(lambda a=architecture, s=signature: build(space, a, s), signature.input)
         macs, unknown = second_opinion(build(space, architecture, signature, seed=0), signature.input)
