@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from nas import registry
-from nas.benchmark import Features, Image, Modalities, NextTokens, Sequence, Shape, Signature, Tokens, Waveform
+from nas.benchmark import Features, Image, Modalities, NextTokens, Query, Sequence, Shape, Signature, Tokens, Waveform
 from nas.errors import ModelError
 from nas.models import LayerKind, build, cost, count, layer_kind
 from nas.models.layers import Cost
@@ -20,6 +20,8 @@ SIGNATURES = {
     "waveform": [Signature(Waveform(length=4_000, channels=1, rate=8_000), Features(10))],
     "features": [Signature(Features(12), Features(3))],
     "modalities": [Signature(Modalities.of(image=Image(3, 8, 8), text=Tokens(24, 100), sound=Image(1, 16, 16)), Features(10))],
+    "query": [Signature(Query(20, 5), Features(20))],
+    "image_gan": [Signature(Features(12), Image(1, 8, 8))],  # of noise
     "recommender": [Signature(Tokens(2, 40), Features(1))],  # a space that gives no next token
 }
 """What a space of each kind is tried on; every kind has a small one."""

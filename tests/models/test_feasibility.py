@@ -3,7 +3,7 @@ import random
 import pytest
 
 from nas import registry
-from nas.benchmark import Features, Image, Modalities, NextTokens, Sequence, Signature, Tokens, Waveform
+from nas.benchmark import Features, Image, Modalities, NextTokens, Query, Sequence, Signature, Tokens, Waveform
 from nas.errors import ModelError
 from nas.models import CostFold, Quartiles, Share, Within, cost, layer_kind, network_id, survey
 from nas.models.feasibility import COUNTED
@@ -147,6 +147,8 @@ SIGNATURES: dict[str, Signature] = {
     "waveform": Signature(Waveform(length=4_000, channels=1, rate=8_000), Features(10)),
     "features": Signature(Features(12), Features(3)),
     "modalities": Signature(Modalities.of(image=Image(3, 8, 8), text=Tokens(24, 100), sound=Image(1, 16, 16)), Features(10)),
+    "query": Signature(Query(20, 5), Features(20)),
+    "image_gan": Signature(Features(12), Image(1, 8, 8)),  # of noise
     "recommender": Signature(Tokens(2, 40), Features(1)),  # a space that gives no next token
 }
 

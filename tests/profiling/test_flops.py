@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nas import registry
-from nas.benchmark import Features, Image, Modalities, NextTokens, Sequence, Signature, Tokens, Waveform
+from nas.benchmark import Features, Image, Modalities, NextTokens, Query, Sequence, Signature, Tokens, Waveform
 from nas.models import Cost, build, count, example, layer_kind, parameters
 from nas.profiling import count_layers, second_opinion
 from nas.space import resolve_space
@@ -236,6 +236,8 @@ SIGNATURES = {
     "waveform": [Signature(Waveform(length=4_000, channels=1, rate=8_000), Features(10))],
     "features": [Signature(Features(12), Features(3))],
     "modalities": [Signature(Modalities.of(image=Image(3, 8, 8), text=Tokens(24, 100), sound=Image(1, 16, 16)), Features(10))],
+    "query": [Signature(Query(20, 5), Features(20))],
+    "image_gan": [Signature(Features(12), Image(1, 8, 8))],  # of noise
     "recommender": [Signature(Tokens(2, 40), Features(1))],  # a space that gives no next token
 }
 

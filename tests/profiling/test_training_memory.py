@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from nas import registry
-from nas.benchmark import Features, Image, Modalities, NextTokens, Sequence, Signature, Tokens, Waveform
+from nas.benchmark import Features, Image, Modalities, NextTokens, Query, Sequence, Signature, Tokens, Waveform
 from nas.models import build, example
 from nas.profiling import count_layers, peak_memory_bytes
 from nas.profiling.inputs import Inputs, batch_of
@@ -124,6 +124,8 @@ SIGNATURES = {
     "waveform": Signature(Waveform(length=4_000, channels=1, rate=8_000), Features(10)),
     "features": Signature(Features(12), Features(3)),
     "modalities": Signature(Modalities.of(image=Image(3, 8, 8), text=Tokens(24, 100), sound=Image(1, 16, 16)), Features(10)),
+    "query": Signature(Query(20, 5), Features(20)),
+    "image_gan": Signature(Features(12), Image(1, 8, 8)),  # of noise
     "recommender": Signature(Tokens(2, 40), Features(1)),  # a space that gives no next token
 }
 
