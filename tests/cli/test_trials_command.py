@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -101,7 +102,8 @@ def test_only_as_many_are_printed_as_a_person_reads(run: Nas, kept: Mapping[str,
 
 
 def test_the_study_may_be_left_out_where_there_is_one(run: Nas, url: str, kept: Mapping[str, Trial]) -> None:
-    assert run("trials").output == run("trials", "toy").output
+    left_out, named = (re.sub(r"\d+:\d\d min", "", run(*words).output) for words in (["trials"], ["trials", "toy"]))
+    assert left_out == named  # but for how long ago something was
     with Ledger(url) as ledger:
         begin_study(ledger, "other")
     done = run("trials")
