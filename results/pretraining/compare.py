@@ -7,7 +7,7 @@ already is not trained again.
 import csv
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ COLUMNS = (
 BAG = {"features": 32, "times": 0, "pool": "average"}
 IMAGES = {"stages": 3, "side": 32, "pool": "average", "dropout": 0}
 CLOTHES = {"times": 2, "width": 32, "block": "inverted_residual"}
+LONGER = {"fraction": 1.0, "epochs": 3}
 SOUNDS = {
     "front": "log_mel",
     "hop_ms": 25,
@@ -57,6 +58,10 @@ class Arm:
     answers: dict[str, Any]
     plain: bool = False
     """Whether the benchmark's own protocol is left aside: its labels and its recipe, and no more."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Of the protocol, where they differ from the benchmark's."""
+    epochs: int | None = None
+    """With labels, where they are more than a finalist's."""
 
 
 QUESTIONS: dict[str, tuple[Arm, ...]] = {
@@ -81,6 +86,14 @@ QUESTIONS: dict[str, tuple[Arm, ...]] = {
             ("digits of a new speaker, 40 labels", "spoken_digits_new_speaker_2_percent", "audio_cnn", SOUNDS),
         )
     },
+    "clothes, 550 labels, ten times as long": tuple(
+        Arm(name, f"fashion_mnist_1_percent{twin}", "image_pretraining", CLOTHES, plain, LONGER, 40)
+        for name, twin, plain in (
+            ("pre-trained, all learns", "", False),
+            ("from scratch, as long", "_from_scratch", False),
+            ("from scratch, as short", "", True),
+        )
+    ),
     "clothes, 500 labels": tuple(
         Arm(name, "fashion_mnist_500_labels", "search_spaces/shipped_images/space.yaml", IMAGES | {"weights": weights})
         for name, weights in (("shipped weights", "shipped"), ("from scratch", "drawn"))
@@ -101,13 +114,16 @@ def trainings(asked: list[str], store: Path, done: set[tuple[str, str, int]]) ->
             space, benchmark = resolve_space(arm.space), resolve_benchmark(arm.benchmark)
             if arm.plain:
                 benchmark = replace(benchmark, protocol="supervised", protocol_options={})
+            elif arm.options:
+                benchmark = replace(benchmark, protocol_options={**benchmark.protocol_options, **arm.options})
+            budget = replace(benchmark.final_budget, epochs=arm.epochs or benchmark.final_budget.epochs)
             for seed in SEEDS:
                 if (question, arm.name, seed) in done:
                     continue
-                key = f"{arm.benchmark} by {benchmark.protocol}"
+                key = f"{arm.benchmark} by {benchmark.protocol} {benchmark.protocol_options}"
                 if key not in evaluators:
                     evaluators[key] = Evaluator(space, benchmark, device="cpu", store=store)
-                record = evaluators[key](architecture(space, arm.answers), budget=benchmark.final_budget, seed=seed, final=True)
+                record = evaluators[key](architecture(space, arm.answers), budget=budget, seed=seed, final=True)
                 if record.error is not None:
                     sys.exit(f"{question}, {arm.name}, seed {seed}: {record.error.message}")
                 row = {"question": question, "arm": arm.name, "seed": seed, "digest": (record.weights_sha256 or "")[:16]}
