@@ -44,10 +44,11 @@ In orders of 100 out of 200 trainings (residual_cnn on digits, 8 epochs) the fro
 SHARES = (
     *("accuracy", "balanced_accuracy", "f1", "auroc", "auroc_low", "auroc_high", "average_precision", "r2"),
     *("mrr", "hits_at_1", "hits_at_3", "hits_at_10"),
+    *("precision", "recall", "coverage", "class_coverage"),
 )
 """Metrics that are at most 1."""
 
-ERRORS = ("loss", "perplexity", "word_error_rate", "character_error_rate", "rmse", "mae")
+ERRORS = ("loss", "perplexity", "word_error_rate", "character_error_rate", "rmse", "mae", "frechet_distance")
 """Metrics that are at least 0, beside bits."""
 
 BY_ARRIVAL = frozenset({"asha", "hyperband"})
