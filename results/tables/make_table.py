@@ -20,6 +20,7 @@ from typing import Any, TextIO
 import torch
 
 from nas.benchmark import Benchmark, Budget
+from nas.device import place
 from nas.models import build, cost
 from nas.records import this_machine, versions
 from nas.searching import resolve_benchmark
@@ -86,7 +87,7 @@ class Trainer:
         """
         number, seed = key
         architecture, benchmark = self.architectures[number], self.question.benchmark
-        model = build(self.question.space, architecture, benchmark.signature, seed=seed)
+        model = place(build(self.question.space, architecture, benchmark.signature, seed=seed), torch.device("cpu"))
         training = train(
             model,
             Method(self.task, benchmark.recipe, benchmark.signature.output.axes[-1]),
