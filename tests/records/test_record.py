@@ -8,7 +8,7 @@ from pathlib import Path
 from toys import toy_record
 
 from nas.benchmark import Budget
-from nas.records import FIGURES, Epoch, Failure, Latency, Machine, Record, Replicate
+from nas.records import FIGURES, Epoch, Failure, Latency, Machine, Picture, Record, Replicate
 
 MACHINE = Machine(system="Linux x86_64", processor="A Processor", cores=2, memory_gib=None)
 MINIMAL = Record(outcome="infeasible", seed=0, budget=Budget(epochs=1), device="cpu", threads=1, machine=MACHINE)
@@ -45,6 +45,7 @@ FULL = Record(
     weights_sha256="1" * 64,
     data_sha256="2" * 64,
     loading="stream",
+    pictures=(Picture(title="epoch 3", png="iVBORw0KGgo="),),
 )
 
 
