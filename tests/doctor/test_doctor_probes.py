@@ -40,7 +40,7 @@ def test_a_plugin_that_crashes_and_one_that_raises_are_each_named_in_a_line() ->
         "The search space 'raises' of bad (raising_plugin:SPACE) cannot be loaded: OSError: no\\x1b[2J such thing",
     ]
     assert rest.verdict == "ok"
-    assert "7 benchmarks" in rest.found
+    assert f"{len(registry.owners('nas.benchmarks'))} benchmarks" in rest.found
 
 
 def test_a_probe_that_does_not_end_is_ended() -> None:
