@@ -13,7 +13,7 @@ from nas.errors import ExportError
 from nas.exporting.expressions import Expression, render
 from nas.exporting.lifting import Book, imports_text
 from nas.exporting.modules import Modules
-from nas.models import Fork, Graph, Part, Step
+from nas.models import Fork, Graph, Part, Step, module_name
 
 WEIGHTS = "weights.safetensors"
 
@@ -44,7 +44,7 @@ def write_source(
     book = Book(RESERVED)
     modules = Modules(book)
     if isinstance(network, nn.Sequential):
-        made = modules.sequential(network, "", {part.path.replace(".", "-"): _remark(part) for part in parts})
+        made = modules.sequential(network, "", {module_name(part.path): _remark(part) for part in parts})
     else:
         made = modules.expression(network, "")
     modules.finish()

@@ -9,6 +9,7 @@ from nas.models.fourier import transforms
 from nas.models.layers import Cost, LayerKind, TrainingKind
 from nas.models.limiting import Within
 from nas.models.meta import Remembering, weightless
+from nas.models.naming import module_name
 from nas.models.planning import Fork, Graph, Part, Placed, Step, is_of_training, plan, steps
 from nas.models.sameness import network_id
 from nas.models.shares import Quartiles, Share
@@ -39,6 +40,7 @@ __all__ = [
     "example",
     "is_of_training",
     "layer_kind",
+    "module_name",
     "network_id",
     "parameters",
     "plan",

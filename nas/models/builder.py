@@ -7,6 +7,7 @@ from torch import nn
 
 from nas.benchmark import Image, Signature
 from nas.errors import ModelError, quote
+from nas.models.naming import module_name
 from nas.models.planning import Fork, Part, Step, is_of_training, plan
 from nas.models.wiring import Cell, Parallel
 from nas.space import Architecture, Space
@@ -31,9 +32,8 @@ def build(space: Space, architecture: Architecture, signature: Signature, *, see
 
 
 def _sequential(parts: tuple[Part, ...]) -> nn.Sequential:
-    # A name of the space has no "-", so that no two paths become one.
     layers = (part for part in parts if not is_of_training(part))
-    return nn.Sequential(OrderedDict((part.path.replace(".", "-"), _module(part)) for part in layers))
+    return nn.Sequential(OrderedDict((module_name(part.path), _module(part)) for part in layers))
 
 
 def _module(part: Part) -> nn.Module:
@@ -46,6 +46,6 @@ def _module(part: Part) -> nn.Module:
             raise ModelError(f"{part.path}: the layer must build a torch module, got {quote(module)}.")
         return module
     if isinstance(part, Fork):
-        branches = {name: _sequential(branch) for name, branch in part.branches.items()}
+        branches = {module_name(name): _sequential(branch) for name, branch in part.branches.items()}
         return Parallel(branches, part.merge, axis=1 if isinstance(part.gives, Image) else -1)
     return Cell(part.nodes, {ends: _sequential(inside) for ends, inside in part.edges.items()})

@@ -20,7 +20,7 @@ from torch.nn import functional
 from nas.benchmark import Joined, Modalities, Recipe
 from nas.device import Precision, send
 from nas.errors import BenchmarkError, ModelError, quote
-from nas.models import Fork, Part, steps
+from nas.models import Fork, Part, module_name, steps
 from nas.models.layers.modality import Modality, ModalityDropout, SharedSpace, averages
 from nas.protocols.retrieval import Recall, belonging
 from nas.training import Examples, Feed, Method, Protocol, Setup, Task, evaluate
@@ -66,7 +66,7 @@ def find_encoders(parts: tuple[Part, ...]) -> Encoders:
         if isinstance(part, Fork) and isinstance(part.gives, Joined):
             read = [read_modalities(branch) for branch in part.branches.values()]
             if all(len(names) == 1 for names in read):
-                return Encoders(part.path.replace(".", "-"), tuple(names[0] for names in read), part.gives.lengths)
+                return Encoders(module_name(part.path), tuple(names[0] for names in read), part.gives.lengths)
     raise ModelError(
         "A shared space needs an encoder of each modality, got none; begin each branch of a `parallel` with a `modality`, and "
         "merge them by `join`."

@@ -12,8 +12,10 @@ from nas.benchmark import Features, Image, NextTokens, Sequence, Shape, Signatur
 from nas.errors import ExportError
 from nas.exporting import TOLERANCE, check_forms, load_source, write_forms
 from nas.exporting import forms as forms_module
+from nas.models import build, plan
 from nas.models.layers.recurrent import States
 from nas.searching import check_input, resolve_benchmark, resolve_space
+from nas.space import parse_space
 
 SMALL = Signature(Image(1, 6, 6), Features(3))
 LINEAR = nn.Sequential(nn.Flatten(), nn.Linear(36, 3), nn.BatchNorm1d(3))
@@ -175,3 +177,13 @@ def test_networks_of_every_family_keep_their_outputs_in_every_form(space: str, b
     assert [one.form for one in found.written][:2] == ["source", "program"]
     shape = (1, *signature.output.axes)
     assert run_alone("import runpy; runpy.run_path('model.py', run_name='__main__')", tmp_path) == f"{shape}\n"
+
+
+@pytest.mark.parametrize("name", ["code", "graph", "lambda", "type"])
+def test_layers_with_names_that_programs_use_are_written_too(name: str, tmp_path: Path) -> None:
+    space = parse_space(f"name: toy\nversion: 1\naccepts: image\nlayers: [{{conv: {{features: 4}}, name: {name}}}, head]\n")
+    architecture = space.architecture({})
+    network, parts = build(space, architecture, SMALL, seed=0), plan(space, architecture, SMALL)
+    found = write(network, tmp_path, forms=["source", "program"], parts=parts)
+    assert all(one.difference <= TOLERANCE for one in found.written)
+    assert "→ 4 × 6 × 6" in (tmp_path / "model.py").read_text(encoding="utf-8")

@@ -158,3 +158,16 @@ def test_an_architecture_of_another_space_is_refused() -> None:
     toy = space("head")
     with pytest.raises(SpaceError, match=r"is of 'toy' version 1, not of 'residual_cnn' version 1\.$"):
         build(SPACE, first(toy), DIGITS)
+
+
+def test_a_layer_may_be_called_what_a_module_or_python_has_a_use_for() -> None:
+    def called(first: str, branch: str, inside: str) -> nn.Sequential:
+        branches = f"{{{branch}: [{{conv: {{features: 4}}, name: {inside}}}], b: []}}"
+        return build_first(f"{{conv: {{features: 4}}, name: {first}}}, {{parallel: mix, branches: {branches}}}, head")
+
+    named, plain = called("type", "items", "code"), called("x", "y", "z")
+    named, plain = named.eval(), plain.eval()
+    plain.load_state_dict(dict(zip(weights(plain), weights(named).values(), strict=True)))
+    inputs = torch.rand(2, 1, 8, 8)
+    assert torch.equal(named(inputs), plain(inputs))
+    assert [name for name, _ in named.named_children()] == ["type-", "mix", "head"]
