@@ -414,8 +414,14 @@ class Benchmark:
     """How candidates are trained: the name of a training protocol."""
     protocol_options: Mapping[str, Any] = field(default_factory=dict)
     """What the protocol is told, plain data: a pre-training's budget, for example."""
+    classes: tuple[str, ...] = ()
+    """What the outputs are called, in their order; none where they have no names. They are told to people, and decide nothing."""
 
     def __post_init__(self) -> None:
+        if self.classes and self.signature.output != Features(len(self.classes)):
+            raise BenchmarkError(
+                f"{self.name}: classes name the outputs one by one, got {len(self.classes)} for {self.signature.output}."
+            )
         given = self.signature.input
         for name, words in (("flip", "mirrored"), ("erase", "erased in part")):
             if getattr(self.recipe, name) and not isinstance(given, Image):
@@ -433,8 +439,9 @@ class Benchmark:
         return str(budget)
 
     def to_data(self) -> dict[str, Any]:
-        """Plain data, ready for JSON; a protocol is named where it is not the plain one."""
+        """Plain data, ready for JSON: what is asked, without the names of classes; the plain protocol is not named."""
         data = {**asdict(self), "signature": self.signature.to_data()}
+        del data["classes"]
         for name in ("protocol", "protocol_options"):
             if data[name] == getattr(Benchmark, name, {}):
                 del data[name]

@@ -42,6 +42,15 @@ def benchmark(given: Shape, recipe: Recipe = RECIPE) -> Benchmark:
     )
 
 
+def test_classes_name_each_output_and_are_no_part_of_the_question() -> None:
+    plain = benchmark(Features(4))
+    named = replace(plain, classes=("no", "yes"))
+    assert named.to_data() == plain.to_data()
+    with pytest.raises(BenchmarkError) as caught:
+        replace(plain, classes=("no", "yes", "perhaps"))
+    assert str(caught.value) == "toy: classes name the outputs one by one, got 3 for a vector of 2 features."
+
+
 @pytest.mark.parametrize(
     ("given", "change", "message"),
     [

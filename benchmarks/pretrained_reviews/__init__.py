@@ -26,6 +26,7 @@ FEW = Benchmark(
     floor={"test_accuracy": 0.596},
     protocol="pretrain_then_fine_tune",
     protocol_options=PRETRAINING,
+    classes=("negative", "positive"),
 )
 
 SOME = replace(

@@ -17,4 +17,5 @@ BENCHMARK = Benchmark(
     floor={"test_accuracy": 0.912},
     protocol="contrastive",
     protocol_options={"pairs": "class"},
+    classes=tuple("0123456789"),
 )

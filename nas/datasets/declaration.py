@@ -243,6 +243,7 @@ def benchmark_of(declared: Declaration, home: Path) -> FolderBenchmark:
         licence=declared.licence,
         floor=dict(declared.floor),
         protocol="link_prediction" if isinstance(declared.prepare, Links) else "supervised",
+        classes=tuple(declared.classes),
         home=home,
         declaration=declared,
     )

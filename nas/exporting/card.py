@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from nas.benchmark import Benchmark, Features, NextTokens
+from nas.errors import printable
 from nas.exporting.forms import FILES, FORMS, TOLERANCE, Forms
 from nas.exporting.source import WEIGHTS
 from nas.ranking import Row, Summary
@@ -31,6 +32,10 @@ _WHAT = {
     "program": "a `torch.export` program for batches of any size; opens with the version of torch that made it, or a later one",
     "onnx": "an ONNX graph for batches of any size",
 }
+
+
+MOST_CLASSES = 100
+"""Names of outputs that a card tells."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +134,16 @@ def _use(benchmark: Benchmark, forms: Forms, examples: Tensor) -> Iterator[str]:
     yield f"In: {signature.input}; a batch is {given} of {kind}. {_range(examples)}"
     yield ""
     yield f"Out: {_outputs(benchmark)}; a batch is {gives}."
+    if names := benchmark.classes:
+        yield ""
+        yield f"The outputs stand for, in order{_more(len(names))}:\n"
+        yield "```"
+        yield from (f"{n:>{len(str(len(names)))}} {printable(name)}" for n, name in enumerate(names[:MOST_CLASSES]))
+        yield "```"
+
+
+def _more(count: int) -> str:
+    return f" (the first {MOST_CLASSES} of {count:,}; `figures.json` has all)" if count > MOST_CLASSES else ""
 
 
 def _outputs(benchmark: Benchmark) -> str:
@@ -297,6 +312,7 @@ def figures_data(origin: Origin, forms: Forms) -> dict[str, Any]:
         "trial": origin.trial.number,
         "space": {"name": origin.entry.space.name, "version": origin.entry.space.version},
         "benchmark": {"name": origin.benchmark.name, "version": origin.benchmark.version},
+        "classes": list(origin.benchmark.classes),
         "signature": origin.benchmark.signature.to_data(),
         "architecture": origin.trial.architecture.to_data(),
         "trained": origin.trained,

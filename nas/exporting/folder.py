@@ -59,6 +59,7 @@ def hand_over(
                 title=f"{origin.title}.",
                 words=source_words(origin),
                 parts=parts,
+                classes=origin.benchmark.classes,
                 say=say,
             )
             (unfinished / "README.md").write_text(card(origin, written, examples), encoding="utf-8")

@@ -93,13 +93,14 @@ def write_forms(
     title: str,
     words: str = "",
     parts: tuple[Part, ...] = (),
+    classes: Sequence[str] = (),
     say: Callable[[str], None] = lambda _: None,
 ) -> Forms:
     """Write `network`, on the CPU, into `folder`: its weights, and each of `forms`; without them all that can be.
 
     `examples` are real inputs, at least three; on them each form's outputs are compared with the network's. What is asked for by
-    name and cannot be written is an error, else it is left out with its reason. `title`, `words` and `parts` are those of
-    `write_source`.
+    name and cannot be written is an error, else it is left out with its reason. `title`, `words`, `parts` and `classes` are
+    those of `write_source`.
 
     Raises:
         ExportError: a form that is asked for cannot be written, or gives other outputs.
@@ -109,7 +110,7 @@ def write_forms(
     left_out: dict[Form, str] = {}
     base, source, program = network, None, None
     try:
-        source = write_source(network, signature, title=title, words=words, parts=parts)
+        source = write_source(network, signature, title=title, words=words, parts=parts, classes=classes)
         base = make(source, network)
     except ExportError as error:
         left_out["source"] = str(error)

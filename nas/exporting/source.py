@@ -1,23 +1,25 @@
 """A network as one file of plain PyTorch: its classes, what makes it, and what reads its weights."""
 
+import json
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from nas.benchmark import Features, Image, Modalities, NextTokens, Query, Sequence, Shape, Signature, Tokens, Waveform
+from nas.benchmark import Features, Image, Modalities, NextTokens, Query, Shape, Signature, Tokens, Waveform
+from nas.benchmark import Sequence as SequenceShape
 from nas.errors import ExportError
-from nas.exporting.expressions import Expression, render
+from nas.exporting.expressions import Expression, Name, render
 from nas.exporting.lifting import Book, imports_text
 from nas.exporting.modules import Modules
 from nas.models import Fork, Graph, Part, Step, module_name
 
 WEIGHTS = "weights.safetensors"
 
-RESERVED = ("network", "load", "read_tensors", "example", "CONSTANTS")
+RESERVED = ("network", "load", "read_tensors", "example", "CONSTANTS", "CLASSES")
 """What the file itself calls something."""
 
 
@@ -31,11 +33,18 @@ class Source:
 
 
 def write_source(
-    network: nn.Module, signature: Signature, *, title: str, words: str = "", parts: tuple[Part, ...] = ()
+    network: nn.Module,
+    signature: Signature,
+    *,
+    title: str,
+    words: str = "",
+    parts: tuple[Part, ...] = (),
+    classes: Sequence[str] = (),
 ) -> Source:
     """The file that makes `network`, in plain PyTorch: `network()`, and `load()` which reads its weights.
 
-    `title` is the first line of what the file says of itself, `words` the rest; `parts` is the plan, whose shapes are told.
+    `title` is the first line of what the file says of itself, `words` the rest; `parts` is the plan, whose shapes are told;
+    `classes` are the names of the outputs.
 
     Raises:
         ExportError: a module cannot be written as source; names it.
@@ -53,10 +62,18 @@ def write_source(
     book.need("pathlib", "Path")
     book.need("torch", "nn")
     book.need("torch", "Tensor")
-    return Source(_file(book, made, signature, modules.constants, title, words), modules.constants)
+    return Source(_file(book, made, signature, modules.constants, title, words, classes), modules.constants)
 
 
-def _file(book: Book, made: Expression, signature: Signature, constants: Mapping[str, Tensor], title: str, words: str) -> str:
+def _file(
+    book: Book,
+    made: Expression,
+    signature: Signature,
+    constants: Mapping[str, Tensor],
+    title: str,
+    words: str,
+    classes: Sequence[str],
+) -> str:
     legend = book.legend()
     axes = textwrap.fill(f"Axes: {legend}.", 100) if legend else ""
     about = _held("\n\n".join(part for part in (title, words, axes) if part))
@@ -67,6 +84,7 @@ def _file(book: Book, made: Expression, signature: Signature, constants: Mapping
     pieces = [
         f'"""{about}\n"""' if "\n" in about else f'"""{about}"""',
         imports_text(book.imports),
+        *([_classes(classes)] if classes else []),
         ("" if book.values else "\n\n") + book.text(),
         "\n\n" + network,
         "\n\n" + (_LOAD_WITH_CONSTANTS if constants else _LOAD).format(weights=WEIGHTS, names=_names(constants)),
@@ -154,6 +172,12 @@ def _held(text: str) -> str:
     return re.sub(r'"(?="|\Z)', r'\\"', text.replace("\\", "\\\\").replace("\0", ""))
 
 
+def _classes(names: Sequence[str]) -> str:
+    """What the outputs are called, as a constant; what is not printable is escaped."""
+    told = tuple(Name(json.dumps(name, ensure_ascii=False) if name.isprintable() else repr(name)) for name in names)
+    return f'CLASSES = {render(told, 0, 10)}\n"""What the outputs stand for, in their order."""'
+
+
 def _names(constants: Mapping[str, Tensor]) -> str:
     return ", ".join(f'"{name}"' for name in constants)
 
@@ -173,7 +197,7 @@ def _remark(part: Part) -> str:
 def _shape(shape: Shape) -> str:
     if isinstance(shape, Image):
         return f"{shape.channels} × {shape.height} × {shape.width}"
-    if isinstance(shape, Sequence):
+    if isinstance(shape, SequenceShape):
         return f"{shape.length} positions × {shape.channels}"
     return f"{shape.count} numbers" if isinstance(shape, Features) else str(shape)
 

@@ -62,6 +62,13 @@ def test_each_kind_is_found_by_itself(made: dict[str, Benchmark]) -> None:
     assert made["circle"].signature.input == Query(24, 2)
     assert made["circle"].protocol == "link_prediction"
     assert [one.signature.output.axes[0] for one in made.values()] == [10, 2, 2, 3, 24]
+    assert [one.classes for one in made.values()] == [
+        tuple("0123456789"),
+        ("high", "low"),
+        ("bad", "good"),
+        ("w0", "w1", "w2"),
+        (),
+    ]
 
 
 def test_a_linear_model_is_no_worse_than_it_should_be(made: dict[str, Benchmark]) -> None:

@@ -152,6 +152,16 @@ def test_what_is_said_of_a_network_stays_a_text_whatever_it_says(text):
     assert (ast.get_docstring(ast.parse(source)) or "").startswith(text.replace("\0", "").strip())
 
 
+@pytest.mark.parametrize("names", [("cat", "dog", "hen"), ('a "quote"', "back\\slash", "\u202egnirts"), ("é", "x" * 200, "'")])
+def test_names_of_outputs_are_a_constant_whatever_they_say(names):
+    network = nn.Sequential(nn.Linear(2, 3))
+    source = write_source(network, Signature(Features(2), Features(3)), title="t", classes=names)
+    scope = {"__name__": "model"}
+    exec(compile(source.text, "model.py", "exec"), scope)  # noqa: S102 - what is under test
+    assert scope["CLASSES"] == names
+    assert "\u202e" not in source.text
+
+
 def test_a_module_that_is_nobodys_own_is_taken_apart():
     network = nn.Sequential(Gated(2, 4), nn.ReLU(), Gated(4, 5), nn.Flatten(), nn.Linear(180, 3))
     source = assert_equal(network, SMALL)

@@ -73,6 +73,9 @@ def test_the_card_tells_figures_intervals_seeds_data_licence_and_commands(study:
     told, known = data["figures"]["validation_accuracy"], certainty.intervals["validation_accuracy"]
     assert (told["low"], told["high"]) == (known.low, known.high)
     assert "that of validation accuracy as on the leaderboard" in card
+    assert "The outputs stand for, in order:\n\n```\n 0 0\n 1 1\n" in card
+    assert data["classes"] == list("0123456789")
+    assert 'CLASSES = ("0", "1", "2", ' in (tmp_path / "home" / "model.py").read_text()
 
 
 def test_a_trial_whose_weights_are_not_kept_is_trained_again_and_compared(study: Study, tmp_path: Path) -> None:
