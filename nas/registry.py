@@ -23,6 +23,7 @@ BENCHMARKS = "nas.benchmarks"
 LAYERS = "nas.layers"
 PROTOCOLS = "nas.protocols"
 PRETEXTS = "nas.pretexts"
+DERIVATIONS = "nas.derivations"
 
 NOUNS = {
     SEARCH_SPACES: "search space",
@@ -30,6 +31,7 @@ NOUNS = {
     LAYERS: "layer",
     PROTOCOLS: "training protocol",
     PRETEXTS: "pretext",
+    DERIVATIONS: "derivation",
 }
 
 PATIENCE = 20.0

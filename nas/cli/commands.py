@@ -14,6 +14,7 @@ from nas.cli.audit import audit
 from nas.cli.benchmarks import benchmarks
 from nas.cli.cluster import SLURM, array, check_array, given_words, submit_array, submitted
 from nas.cli.compare import compare
+from nas.cli.derive import compress, derive
 from nas.cli.diff import diff
 from nas.cli.doctor import doctor
 from nas.cli.effects import effects
@@ -276,6 +277,8 @@ def finals(
         finals(study, on_event=on_event, **options)
 
 
+main.add_command(compress)
+main.add_command(derive)
 main.add_command(audit)
 main.add_command(watch)
 main.add_command(stop)

@@ -115,7 +115,7 @@ class Watcher:
         left = f"  {duration(self.progress.seconds_left)} left" if self.progress.seconds_left else ""
         target = f"/{self.progress.target}" if self.progress.target else ""
         done = f"{self.progress.evaluated:>4}{target}"
-        again = {"search": "", "confirm": "again: ", "final": "final: ", "audit": "audit: "}[event.trial.stage]
+        again = {"search": "", "confirm": "again: ", "final": "final: ", "audit": "audit: ", "derived": ""}[event.trial.stage]
         self.say(f"{done}  {event.trial.architecture.id}  {again}{_result(event.trial)}{left}", style)
 
     def say(self, line: str, style: str = "") -> None:

@@ -81,8 +81,11 @@ def rank(
     nas rank STUDY --order chebyshev --weight validation_accuracy=2 --weight latency_ms=1
     nas rank STUDY --priority validation_accuracy:0.005 --priority latency_ms
     """  # noqa: D301 - click reads the character itself: lines are kept as they are
+    from nas.benchmark import Objective
     from nas.ranking import Order, leaderboard
+    from nas.ranking.steps import steps
     from nas.records import Ledger
+    from nas.reports.steps import print_steps
     from nas.reports.tables import print_tables
     from nas.space import Limit
 
@@ -92,12 +95,16 @@ def rank(
     with no_garbage():
         with Ledger(ledger, create=False) as book:
             tables = leaderboard(book, study, cost=cost, objectives=objectives, order=by, limits=within)
+            entries = [book.study(study)] if study is not None else book.studies()
+            made = [(entry, steps(entry, book.trials(entry))) for entry in entries] if wanted.format == "text" else []
         if wanted.format != "text":
             give_tables(tables, wanted, top)
         elif not tables:
             click.echo("No trial is complete yet.")
         else:
             print_tables(tables, console(), top=top or TEXT_ROWS)
+            for entry, found in made:
+                print_steps(found, [Objective(**one) for one in entry.definition["objectives"]], console())
 
 
 @contextmanager

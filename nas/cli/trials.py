@@ -16,7 +16,7 @@ TEXT_ROWS = 50
 
 STATES = ("running", "interrupted", "complete", "pruned", "infeasible", "failed")
 
-_STAGES = click.Choice(["search", "confirm", "final", "audit"])
+_STAGES = click.Choice(["search", "confirm", "final", "audit", "derived"])
 
 
 @click.command()

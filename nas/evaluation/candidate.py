@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch import nn
 from nas.benchmark import Benchmark, Budget
 from nas.device import Precision, accelerator, is_out_of_memory, pick, place, release
 from nas.errors import Interrupted, ModelError, NasError, SearchError
+from nas.evaluation.descending import begun, by_method, keep, lineage_of, stored_bytes, told
 from nas.evaluation.replicating import mean_curve, mean_figures
 from nas.models import Cost, build, cost, example, network_id, plan
 from nas.profiling.flops import check_macs
@@ -22,7 +24,7 @@ from nas.profiling.layers import Counts, count_layers
 from nas.profiling.memory import peak_memory_bytes
 from nas.profiling.warmth import warm_process
 from nas.proxies import first_batch, score_network
-from nas.records import Epoch, Failure, Outcome, Record, Replicate, Setting, commit, this_machine, versions
+from nas.records import Descent, Epoch, Failure, Outcome, Record, Replicate, Setting, commit, this_machine, versions
 from nas.space import Architecture, Limit, Space, broken_limits
 from nas.training import (
     Checkpoints,
@@ -41,7 +43,9 @@ from nas.training import (
     Stepper,
     Together,
     Training,
+    Unsupported,
     as_feed,
+    derivation_of,
     digest_sources,
     digest_tensors,
     feed,
@@ -196,6 +200,7 @@ class Evaluator:
         on_step: OnStep = lambda _: None,
         keep: Keep = lambda _: None,
         weights: Path | None = None,
+        descent: Descent | None = None,
         checkpoints: Checkpoints | None = None,
         stopping: Stopping = lambda: False,
     ) -> Record:
@@ -209,6 +214,8 @@ class Evaluator:
         there. Of replicates, which train from `seed` and the seeds after it, no steps are told and nothing is written down;
         `report` is told the epochs of the first, and cannot stop them; and the first is kept.
 
+        By `descent` it is made of other trials, and trained only as far as that asks for; `architecture` is the child's.
+
         A candidate that fails (wrong shape, out of memory, diverged, an exception of its own) is a Record with `error`.
         What is not the candidate's fault is raised: an architecture of another space, missing data, an error in `report`.
 
@@ -218,7 +225,8 @@ class Evaluator:
         """
         if self.device.type != "cpu":
             self.settle()
-        run = _Run(self, architecture, budget, seed, on_step, checkpoints, stopping)
+        told = (architecture, budget, seed, on_step, checkpoints, stopping)
+        run = _Run(self, *told) if descent is None else _Descended(self, descent, *told)
         run.on_known, run.on_replicate = run.listening(on_known), run.listening(on_replicate)
         threads = torch.get_num_threads()
         torch.set_num_threads(self.setting.threads)
@@ -227,6 +235,8 @@ class Evaluator:
         except ModelError as error:
             cause = error.__cause__  # where a layer of another team's raised as it was asked
             outcome = run.fail("wrong_shape", str(error)) if cause is None else run.fail_by(cause)
+        except Unsupported as error:
+            outcome = run.fail("unsupported", str(error))
         except NasError:
             raise
         except SystemExit as error:
@@ -556,11 +566,15 @@ class _Run:
             reason = "their folder is not on the machine that trained"
         try:
             if not reason:
-                write_weights(model, path)
+                self.put(model, path)
         except Exception as error:  # a full disk; a state that no file can hold: it is another team's network
             reason = getattr(error, "strerror", None) or str(error)
         if reason:
             self.notes.append(f"The weights are not kept: {reason}.")
+
+    def put(self, model: nn.Module, path: Path) -> None:
+        """Write them, as they are."""
+        write_weights(model, path)
 
     def wanted(self) -> dict[str, Any]:
         """What other processes need to know to train with this one; see `Evaluator.follow`."""
@@ -598,6 +612,68 @@ class _Run:
             data_sha256=self.evaluator.data_sha256,
             **self.gathered,  # type: ignore[arg-type]
         )
+
+
+class _Descended(_Run):
+    """One that is made of other trials: parents' weights → the method → its training, if any → measured as all are."""
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        descent: Descent,
+        architecture: Architecture,
+        budget: Budget,
+        seed: int,
+        *rest: Any,
+    ) -> None:
+        derivation = derivation_of(descent.method, descent.options)
+        _ = evaluator.training, evaluator.validation  # which the copy shares
+        own = copy(evaluator)
+        own.benchmark = replace(evaluator.benchmark, recipe=derivation.recipe(evaluator.benchmark.recipe))
+        own.compiler = Compiler(evaluator.compiler.policy)
+        super().__init__(own, architecture, budget, seed, *rest)
+        self.descent, self.derivation = descent, derivation
+        self.derived = self.gathered["derived"] = begun(derivation, descent)
+
+    def go(self, report: Report, *, final: bool) -> Outcome:
+        evaluator, derivation = self.evaluator, self.derivation
+        derivation.check(evaluator.device)
+        self.reckon()
+        self.count()
+        trains = derivation.budget(self.budget) is not None
+        signature = evaluator.benchmark.signature
+        lineage = lineage_of(evaluator.space, signature, self.protocol.setup, self.descent, evaluator.device)
+        evaluator.protocol = by_method(evaluator.protocol, derivation, lineage)
+        del self.__dict__["protocol"]
+        model = derivation.begin(place(self.build(), evaluator.device), lineage)
+        self.heed()
+        outcome: Outcome = "complete"
+        if trains:
+            outcome = self.learn(model, report)
+        if outcome != "complete":
+            return outcome
+        self.model = model = derivation.finish(model, lineage).eval()
+        kept = derivation.kept(model)
+        self.figures["size_bytes"] = stored_bytes(kept)
+        self.gathered["weights_sha256"] = digest_tensors(kept)
+        self.heed()
+        latency = measure_latency(model, lineage.inputs)
+        self.gathered["latency"] = latency
+        self.figures["latency_ms"] = latency.median_ms
+        if trains:
+            self.figures["peak_memory_bytes"] = peak_memory_bytes(self.make_step, evaluator.device)
+        self.derived = self.gathered["derived"] = told(self.derived, derivation, model, lineage, self.descent)
+        self.heed()
+        splits: tuple[Split, ...] = ("validation", "test") if final else ("validation",)
+        for split in splits:
+            figures = self.protocol.measure(model, evaluator.lend(split), split)
+            if not all(map(math.isfinite, figures.values())):
+                return self.fail("diverged", f"a {split} figure is not finite.")
+            self.figures |= figures
+        return "complete"
+
+    def put(self, model: nn.Module, path: Path) -> None:
+        self.derived = self.gathered["derived"] = replace(self.derived, file_bytes=keep(self.derivation.kept(model), path))
 
 
 def _digest(model: nn.Module) -> str | None:

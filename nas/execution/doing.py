@@ -34,6 +34,8 @@ def do(
     given: dict[str, Any] = {"final": True} if job.final else {}
     if job.weights is not None and "weights" in inspect.signature(evaluate).parameters:
         given["weights"] = job.weights
+    if job.descent is not None:  # what does not take it could only do other work than what is asked for
+        given["descent"] = job.descent
     told: dict[Question, tuple[str, Callable[..., bool]]] = {
         "known": ("on_known", partial(listener.on_known, job)),
         "replicate": ("on_replicate", partial(listener.on_replicate, job)),

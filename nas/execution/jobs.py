@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from nas.benchmark import Budget
-from nas.records import Epoch, Record
+from nas.records import Descent, Epoch, Record
 from nas.space import Architecture
 
 Question = Literal["known", "epoch", "replicate"]
@@ -74,6 +74,8 @@ class Job:
     """Between two checkpoints."""
     weights: Path | None = None
     """The file that the trained weights are kept in; None where nobody wants them."""
+    descent: Descent | None = None
+    """Of which trials it is made, and how; None where it is trained from scratch."""
     asks: frozenset[Question] = frozenset()
     """The questions whose answer matters. The candidate waits for these; what else it tells it tells in passing."""
 

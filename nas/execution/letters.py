@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from nas.benchmark import Budget
 from nas.execution.jobs import Job, Question
+from nas.records import Descent
 from nas.space import Architecture
 
 
@@ -18,6 +19,7 @@ def job_to_data(job: Job) -> dict[str, Any]:
         "budget": asdict(job.budget),
         "folder": str(job.folder.absolute()) if job.folder else None,
         "weights": str(job.weights.absolute()) if job.weights else None,
+        "descent": job.descent.to_data() if job.descent else None,
         "asks": sorted(job.asks),
     }
 
@@ -31,6 +33,7 @@ def job_from_data(data: Mapping[str, Any]) -> Job:
             "budget": Budget(**data["budget"]),
             "folder": Path(data["folder"]) if data["folder"] else None,
             "weights": Path(data["weights"]) if data["weights"] else None,
+            "descent": Descent.from_data(data["descent"]) if data["descent"] else None,
             "asks": cast("frozenset[Question]", frozenset(data["asks"])),
         }
     )

@@ -21,6 +21,7 @@ from nas.execution.bounds import Bounds
 from nas.execution.jobs import Ended, Evaluate, Job, Listener
 from nas.execution.ray_cluster import cluster
 from nas.execution.ray_worker import News, Order, Place, RayWorker, portable, processes, this_place
+from nas.records import Descent
 
 BEAT_SECONDS = 1.0
 """After which a worker with a candidate is heard of again at the latest."""
@@ -129,7 +130,8 @@ class OnRay:
         worker.silence, worker.heard = 0.0, time.monotonic()
         folder = job.folder.absolute() if job.folder is not None else None
         weights = job.weights.absolute() if job.weights is not None else None
-        self._order(worker, Order("start", replace(job, folder=folder, weights=weights)))
+        descent = Descent.from_data(job.descent.to_data()) if job.descent else None  # whose paths are absolute then
+        self._order(worker, Order("start", replace(job, folder=folder, weights=weights, descent=descent)))
 
     def wait(self, seconds: float) -> Sequence[Ended]:
         """Serve the listener until a job has ended, or so many seconds are over; returns those that ended."""

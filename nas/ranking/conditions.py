@@ -21,6 +21,7 @@ STAGES: Mapping[Stage, str] = {
     "confirm": "the best, trained again from other seeds",
     "final": "finalists, trained again",
     "audit": "a sample, trained again by an audit",
+    "derived": "made of finalists",
 }
 
 Pairs = tuple[tuple[str, Any], ...]

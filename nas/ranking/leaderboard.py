@@ -181,7 +181,7 @@ def rank(
     training by which a search chose an architecture has no part in its row of what was confirmed: of many the search took the
     best, so that its figure is better than others of the same architecture would be (selection bias). A trial in which an
     objective was not measured has no place in an order and is left out, and so is one that its study has had already, if
-    under another name.
+    under another name. What was made of finalists stands beside its parents (see `nas.ranking.steps`), and in no order.
 
     Args:
         trials: each with its study.
@@ -200,6 +200,8 @@ def rank(
     left_out: Counter[Conditions] = Counter()
     sources: defaultdict[str, set[int]] = defaultdict(set)
     for entry, trial in trials:
+        if trial.stage == "derived":
+            continue
         repeated = trial.reused_from in sources[trial.study]
         sources[trial.study].add(trial.reused_from or trial.id)
         if trial.state == "complete" and trial.record is not None and not repeated:

@@ -2,6 +2,7 @@
 
 from nas.records.addresses import DEFAULT_URL, shown_url, without_password
 from nas.records.definitions import meaning
+from nas.records.derived import Derived, Descent, Parent
 from nas.records.ledger import Ledger
 from nas.records.machine import Machine, commit, this_machine, usable_cores, versions
 from nas.records.record import (
@@ -31,6 +32,8 @@ __all__ = [
     "LOOKED_UP",
     "OF_PROTOCOLS",
     "SCORES",
+    "Derived",
+    "Descent",
     "Epoch",
     "Failure",
     "FigureKind",
@@ -38,6 +41,7 @@ __all__ = [
     "Ledger",
     "Machine",
     "Outcome",
+    "Parent",
     "Picture",
     "Record",
     "Replicate",

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from nas.benchmark import Budget, Direction
+from nas.records.derived import Derived
 from nas.records.machine import Machine
 from nas.records.markup import html_table
 from nas.records.setting import Setting
@@ -175,8 +176,9 @@ class Failure:
     """Why a candidate has no score."""
 
     kind: str
-    """What the candidate did: "wrong_shape", "raised", "diverged", "out_of_memory", or "exited" by itself. In a process of its
-    own, also "timed_out" or "out_of_disk" where it was ended, "crashed" by a signal, and "poisoned" where its workers died."""
+    """What the candidate did: "wrong_shape", "raised", "diverged", "out_of_memory", or "exited" by itself; "unsupported" by a
+    method that makes trials of others. In a process of its own, also "timed_out" or "out_of_disk" where it was ended, "crashed"
+    by a signal, and "poisoned" where its workers died."""
     message: str
 
 
@@ -220,6 +222,8 @@ class Record:
     None where nothing was trained, or by an older version."""
     data_sha256: str | None = None
     """Of the training and validation examples, all of them; None where that cannot be told cheaply, or by an older version."""
+    derived: Derived | None = None
+    """Of a trial that was made of another, of which and how."""
     loading: Literal["memory", "stream"] | None = None
     """How training examples reached the device: from its memory, or streamed to it; None where it was not trained."""
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -255,10 +259,11 @@ class Record:
     def from_data(cls, data: Mapping[str, Any], read_curve: Callable[[], tuple[Epoch, ...]] | None = None) -> Self:
         """The record that `to_data` wrote; its curve is what `read_curve` gives, where that is given, once it is asked for."""
         values = dict(data)
-        latency, error = values.get("latency"), values.get("error")
+        latency, error, derived = values.get("latency"), values.get("error"), values.get("derived")
         values |= {
             "latency": _filled(Latency, latency) if latency else None,
             "error": Failure(**error) if error else None,
+            "derived": Derived(**{**derived, "beside": tuple(derived["beside"])}) if derived else None,
             "curve": tuple(Epoch(**point) for point in values.get("curve", ())),
             "replicates": tuple(map(_replicate, values.get("replicates", ()))),
             "pictures": tuple(Picture(**picture) for picture in values.get("pictures", ())),

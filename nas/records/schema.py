@@ -18,15 +18,15 @@ import sqlalchemy as sa
 
 from nas.errors import LedgerError
 
-Stage = Literal["search", "confirm", "final", "audit"]
+Stage = Literal["search", "confirm", "final", "audit", "derived"]
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the tables below; raised with every change of them."""
 
 DIGESTED = 2
 """The first version with digests, leases and logs."""
 
-STAGES: tuple[Stage, ...] = ("search", "confirm", "final", "audit")
+STAGES: tuple[Stage, ...] = ("search", "confirm", "final", "audit", "derived")
 """Of a study's trials, in walking order."""
 
 metadata = sa.MetaData()
@@ -50,6 +50,7 @@ studies = sa.Table(
     sa.Column("sum_confirm", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("sum_final", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("sum_audit", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("sum_derived", sa.BigInteger, nullable=False, server_default="0"),
 )
 trials = sa.Table(
     "trials",
@@ -97,6 +98,7 @@ _BROUGHT: Mapping[int, Mapping[str, frozenset[str]]] = {
         "trials": frozenset({"log", "holder", "fence", "attempts", "lease_until", "progress", "revision", "digest"}),
     },
     3: {"studies": frozenset({"sum_audit"})},
+    4: {"studies": frozenset({"sum_derived"})},
 }
 """Version → table → the columns that came with it."""
 

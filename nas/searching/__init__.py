@@ -3,6 +3,7 @@
 from nas.execution import Evaluate
 from nas.searching.auditing import audit
 from nas.searching.config import SearchConfig, check_input, check_limits, default_ledger, resolve_benchmark
+from nas.searching.deriving import derive, methods
 from nas.searching.evaluating import make_evaluator
 from nas.searching.events import (
     EpochEnded,
@@ -45,10 +46,12 @@ __all__ = [
     "check_input",
     "check_limits",
     "default_ledger",
+    "derive",
     "export",
     "finals",
     "following",
     "make_evaluator",
+    "methods",
     "pick_architecture",
     "reproduce",
     "resolve_benchmark",

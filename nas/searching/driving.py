@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from nas.benchmark import Budget
 from nas.errors import LeaseLost, LedgerError, NasError, Parked
 from nas.execution import Ended, Executor, Here, Job, Question
-from nas.records import Epoch, Failure, Ledger, Record, Setting, Stage, StudyEntry, Trial, commit, versions
+from nas.records import Descent, Epoch, Failure, Ledger, Record, Setting, Stage, StudyEntry, Trial, commit, versions
 from nas.searching.events import Tally
 from nas.searching.resuming import Unfinished
 from nas.searching.stopping import GRACE_SECONDS, Stopping
@@ -50,6 +50,8 @@ class Work:
     """FLOPs of a forward pass, by which the longest goes first."""
     weights: Path | None = None
     """The file that trained weights are kept in; None where they are not."""
+    descent: Descent | None = None
+    """Of which trials it is made, and how."""
     proposal: Proposal | None = None
     """The strategy's, where one made it."""
     log: str = ""
@@ -269,6 +271,7 @@ class Driver:
             folder=self.unfinished.folder_of(trial.evaluation),
             every_seconds=self.unfinished.every_seconds,
             weights=work.weights,
+            descent=work.descent,
             asks=self.source.asks,
         )
 

@@ -154,7 +154,9 @@ class EvaluationKey:
         asked = [["proxies", *scores]] if scores else []
         self.common = [digest(space), question, stage, named, *how, *asked]
 
-    def __call__(self, architecture: Architecture, budget: Budget, seed: int) -> str:
-        """Sixteen hexadecimal digits."""
-        text = json.dumps([*self.common, architecture.id, asdict(budget), seed], separators=(",", ":"))
+    def __call__(self, architecture: Architecture, budget: Budget, seed: int, descent: Sequence[Any] = ()) -> str:
+        """Sixteen hexadecimal digits; `descent` is that of a trial that is made of another."""
+        text = json.dumps(
+            [*self.common, architecture.id, asdict(budget), seed, *([descent] if descent else [])], separators=(",", ":")
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:16]

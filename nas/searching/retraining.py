@@ -254,7 +254,7 @@ class Finals(Source):
         self.stages = (self.stage,)
         self.budget = benchmark.final_budget
         self.key = EvaluationKey(entry.space, benchmark, self.stage, how, entry.name)
-        self.weights = Weights(ledger, entry) if isinstance(how, Plan) and self.stage == "final" else None
+        self.weights = Weights(ledger, entry) if isinstance(how, Plan) and self.stage in {"final", "derived"} else None
         """Where weights are kept; None where nothing is trained, or by a function of one's own."""
         self.tally = Tally(0, Objective(**entry.definition["objectives"][0]))
         self.expected: dict[str, tuple[Architecture, int]] = {}

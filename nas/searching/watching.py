@@ -140,7 +140,7 @@ class Watch:
         self.told.pop(trial.id, None)
         if trial.record is not None and trial.record.seconds is not None and trial.reused_from is None:
             self.seconds.append(trial.record.seconds)
-        if trial.stage in {"final", "audit"}:
+        if trial.stage in {"final", "audit", "derived"}:
             self.retrained[trial.stage] += 1
         elif trial.stage == "confirm":
             self.tally.add(trial, repeated=False, fresh=fresh)
@@ -156,7 +156,7 @@ class Watch:
         self.interrupted = tuple(trial for trial in found if trial.id not in live)
         for trial in found:
             target = trial.progress.get("target")
-            if isinstance(target, int) and trial.stage in {"final", "audit"}:
+            if isinstance(target, int) and trial.stage in {"final", "audit", "derived"}:
                 self.retraining[trial.stage] = target
             elif isinstance(target, int):
                 self.tally.target = target

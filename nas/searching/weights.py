@@ -49,15 +49,15 @@ def shared_by(ledger: str) -> Path:
 
 
 def weights_of(ledger: str, trial: Trial) -> Path | None:
-    """The safetensors file with the trained weights of `trial`, a finalist's training in the ledger at that URL; None where there
-    is none: it is no finalist's, it is not complete, they were not kept, or they were deleted.
+    """The safetensors file with the weights of `trial`, a finalist's training or what was made of one, in the ledger at that URL;
+    None where there is none: it is no such trial, it is not complete, they were not kept, or they were deleted.
 
     Whoever reads it compares `nas.training.digest_tensors` of it with the Record's `weights_sha256`.
 
     Raises:
         LedgerError: the URL is none.
     """
-    if trial.stage != "final" or trial.state != "complete":
+    if trial.stage not in {"final", "derived"} or trial.state != "complete":
         return None
     folder = find_address(without_password(ledger)).beside(_KIND)
     name = f"{trial.evaluation}{_ENDING}"

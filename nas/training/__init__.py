@@ -3,6 +3,7 @@
 from nas.training.augmentation import augment
 from nas.training.checkpoints import Checkpoints
 from nas.training.compiling import Compile, Compiler
+from nas.training.derivations import Derivation, Lineage, Retrain, Unsupported, derivation_of
 from nas.training.digests import digest_sources, digest_tensors
 from nas.training.feeding import Feed, Loading, as_feed, feed
 from nas.training.generation import Generation
@@ -34,11 +35,13 @@ __all__ = [
     "Classification",
     "Compile",
     "Compiler",
+    "Derivation",
     "Detection",
     "Examples",
     "Feed",
     "FewLabels",
     "Generation",
+    "Lineage",
     "Loading",
     "Loop",
     "Loss",
@@ -54,6 +57,7 @@ __all__ = [
     "Ranks",
     "Regression",
     "Report",
+    "Retrain",
     "Setup",
     "Split",
     "Stage",
@@ -64,8 +68,10 @@ __all__ = [
     "Tracing",
     "Training",
     "Transcription",
+    "Unsupported",
     "as_feed",
     "augment",
+    "derivation_of",
     "digest_sources",
     "digest_tensors",
     "evaluate",

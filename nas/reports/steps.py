@@ -1,0 +1,123 @@
+"""Finalists and what was made of them, for people: as text, as plain data, and as the page shows it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from nas.benchmark import Objective
+from nas.errors import printable
+from nas.ranking.steps import Spread, Step
+from nas.reports.figures import face
+from nas.reports.tables import NOT_MEASURED, number
+
+STEPS = "Steps"
+"""What the table is called."""
+
+
+@dataclass(frozen=True)
+class StepsTable:
+    """The cells of a table of steps."""
+
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+
+
+def steps_table(found: Sequence[Step], objectives: Sequence[Objective]) -> StepsTable:
+    """The steps of one study: its first objective on validation data, test figures, size and latency."""
+    first = objectives[0].figure
+    names = [first, *(name for name in [first.replace("validation_", "test_", 1)] if name != first and _has(found, name))]
+    headers = ["step", "architecture"]
+    for name in names:
+        headers += [face(name).title, "Δ to its parent"]
+    headers += ["file", "of parent", "latency ms", "pass, of parent", "", "seeds"]
+    rows = []
+    for step in found:
+        cells = [step.words or "the finalist", step.architecture.id]
+        for name in names:
+            cells += [told(step.figures.get(name), name), told(step.differences.get(name), name, signed=True)]
+        cells += [_bytes(step.size_bytes), _share(step.size_share)]
+        latency = number(step.latency_ms, face("latency_ms").digits) if step.latency_ms is not None else NOT_MEASURED
+        cells += [latency, _share(step.time_share), step.verdict, str(len(step.trials))]
+        rows.append(tuple(map(printable, cells)))
+    return StepsTable(headers=tuple(headers), rows=tuple(rows), notes=tuple(_notes(found)))
+
+
+def _notes(found: Sequence[Step]) -> Iterable[str]:
+    if any(step.differences for step in found):
+        yield "Δ: child less parent of the same seed, with the 95 % interval of the mean over seeds by Student's t."
+    yield "Sizes are of the weights as they are kept; passes are timed in turns with the parent's, on this device."
+    for step in found:
+        own = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in step.own.items())
+        if own:
+            yield printable(f"{step.words}: {own}.")
+        for reason in step.failed:
+            yield printable(f"{step.words} of {step.architecture.id}: {reason}")
+
+
+def _has(found: Sequence[Step], name: str) -> bool:
+    return any(name in step.figures for step in found)
+
+
+def told(spread: Spread | None, name: str, *, signed: bool = False) -> str:
+    """A mean with half the width of its interval."""
+    if spread is None:
+        return NOT_MEASURED if not signed else ""
+    scale, digits = face(name).scale, face(name).digits
+    mean = f"{'+' if signed and spread.mean >= 0 else ''}{number(spread.mean / scale, digits)}"
+    if spread.low is None or spread.high is None:
+        return mean
+    return f"{mean} ± {number((spread.high - spread.low) / 2 / scale, digits)}"
+
+
+def _bytes(value: float | None) -> str:
+    return NOT_MEASURED if value is None else f"{value / 1024:,.1f} KiB" if value < 2**20 else f"{value / 2**20:,.2f} MiB"
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}×"
+
+
+def print_steps(found: Sequence[Step], objectives: Sequence[Objective], console: Console) -> None:
+    """Print the steps of one study for people."""
+    if not found:
+        return
+    table = steps_table(found, objectives)
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for n, header in enumerate(table.headers):
+        grid.add_column(Text(header), justify="left" if n < 2 or not header else "right", no_wrap=n != 0)
+    for row, step in zip(table.rows, found, strict=True):
+        grid.add_row(*(Text(cell, style="bold" if step.parent is None else "") for cell in row))
+    console.print(Text(f"{STEPS} · {printable(found[0].study)} · finalists, and what was made of them", style="bold"))
+    console.print(grid)
+    console.print(Text(" ".join(table.notes) + "\n", style="dim"))
+
+
+def steps_data(found: Sequence[Step]) -> list[dict[str, Any]]:
+    """Plain data, ready for JSON."""
+    return [
+        {
+            "study": step.study,
+            "step": step.words,
+            "architecture": step.architecture.id,
+            "parent": step.parent.id if step.parent else None,
+            "figures": {name: asdict(one) for name, one in step.figures.items()},
+            "differences": {name: asdict(one) for name, one in step.differences.items()},
+            "size_bytes": step.size_bytes,
+            "size_share": step.size_share,
+            "latency_ms": step.latency_ms,
+            "time_share": step.time_share,
+            "smaller": step.smaller,
+            "faster": step.faster,
+            "slower": step.slower,
+            "own": dict(step.own),
+            "trials": [trial.number for trial in step.trials],
+            "failed": list(step.failed),
+        }
+        for step in found
+    ]

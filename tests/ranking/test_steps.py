@@ -1,0 +1,108 @@
+"""Finalists and what was made of them, of records made by hand."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from toys import TOY, toy_record
+
+from nas.benchmark import Budget
+from nas.ranking.steps import Step, spread, steps
+from nas.records import Derived, Failure, StudyEntry, Trial
+
+WIDE = TOY.architecture({"width": 16, "stem.kernel": 3, "block.times": 0})
+NARROW = TOY.architecture({"width": 8, "stem.kernel": 3, "block.times": 0})
+ENTRY = StudyEntry(
+    id=1, name="s", definition={"objectives": [{"figure": "validation_accuracy", "direction": "maximize"}]}, begun_at=""
+)
+
+
+def trial(number: int, stage: Any, accuracy: float, seed: int, architecture: Any = WIDE, **derived: Any) -> Trial:
+    record = toy_record("complete", {"validation_accuracy": accuracy, "latency_ms": 2.0}, (), seed, Budget(epochs=1))
+    if derived:
+        told = {"method": "half", "options": {}, "words": "half", "file_bytes": 50, "parent_file_bytes": 100}
+        record = replace(record, derived=Derived(**{**told, **derived}))
+    return Trial(
+        id=number,
+        study="s",
+        stage=stage,
+        number=number,
+        state="complete",
+        architecture=architecture,
+        evaluation=f"{stage}{number}",
+        reused_from=None,
+        begun_at="",
+        ended_at="",
+        proposal={},
+        record=record,
+    )
+
+
+FINALS = [trial(n, "final", accuracy, seed=n) for n, accuracy in enumerate((0.90, 0.92, 0.97))]
+"""Of three seeds."""
+
+
+def children(**derived: Any) -> list[Trial]:
+    """Two children, of the first and the last seed, in another order."""
+    return [
+        trial(1, "derived", 0.95, 2, NARROW, parent="final2", **derived),
+        trial(0, "derived", 0.89, 0, NARROW, parent="final0", **derived),
+    ]
+
+
+def test_differences_are_of_equal_seeds() -> None:
+    root, child = steps(ENTRY, [*FINALS, *children()])
+    assert (root.words, root.parent, len(root.trials), root.differences) == ("", None, 3, {})
+    assert (child.words, child.parent, child.architecture, len(child.trials)) == ("half", WIDE, NARROW, 2)
+    found = child.differences["validation_accuracy"]
+    # −0.01 and −0.02: mean −0.015, deviation 0.01 / √2, error 0.005, and Student's t of one degree of freedom is 12.706
+    assert found.mean == pytest.approx(-0.015)
+    assert (found.low, found.high) == (pytest.approx(-0.015 - 12.7062 * 0.005), pytest.approx(-0.015 + 12.7062 * 0.005))
+
+
+def test_one_seed_has_no_interval() -> None:
+    assert (spread([0.5]).low, spread([0.5]).count) == (None, 1)
+
+
+def test_a_finalist_of_which_nothing_was_made_is_left_out() -> None:
+    assert steps(ENTRY, FINALS) == ()
+
+
+@pytest.mark.parametrize(
+    ("derived", "verdict"),
+    [
+        ({"turn_ms": 1.0, "parent_turn_ms": 2.0, "tied": False}, "smaller, faster"),
+        ({"turn_ms": 3.0, "parent_turn_ms": 2.0, "tied": False}, "smaller, slower"),
+        ({"turn_ms": 1.9, "parent_turn_ms": 2.0, "tied": True}, "smaller, not faster"),
+        ({"file_bytes": 100, "turn_ms": 1.0, "parent_turn_ms": 2.0, "tied": False}, "not smaller, faster"),
+        ({"file_bytes": None}, "size not known, not timed"),
+    ],
+)
+def test_a_row_says_what_its_method_brings(derived: dict[str, Any], verdict: str) -> None:
+    _, child = steps(ENTRY, [*FINALS, *children(**derived)])
+    assert child.verdict == verdict
+
+
+def test_shares_are_of_the_file_and_of_a_pass_in_turns() -> None:
+    _, child = steps(ENTRY, [*FINALS, *children(turn_ms=1.0, parent_turn_ms=4.0, tied=False)])
+    assert (child.size_share, child.time_share) == (pytest.approx(0.5), pytest.approx(0.25))
+
+
+def test_what_failed_says_why() -> None:
+    failed = trial(2, "derived", 0.0, 1, parent="final1")
+    assert failed.record is not None
+    record = replace(failed.record, outcome="failed", figures={}, error=Failure(kind="unsupported", message="No GPU."))
+    _, child = steps(ENTRY, [*FINALS, replace(failed, state="failed", record=record)])
+    assert (child.failed, child.trials, child.verdict) == (("No GPU.",), (), "")
+
+
+def test_a_child_of_a_child_stands_below_it() -> None:
+    made = children()
+    below = [
+        trial(2, "derived", 0.88, 0, NARROW, parent="derived0", words="quarter"),
+        trial(3, "derived", 0.8, 0, parent="final0", words="other"),
+    ]
+    found: tuple[Step, ...] = steps(ENTRY, [*FINALS, *made, *below])
+    assert [step.words for step in found] == ["", "half", "quarter", "other"]
+    assert found[2].parent == NARROW
+    assert found[2].differences["validation_accuracy"].mean == pytest.approx(-0.01)
