@@ -12,7 +12,9 @@ from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
+from pathlib import Path
 from threading import Thread, current_thread
 from types import FrameType, MappingProxyType
 
@@ -59,11 +61,25 @@ def load(group: str, name: str, *, seconds: float | None = None) -> object:
     point = _point(group, name)
     module = point.value.partition(":")[0].strip()
     if not _ready(module) and point.dist is not None and point.dist.name == _OWN:
+        reach(module)
         return point.load()
     found = _import(point, module, patience() if seconds is None else seconds)
     if not isinstance(found, _Failed):
         return found.value
     raise RegistryError(f"The {title(group, name)} cannot be loaded: {found.reason}") from found.error
+
+
+def reach(module: str) -> None:
+    """See to it that `module` is found where it lies beside this package, also where a package of its name hides it.
+
+    `benchmarks` is a name that others' distributions use too, such as opacus 1.6: what is found first has then no such module.
+    """
+    top, dot, _ = module.partition(".")
+    beside = Path(__file__).parents[1] / top
+    if dot and (beside / "__init__.py").is_file():
+        package = import_module(top)
+        if str(beside) not in package.__path__:
+            package.__path__.insert(0, str(beside))
 
 
 def title(group: str, name: str) -> str:

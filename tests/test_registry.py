@@ -1,7 +1,10 @@
 import importlib
+import json
+import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -224,3 +227,25 @@ def test_listing_names_imports_no_torch():
     program = "import sys; from nas import registry; registry.owners(registry.LAYERS); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+HIDING = """
+import json
+from pathlib import Path
+from nas.searching import resolve_benchmark
+from nas.training import load_task
+import benchmarks
+print(json.dumps([benchmarks.__file__, len(load_task(resolve_benchmark("digits"), None).examples("test"))]))
+"""
+
+
+def test_another_distributions_package_of_the_same_name_hides_no_benchmark_of_ours(tmp_path):
+    """As opacus 1.6 does, which ships one called benchmarks."""
+    other = tmp_path / "benchmarks"
+    other.mkdir()
+    (other / "__init__.py").write_text("", encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(registry.__file__).parents[1])])}
+    done = subprocess.run(
+        [sys.executable, "-c", HIDING], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == [str(other / "__init__.py"), 359]

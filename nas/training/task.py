@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nas import registry
 from nas.benchmark import Benchmark
 from nas.errors import BenchmarkError
 from nas.training.meters import Meter
@@ -76,6 +77,7 @@ def load_task(benchmark: Benchmark, data: Path | None) -> Task:
     """
     module, _, function = benchmark.task.partition(":")
     try:
+        registry.reach(module)
         load = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise BenchmarkError(f"The task {benchmark.task!r} of {benchmark.name} cannot be loaded: {error}.") from error
