@@ -37,4 +37,5 @@ def load(data: Path | None) -> Classification:
     def examples(split: Split) -> Examples:
         return Examples(measures_NF[rows(split)], classes_N[rows(split)])
 
-    return Classification(examples, metrics=("auroc", "auroc_low", "auroc_high"))
+    names = tuple(map(str, table.feature_names))
+    return Classification(examples, metrics=("auroc", "auroc_low", "auroc_high"), texts=lambda: names)

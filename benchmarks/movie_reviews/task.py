@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,7 +63,7 @@ def load(data: Path | None) -> Classification:
         table = torch.from_numpy(_table(found[0], split).astype(np.int64))
         return Examples(table[:, :-1].contiguous(), table[:, -1].contiguous())
 
-    return Classification(examples)
+    return Classification(examples, texts=partial(_tokens, found[0]))
 
 
 def _packaged() -> tuple[Path] | None:
@@ -114,13 +115,24 @@ def _keep(table: NDArray[np.uint16], path: Path) -> None:
 
 
 def _made(path: Path, split: Split) -> NDArray[np.uint16]:
-    reviews = read_reviews(path)
-    labels_N = reviews["label"].to_numpy(dtype=np.int64)
-    order = stratified_order(labels_N)
-    texts = reviews["text"].tolist()
+    texts, labels_N, order = _in_order(path)
     tokenizer = make_tokenizer([texts[n] for n in order[_HELD_OUT["train"]]])
     picked = order[_HELD_OUT[split]]
     return np.column_stack([encode(tokenizer, [texts[n] for n in picked]), labels_N[picked].astype(np.uint16)])
+
+
+def _in_order(path: Path) -> tuple[list[str], NDArray[np.int64], NDArray[np.intp]]:
+    """The reviews, their classes, and the order that splits are cut from."""
+    reviews = read_reviews(path)
+    labels_N = reviews["label"].to_numpy(dtype=np.int64)
+    return reviews["text"].tolist(), labels_N, stratified_order(labels_N)
+
+
+def _tokens(path: Path) -> list[str]:
+    """What stands for each id: the tokenizer is made again, which takes seconds."""
+    texts, _, order = _in_order(path)
+    tokenizer = make_tokenizer([texts[n] for n in order[_HELD_OUT["train"]]])
+    return [tokenizer.id_to_token(number) or "" for number in range(VOCABULARY)]
 
 
 def read_reviews(path: Path) -> pd.DataFrame:

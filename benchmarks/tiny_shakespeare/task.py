@@ -40,7 +40,8 @@ def load(data: Path | None) -> NextToken:
     def examples(split: Split) -> Examples:
         return windows(_encode(found[0]), split)
 
-    return NextToken(examples, unit="character")
+    characters = ("", *ALPHABET)
+    return NextToken(examples, unit="character", texts=lambda: characters)
 
 
 def _encode(path: Path) -> torch.Tensor:

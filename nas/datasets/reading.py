@@ -226,6 +226,18 @@ class Source:
         taken = [n for n in range(len(grid.rows)) if n not in lacking]
         return arrange(grid, given, prepare.target, taken, same_by=grid.names, classes=prepare.mean is None)
 
+    def names(self) -> list[str]:
+        """What the words of texts, by their ids, or the features of rows, by their places, are called; none of other files.
+
+        Raises:
+            BenchmarkError: the vocabulary is not the one that the benchmark was made with.
+        """
+        prepare = self.benchmark.declaration.prepare
+        if isinstance(prepare, Texts):
+            return self._vocabulary(prepare)
+        columns = prepare.columns if isinstance(prepare, Rows) else []
+        return [f"{one.name}={value}" if value else one.name for one in columns for value in one.values or [""]]
+
     def _vocabulary(self, prepare: Texts) -> list[str]:
         path = self.benchmark.home / VOCABULARY
         try:

@@ -32,8 +32,9 @@ def load(benchmark: FolderBenchmark, data: Path | None) -> Task:
     declared = benchmark.declaration
     metrics = tuple(declared.metrics)
     if isinstance(declared.prepare, Rows) and declared.prepare.mean is not None:
-        return InUnits(examples, metrics, declared.prepare.mean, declared.prepare.deviation or 1.0)
-    return Classification(examples, metrics)
+        scale = (declared.prepare.mean, declared.prepare.deviation or 1.0)
+        return InUnits(examples, metrics, *scale, texts=source.names)
+    return Classification(examples, metrics, texts=source.names)
 
 
 @dataclass(frozen=True)

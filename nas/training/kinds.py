@@ -5,7 +5,7 @@ A kind has a loss, figures that it always measures, and others that a benchmark 
 Axes: N examples, L positions of a sequence, K classes, V tokens of a vocabulary, F numbers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -28,6 +28,8 @@ class Loaded:
     load: Callable[[Split], Examples]
     metrics: tuple[str, ...] = ()
     """Measured beside those that this kind of task always measures."""
+    texts: Callable[[], Sequence[str]] | None = field(default=None, kw_only=True, repr=False)
+    """What tokens by their ids, or features by their places, are called; asked for where people are to read them."""
     _loaded: dict[Split, Examples] = field(default_factory=dict, init=False, repr=False)
 
     def examples(self, split: Split) -> Examples:
