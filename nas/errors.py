@@ -20,6 +20,7 @@ NasError
 ├── ClusterError     machines that candidates shall run on cannot be had as they are asked for
 ├── SearchError      a search is asked for something that it cannot do
 ├── ExportError      a network cannot be handed over in the form that it is asked for
+├── ExplainError     what a network says cannot be explained by the method that is asked for
 └── CompareError     a comparison of strategies cannot be made as it is asked for, or its runs cannot be kept
 
 A candidate that fails (out of memory, diverged, …) is no exception but a Record with `error`; one that is asked to stop before
@@ -108,6 +109,10 @@ class SearchError(NasError):
 
 class ExportError(NasError):
     """A network cannot be handed over in the form that it is asked for."""
+
+
+class ExplainError(NasError):
+    """What a network says cannot be explained by the method that is asked for."""
 
 
 class CompareError(NasError):

@@ -26,6 +26,7 @@ LAYERS = "nas.layers"
 PROTOCOLS = "nas.protocols"
 PRETEXTS = "nas.pretexts"
 DERIVATIONS = "nas.derivations"
+EXPLAINERS = "nas.explainers"
 
 NOUNS = {
     SEARCH_SPACES: "search space",
@@ -34,6 +35,7 @@ NOUNS = {
     PROTOCOLS: "training protocol",
     PRETEXTS: "pretext",
     DERIVATIONS: "derivation",
+    EXPLAINERS: "explainer",
 }
 
 PATIENCE = 20.0

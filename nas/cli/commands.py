@@ -19,6 +19,7 @@ from nas.cli.diff import diff
 from nas.cli.doctor import doctor
 from nas.cli.effects import effects
 from nas.cli.events import told
+from nas.cli.explain import explain
 from nas.cli.export import export
 from nas.cli.layers import layers
 from nas.cli.means import amount, means, places, usual_workers
@@ -290,6 +291,7 @@ main.add_command(rank)
 
 main.add_command(effects)
 main.add_command(report)
+main.add_command(explain)
 main.add_command(export)
 main.add_command(table)
 main.add_command(plot)

@@ -22,7 +22,7 @@ NOTHING = 1
 
 def _options(command: "Callable[..., Any]") -> "Callable[..., Any]":
     """What both commands take."""
-    decorators: "list[Callable[[Callable[..., Any]], Callable[..., Any]]]" = [
+    decorators: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = [
         click.argument("trial", required=False),
         click.option("--how", "methods", multiple=True, metavar="METHOD", help="By what; may be repeated. --list names them."),
         click.option(

@@ -19,6 +19,7 @@ from nas.reports.certainty import certainty_words
 from nas.reports.command import commands, finals_command
 from nas.reports.curves import HEIGHT, WIDTH, curve_objective
 from nas.reports.drawing import Drawing, drawing
+from nas.reports.explanations import Explained, explained
 from nas.reports.losses import lost
 from nas.reports.origin import asked, definition, evidence, question
 from nas.reports.outcome import funnel, outcome, taken_over
@@ -59,7 +60,7 @@ def write_report(ledger: Ledger, study: str, out: Path, *, live: Live | None = N
     tables = rank((entry, trial) for trial in trials)
     audited = any(trial.stage == "audit" for trial in trials)
     audit = audit_of(ledger, study, tables=tables) if audited else None
-    text = render(entry, trials, tables=tables, audit=audit, live=live)
+    text = render(entry, trials, tables=tables, audit=audit, live=live, explanations=explained(ledger, tables))
     replace_file(out, text.encode("utf-8", "replace"), "the report")
     return out
 
@@ -71,12 +72,16 @@ def render(
     tables: Sequence[Table] | None = None,
     audit: Audit | None = None,
     live: Live | None = None,
+    explanations: Sequence[Explained] = (),
 ) -> str:
     """The page of a study and its trials.
 
-    `tables` are those of its leaderboard, where they are known already; `live` is for a page that is written again and again.
+    `tables` are those of its leaderboard, where they are known already; `live` is for a page that is written again and again;
+    `explanations` are those of its finalists.
     """
     style, script = asset("page.css"), scripts()
+    if explanations:
+        style += asset("explained.css")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("nas.reports", "templates"),
         autoescape=True,
@@ -93,6 +98,7 @@ def render(
     )
     context |= {"drawings": list(_drawings(space, tables)), "trust": trust(audit) if audit else None, "ranks_size": SIZE}
     context["made"] = made(tables)
+    context["explained"] = explanations
     context |= {"effects": matters.what_matters(entry, trials), "marginal_size": (matters.WIDTH, matters.HEIGHT)}
     context["links"] = [(section, text) for section, text, there in _links(context) if there]
     page = environment.get_template("page.html")
@@ -111,6 +117,7 @@ def _links(context: dict[str, Any]) -> list[tuple[str, str, object]]:
         ("trust", "Can it be believed?", context["trust"]),
         ("architectures", "Architectures", context["drawings"]),
         ("made", "What they made", context["made"]),
+        ("explained", "What answers rest on", context["explained"]),
         ("course", "How it went", True),
         ("lost", "Without a score", context["lost"]),
         ("origin", "How to do it again", True),

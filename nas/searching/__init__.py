@@ -16,6 +16,7 @@ from nas.searching.events import (
     TrialEnded,
     to_data,
 )
+from nas.searching.explaining import explain
 from nas.searching.handing_over import export
 from nas.searching.loop import run, search
 from nas.searching.picking import pick_architecture
@@ -47,6 +48,7 @@ __all__ = [
     "check_limits",
     "default_ledger",
     "derive",
+    "explain",
     "export",
     "finals",
     "following",

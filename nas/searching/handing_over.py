@@ -71,12 +71,12 @@ def export(
     home = vacant(to)  # before it is trained again
     url = ledger or default_ledger()
     with Ledger(url, create=False) as book:
-        entry, trial, tables, trials = _find(book, named)
+        entry, trial, tables, trials = find(book, named)
     if "table" in entry.definition["benchmark"]:
         raise ExportError(f"The study {entry.name!r} is on a table, which does not tell how its networks are built.")
     benchmark = benchmark_of(entry, data)
     record = trial.record
-    assert record is not None  # noqa: S101 - `_find` gives what is complete
+    assert record is not None  # noqa: S101 - `find` gives what is complete
     signature = benchmark.signature
     parts = plan(entry.space, trial.architecture, signature)
     network: nn.Module = build(entry.space, trial.architecture, signature, seed=record.seed)
@@ -131,7 +131,7 @@ def _name(trial: Trial, named: str | Trial) -> str:
     return f"{trial.study}:{trial.number if trial.stage == 'search' else trial.architecture.id}"
 
 
-def _find(book: Ledger, named: str | Trial) -> tuple[StudyEntry, Trial, tuple[Table, ...], list[Trial]]:
+def find(book: Ledger, named: str | Trial) -> tuple[StudyEntry, Trial, tuple[Table, ...], list[Trial]]:
     """The study, the trial, the study's leaderboards and all its trials.
 
     Raises:
