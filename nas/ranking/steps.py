@@ -19,6 +19,10 @@ from nas.space import Architecture
 MUCH = 0.99
 """A file of a larger share than this of its parent's is not smaller."""
 
+FASTER = 0.97
+"""A pass that takes a larger share than this of its parent's is not faster, however sure the difference is: two equal networks
+differ by as much, by where their weights lie in memory."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
@@ -69,8 +73,10 @@ class Step:
     @property
     def verdict(self) -> str:
         """What it brings here, in a few words: the row says so where a method brings nothing."""
-        if self.parent is None or not self.trials:
+        if self.parent is None:
             return ""
+        if not self.trials:
+            return "not here" if self.failed else "under way"
         size = {None: "size not known", True: "smaller", False: "not smaller"}[self.smaller]
         speed = "faster" if self.faster else "slower" if self.slower else "not faster" if self.faster is False else "not timed"
         return f"{size}, {speed}"
@@ -149,8 +155,8 @@ def _step(
         size_share=_geometric([one.size_share for one in told]),
         latency_ms=_mean([record.figures.get("latency_ms") for record in records]),
         time_share=_geometric([one.time_share for one in told]),
-        faster=all(not one.tied and (one.time_share or 1) < 1 for one in timed) if timed else None,
-        slower=all(not one.tied and (one.time_share or 1) > 1 for one in timed) if timed else None,
+        faster=all(not one.tied and (one.time_share or 1) < FASTER for one in timed) if timed else None,
+        slower=all(not one.tied and (one.time_share or 1) > 1 / FASTER for one in timed) if timed else None,
         own={name: fmean(one.figures[name] for one in told if name in one.figures) for one in told for name in one.figures},
         failed=tuple(dict.fromkeys(trial.record.error.message for trial in trials if trial.record and trial.record.error)),
     )

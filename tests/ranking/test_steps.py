@@ -74,6 +74,7 @@ def test_a_finalist_of_which_nothing_was_made_is_left_out() -> None:
         ({"turn_ms": 1.0, "parent_turn_ms": 2.0, "tied": False}, "smaller, faster"),
         ({"turn_ms": 3.0, "parent_turn_ms": 2.0, "tied": False}, "smaller, slower"),
         ({"turn_ms": 1.9, "parent_turn_ms": 2.0, "tied": True}, "smaller, not faster"),
+        ({"turn_ms": 1.96, "parent_turn_ms": 2.0, "tied": False}, "smaller, not faster"),
         ({"file_bytes": 100, "turn_ms": 1.0, "parent_turn_ms": 2.0, "tied": False}, "not smaller, faster"),
         ({"file_bytes": None}, "size not known, not timed"),
     ],
@@ -93,7 +94,7 @@ def test_what_failed_says_why() -> None:
     assert failed.record is not None
     record = replace(failed.record, outcome="failed", figures={}, error=Failure(kind="unsupported", message="No GPU."))
     _, child = steps(ENTRY, [*FINALS, replace(failed, state="failed", record=record)])
-    assert (child.failed, child.trials, child.verdict) == (("No GPU.",), (), "")
+    assert (child.failed, child.trials, child.verdict) == (("No GPU.",), (), "not here")
 
 
 def test_a_child_of_a_child_stands_below_it() -> None:

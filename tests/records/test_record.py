@@ -8,7 +8,7 @@ from pathlib import Path
 from toys import toy_record
 
 from nas.benchmark import Budget
-from nas.records import FIGURES, Epoch, Failure, Latency, Machine, Picture, Record, Replicate
+from nas.records import FIGURES, Derived, Epoch, Failure, Latency, Machine, Picture, Record, Replicate
 
 MACHINE = Machine(system="Linux x86_64", processor="A Processor", cores=2, memory_gib=None)
 MINIMAL = Record(outcome="infeasible", seed=0, budget=Budget(epochs=1), device="cpu", threads=1, machine=MACHINE)
@@ -46,6 +46,16 @@ FULL = Record(
     data_sha256="2" * 64,
     loading="stream",
     pictures=(Picture(title="epoch 3", png="iVBORw0KGgo="),),
+    derived=Derived(
+        method="magnitude",
+        options={"share": 0.75, "epochs": None},
+        words="magnitude",
+        parent="0123456789abcdef",
+        beside=("fedcba9876543210",),
+        file_bytes=100,
+        figures={"share_of_zeros": 0.75},
+        plain=False,
+    ),
 )
 
 

@@ -1,0 +1,312 @@
+"""Quantisation: weights, and where asked what flows between layers, in eight bits or four.
+
+torchao's kernels serve linear layers alone; convolutions, embeddings and recurrent cells are quantised by ours, on the same grid.
+What computes in float32 with weights from the grid is as exact as whole numbers would be, and no faster: its row says so.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import safetensors.torch
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from nas.benchmark import Budget
+from nas.compression.grid import from_grid, packed, to_grid, unpacked
+from nas.training import Derivation, Lineage, Unsupported
+from nas.training.derivations import Family
+
+LEVELS = 255
+"""Steps of eight bits, from the least value to the largest."""
+
+QUANTIZED = (nn.Linear, nn.Conv1d, nn.Conv2d)
+"""Layers of which what they are given is quantised too."""
+
+BATCH = 64
+
+Epochs = Annotated[int, Field(ge=1, le=10_000)]
+
+
+class _Quantized(Derivation):
+    """Shared by the methods below: their weights lie on the grid, in the network and in the file."""
+
+    family: ClassVar[Family] = "compression"
+    plain: ClassVar[bool] = False
+
+    def finish(self, network: nn.Module, lineage: Lineage) -> nn.Module:  # noqa: ARG002
+        """With weights from the grid."""
+        network.load_state_dict(unpacked(packed(network)))
+        return network
+
+    def kept(self, network: nn.Module) -> Mapping[str, Tensor]:
+        """Whole numbers and scales."""
+        return packed(network)
+
+    def restored(self, network: nn.Module, path: Path, inputs: Tensor) -> nn.Module:  # noqa: ARG002
+        """With the weights of the file."""
+        network.load_state_dict(unpacked(_read(path)))
+        return network
+
+
+class Int8Weights(_Quantized):
+    """All matrices and filters in eight bits, whatever layer they are of; computed in float32."""
+
+    summary: ClassVar[str] = "weights of all layers in 8 bits; computes in float32"
+
+
+class Int8Dynamic(_Quantized):
+    """Linear layers by torchao: weights in eight bits, and what they are given too, its range taken anew each time.
+
+    All other layers are as in `int8-weights`.
+    """
+
+    summary: ClassVar[str] = "linear layers compute in 8 bits (torchao), the others as int8-weights"
+
+    def check(self, device: torch.device) -> None:  # noqa: ARG002
+        """torchao must be there."""
+        _torchao()
+
+    def finish(self, network: nn.Module, lineage: Lineage) -> nn.Module:
+        """With torchao's linear layers.
+
+        Raises:
+            Unsupported: there is no linear layer.
+        """
+        _check_linear(network)
+        return self._converted(super().finish(network, lineage))
+
+    def kept(self, network: nn.Module) -> Mapping[str, Tensor]:
+        """As `int8-weights` keeps them: torchao's weights are on the same grid."""
+        return packed(_plain_copy(network))
+
+    def restored(self, network: nn.Module, path: Path, inputs: Tensor) -> nn.Module:
+        """Made anew of the weights of the file."""
+        return self._converted(super().restored(network, path, inputs))
+
+    def _converted(self, network: nn.Module) -> nn.Module:
+        quantization = _torchao()
+        quantization.quantize_(network.eval(), quantization.Int8DynamicActivationInt8WeightConfig(), _is_plain_linear)
+        return network
+
+
+class Int4Weights(Derivation):
+    """Linear layers' weights in four bits by torchao, where the device has kernels for them: an NVIDIA GPU."""
+
+    summary: ClassVar[str] = "linear layers' weights in 4 bits (torchao), on NVIDIA GPUs"
+    family: ClassVar[Family] = "compression"
+    plain: ClassVar[bool] = False
+
+    def check(self, device: torch.device) -> None:
+        """There must be torchao and a GPU.
+
+        Raises:
+            Unsupported: there is not.
+        """
+        if device.type != "cuda":
+            raise Unsupported(f"Weights in 4 bits need an NVIDIA GPU, got {device.type}; int8-weights runs everywhere.")
+        _torchao()
+
+    def finish(self, network: nn.Module, lineage: Lineage) -> nn.Module:  # noqa: ARG002
+        """With torchao's weights.
+
+        Raises:
+            Unsupported: there is no linear layer, or torchao lacks its kernels.
+        """
+        _check_linear(network)
+        quantization = _torchao()
+        try:
+            quantization.quantize_(network.eval(), quantization.Int4WeightOnlyConfig(), _is_plain_linear)
+        except (ImportError, RuntimeError, NotImplementedError, AssertionError) as error:
+            raise Unsupported(f"torchao cannot do it here: {' '.join(str(error).split())[:160]}.") from error
+        return network
+
+    def kept(self, network: nn.Module) -> Mapping[str, Tensor]:
+        """The tensors that torchao's are made of."""
+        return dict(_inner(network.state_dict()))
+
+    def restored(self, network: nn.Module, path: Path, inputs: Tensor) -> nn.Module:  # noqa: ARG002
+        """It is not restored from its file.
+
+        Raises:
+            Unsupported: always.
+        """
+        raise Unsupported("Weights in 4 bits are read by torchao alone, and are not handed over; hand over int8-weights.")
+
+
+class Int8Static(_Quantized):
+    """Weights in eight bits, and what linear layers and convolutions are given too, in a range that training data showed.
+
+    The range of each is from the least to the largest value that calibration met (Jacob et al. 2018, sec. 3.1). Simulated: the
+    numbers are those of whole-number arithmetic, computed in float32.
+    """
+
+    summary: ClassVar[str] = "weights and activations in 8 bits, calibrated on training data; simulated in float32"
+
+    examples: Annotated[int, Field(ge=1, le=1_000_000)] = 512
+    """Of training data, that ranges are taken from."""
+
+    def finish(self, network: nn.Module, lineage: Lineage) -> nn.Module:
+        """With weights from the grid, and ranges."""
+        network = super().finish(network, lineage).eval()
+        _observe(network, always=True)
+        with torch.no_grad():
+            count = min(self.examples, len(lineage.training))
+            picked = [torch.arange(begin, min(begin + BATCH, count)) for begin in range(0, count, BATCH)]
+            for inputs, _ in lineage.training.batches(picked):
+                network(inputs)
+        _freeze(network)
+        return network
+
+    def restored(self, network: nn.Module, path: Path, inputs: Tensor) -> nn.Module:
+        """With the weights and ranges of the file."""
+        _observe(network)
+        network = super().restored(network, path, inputs)
+        _freeze(network)
+        return network
+
+
+class Qat(_Quantized):
+    """As `int8-static`, with some epochs of training in which weights and what layers are given are rounded on the way forward,
+    and gradients pass as if they were not (Jacob et al. 2018, sec. 3; Bengio et al. 2013, arXiv:1308.3432).
+
+    Weights of recurrent cells are rounded after training.
+    """
+
+    summary: ClassVar[str] = "int8-static after some epochs of training with rounding (quantisation-aware)"
+
+    epochs: Epochs | None = None
+    """Of this training; a quarter of a finalist's if not given."""
+
+    def budget(self, final: Budget) -> Budget:
+        """Some epochs."""
+        return _epochs(final, self.epochs, 4)
+
+    def begin(self, network: nn.Module, lineage: Lineage) -> nn.Module:
+        """With the parent's weights, and rounding on the way forward."""
+        network = super().begin(network, lineage)
+        for module in _quantized(network):
+            parametrize.register_parametrization(module, "weight", _Rounded())
+        _observe(network)
+        return network
+
+    def finish(self, network: nn.Module, lineage: Lineage) -> nn.Module:
+        """With weights from the grid, and the ranges that training showed."""
+        for module in _quantized(network):
+            parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
+        network = super().finish(network, lineage).eval()
+        _freeze(network)
+        return network
+
+    def restored(self, network: nn.Module, path: Path, inputs: Tensor) -> nn.Module:
+        """With the weights and ranges of the file."""
+        _observe(network)
+        network = super().restored(network, path, inputs)
+        _freeze(network)
+        return network
+
+
+class _Rounded(nn.Module):
+    """A weight as the grid has it; its gradient is that of the grid's."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """The same shape."""
+        return weight + (from_grid(*to_grid(weight)) - weight).detach()
+
+
+def _quantized(network: nn.Module) -> Iterator[nn.Module]:
+    """The layers of which what they are given is quantised."""
+    yield from (module for module in network.modules() if isinstance(module, QUANTIZED))
+
+
+def _observe(network: nn.Module, *, always: bool = False) -> None:
+    """Have each of these layers take the range of what it is given, in training alone or always, and round to it."""
+    device = next(network.parameters()).device
+    for module in _quantized(network):
+        module.register_buffer("given_range", torch.tensor([torch.inf, -torch.inf], device=device))
+        module.register_buffer("given_frozen", torch.zeros((), dtype=torch.bool, device=device))
+        module.given_always = always  # type: ignore[assignment]  # a plain attribute
+        module.register_forward_pre_hook(_round_given)
+
+
+def _freeze(network: nn.Module) -> None:
+    """Take ranges as they are from now on."""
+    for module in _quantized(network):
+        module.given_frozen.fill_(True)  # type: ignore[operator]  # a buffer
+
+
+def _round_given(module: Any, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """What a layer is given, in eight bits of its range; a range that is not frozen grows with what is met."""
+    values, held = given[0], module.given_range
+    if not module.given_frozen and (module.training or module.given_always):
+        least, largest = values.detach().min().clamp(max=0), values.detach().max().clamp(min=0)  # 0 is padding, and is exact
+        held.copy_(torch.stack([torch.minimum(held[0], least), torch.maximum(held[1], largest)]))
+    if not bool(torch.isfinite(held).all()):
+        return given  # nothing was met yet
+    scale = ((held[1] - held[0]) / LEVELS).clamp(min=1e-8)
+    zero = torch.round(-held[0] / scale).clamp(0, LEVELS).to(torch.int32)
+    return (torch.fake_quantize_per_tensor_affine(values, scale, zero, 0, LEVELS), *given[1:])
+
+
+def _epochs(final: Budget, epochs: int | None, share: int) -> Budget:
+    """Of a training that begins from trained weights: so many epochs, or that part of a finalist's."""
+    from dataclasses import replace
+
+    return replace(final, epochs=epochs or max(1, final.epochs // share))
+
+
+def _torchao() -> Any:
+    """torchao's quantisation.
+
+    Raises:
+        Unsupported: it is not installed, or does not fit this torch.
+    """
+    import logging
+    import warnings
+
+    logging.getLogger("torch.utils._pytree").setLevel(logging.ERROR)  # which tells of torchao's kinds as they are registered
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch's own parts that it uses
+            import torchao.quantization
+    except Exception as error:  # whatever a package that does not fit raises as it is loaded
+        raise Unsupported(
+            f"It needs torchao, which cannot be loaded ({type(error).__name__}); pip install 'nas-harness[compress]'."
+        ) from error
+    return torchao.quantization
+
+
+def _is_plain_linear(module: nn.Module, name: str) -> bool:  # noqa: ARG001 - torchao's signature
+    return type(module) is nn.Linear
+
+
+def _check_linear(network: nn.Module) -> None:
+    if not any(type(module) is nn.Linear for module in network.modules()):
+        raise Unsupported("It has no linear layer, and torchao quantises no others here; int8-weights does.")
+
+
+def _plain_copy(network: nn.Module) -> nn.Module:
+    """With ordinary tensors in place of torchao's."""
+    from copy import deepcopy
+
+    plain = deepcopy(network)
+    for module in plain.modules():
+        if type(module) is nn.Linear and hasattr(module.weight, "dequantize") and type(module.weight.data) is not Tensor:
+            module.weight = nn.Parameter(module.weight.dequantize(), requires_grad=False)
+    return plain
+
+
+def _inner(state: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Plain tensors, those that others wrap too."""
+    for name, value in state.items():
+        if hasattr(value, "__tensor_flatten__"):
+            names, _ = value.__tensor_flatten__()
+            yield from _inner({f"{name}.{inner}": getattr(value, inner) for inner in names})
+        else:
+            yield name, value
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    return safetensors.torch.load(path.read_bytes())
