@@ -72,7 +72,7 @@ SCORES: Mapping[str, FigureKind] = {
 """Zero-cost scores that an evaluation gives where they are asked for; larger is better. `nas.proxies` says what each is."""
 
 
-FALLING = re.compile("(?<![a-z])(?:loss|error|latency|seconds|perplexity|energy|memory|r?mse|mae|bits_per|distance)(?![a-z])")
+FALLING = re.compile("(?<![a-z])(?:loss|error|latency|seconds|perplexity|energy|memory|r?mse|mae|bits_per|distance|ece)(?![a-z])")
 """Words in the name of a metric of which less is better."""
 
 

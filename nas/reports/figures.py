@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from nas.measures import Measure, measure_of
 from nas.records import figure_kind
 
 
@@ -45,9 +46,21 @@ _FACES: Mapping[str, Face] = {
 
 def face(name: str) -> Face:
     """How the figure `name` is told; `latency_ms:raspi4` is a latency, measured on a named device."""
+    if asked := measure_of(name):
+        return _of_measure(name, asked)
     base, _, device = name.partition(":") if figure_kind(name) else (name, "", "")
     plain = base.replace("_", " ")
     found = _FACES.get(base, Face(plain, plain))
     if not device:
         return found
     return Face(f"{found.words} on {device}", f"{found.title} {device}", found.unit, found.scale, found.digits)
+
+
+def _of_measure(name: str, asked: Measure) -> Face:
+    """Accuracy under what is asked; of an interval's ends which one it is."""
+    split, colon, _ = name.partition("_accuracy:")
+    if colon:
+        return Face(f"{split} accuracy, {asked.title}", f"{split} {asked.title}")
+    split, _, figure = name.partition("_ece")
+    end = next((f", {end} end" for end in ("low", "high") if figure.endswith(end)), "")
+    return Face(f"{split} calibration error{' by equal mass' * ('mass' in figure)}{end}", f"{split} {asked.title}{end}")
