@@ -69,15 +69,20 @@ def _size(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int
     metavar="FOLDER",
     help="The data: a folder, or the file of a table or of triples. They stay where they are.",
 )
-@click.option("--kind", metavar="KIND", help="images, audio, text, table or triples; found by itself if not given.")
+@click.option("--kind", metavar="KIND", help="images, audio, text, table, triples or pairs; found by itself if not given.")
 @click.option("--to", type=FOLDER, default=Path(), metavar="DIR", help="Where to write the folder NAME; here, if not given.")
 @click.option("--size", callback=_size, metavar="WxH", help="Of pictures: 32 or 64x48 pixels; up to 64 a side if not given.")
 @click.option("--grey/--colour", default=None, help="Pictures in one channel or three; as they are if not given.")
 @click.option("--rate", type=click.IntRange(1_000, 192_000), metavar="HZ", help="Of sounds: samples a second.")
 @click.option("--seconds", type=click.FloatRange(0.01, 600), metavar="S", help="Of sounds: how long each is.")
-@click.option("--text", metavar="COLUMN", help="Of texts: the column that holds them.")
-@click.option("--target", metavar="COLUMN", help="Of texts and tables: the column that is to be told.")
-@click.option("--length", type=click.IntRange(1, 100_000), metavar="N", help="Of texts: how many words of each are read.")
+@click.option("--text", metavar="COLUMN", help="Of texts, captions and sources: the column that holds them.")
+@click.option("--target", metavar="COLUMN", help="Of texts, tables and pairs: the column that is to be told.")
+@click.option(
+    "--length",
+    type=click.IntRange(1, 100_000),
+    metavar="N",
+    help="Of texts and captions: how many words of each are read; of pairs of texts, characters.",
+)
 @click.option("--without", multiple=True, metavar="COLUMN", help="Of tables: leave this column out; may be repeated.")
 @click.option(
     "--skip-unreadable", "skip", is_flag=True, help="Leave out what cannot be read, links that lead out, and incomplete rows."
@@ -94,6 +99,9 @@ def new(name: str, place: Path, to: Path, grey: bool | None, replace: bool, as_j
     texts      a CSV or JSONL of text, label   words of a vocabulary
     tables     a CSV of numbers and a target   classes, or a number to be told
     triples    a TSV of head, relation, tail   which entity is at the other end
+    pairs      a CSV or JSONL of two texts     the one written of the other: translation
+               or of pictures' files and       each finds the other: retrieval
+               their captions
 
     Splits that are there (train, validation and test: folders, or files of a table) are kept; what is missing is drawn,
     stratified, with a fixed seed. What was found is said, a linear model is fitted for comparison, and digests are kept of all.
@@ -130,8 +138,11 @@ def _data(made: "Made", where: Path) -> dict[str, Any]:
 
 def _next(made: "Made", where: Path) -> list[str]:
     """The commands to go on with, where the benchmark lies in `where`."""
+    from nas.datasets.making import SPACE
+
     place = shlex.quote(str(where) if len(where.parts) > 1 else f"./{where}")
-    space = _space(made.benchmark.signature.kinds)
+    own = where / SPACE
+    space = shlex.quote(str(own)) if own.is_file() else _space(made.benchmark.signature.kinds)
     study = made.benchmark.name
     return [
         f"nas benchmarks check {place}",

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas.benchmark import Budget, Objective, Recipe
-from nas.datasets.declaration import AnyKind, Links, Pictures, Rows, Sounds, Texts
+from nas.datasets.declaration import AnyKind, Captions, Links, Pictures, Rows, Sounds, TextPairs, Texts
 
-STEPS = {"images": 300, "audio": 300, "text": 400, "table": 400}
+STEPS = {"images": 300, "audio": 300, "text": 400, "table": 400, "text_pairs": 700, "captions": 300}
 """Steps of the optimiser in a search's evaluation, about."""
 
 LINKS = 90_000
@@ -18,7 +18,14 @@ FINAL = 3
 
 FEWEST_EPOCHS = 4
 
-MOST_EPOCHS = {"images": (40, 150), "audio": (40, 120), "text": (12, 24), "table": (40, 150)}
+MOST_EPOCHS = {
+    "images": (40, 150),
+    "audio": (40, 120),
+    "text": (12, 24),
+    "table": (40, 150),
+    "text_pairs": (20, 40),
+    "captions": (40, 120),
+}
 """In a search, and of a finalist: words are soon known by heart."""
 
 UNEVEN = 3.0
@@ -44,8 +51,9 @@ def choose(prepare: AnyKind, train: int, unevenness: float | None) -> Chosen:
         return Chosen(Budget(epochs=epochs), Budget(epochs=2 * epochs), recipe, Objective("validation_mrr", "maximize"), ())
     batch = 32 if train < 1_000 else 64 if train < 10_000 else 128
     steps: float = STEPS[prepare.kind]
-    if isinstance(prepare, Pictures):  # a step on a large picture costs more
-        steps *= min(1.0, 32 / math.sqrt(prepare.height * prepare.width))
+    seen = prepare.pixels if isinstance(prepare, Captions) else prepare
+    if isinstance(seen, Pictures):  # a step on a large picture costs more
+        steps *= min(1.0, 32 / math.sqrt(seen.height * seen.width))
     an_epoch = train / batch
     fraction = 1.0
     if FEWEST_EPOCHS * an_epoch > 1.5 * steps:
@@ -54,7 +62,11 @@ def choose(prepare: AnyKind, train: int, unevenness: float | None) -> Chosen:
     epochs = max(FEWEST_EPOCHS, min(most, round(steps / (an_epoch * fraction))))
     final = max(FEWEST_EPOCHS if fraction < 1 else 2 * epochs, min(most_final, round(FINAL * steps / an_epoch)))
     metrics: tuple[str, ...]
-    if unevenness is None:
+    if isinstance(prepare, TextPairs):
+        objective, metrics = Objective("validation_chrf", "maximize"), ()
+    elif isinstance(prepare, Captions):
+        objective, metrics = Objective("validation_recall_at_5", "maximize"), ()
+    elif unevenness is None:
         objective, metrics = Objective("validation_rmse", "minimize"), ("mae", "r2")
     elif unevenness > UNEVEN:
         objective, metrics = Objective("validation_balanced_accuracy", "maximize"), ("balanced_accuracy", "f1")
@@ -65,7 +77,7 @@ def choose(prepare: AnyKind, train: int, unevenness: float | None) -> Chosen:
     return Chosen(Budget(epochs=epochs, fraction=fraction), Budget(epochs=final), recipe, objective, metrics)
 
 
-def _recipe(prepare: Pictures | Sounds | Texts | Rows) -> dict[str, Any]:
+def _recipe(prepare: Pictures | Sounds | Texts | Rows | TextPairs | Captions) -> dict[str, Any]:
     """What the kind asks for, as the benchmarks that are installed have it."""
     if isinstance(prepare, Pictures):
         return {"learning_rate": 4e-3, "weight_decay": 0.02, "shift": max(1, min(prepare.height, prepare.width) // 24)}
@@ -73,4 +85,6 @@ def _recipe(prepare: Pictures | Sounds | Texts | Rows) -> dict[str, Any]:
         return {"learning_rate": 4e-3, "weight_decay": 0.02, "shift": prepare.length // 8}
     if isinstance(prepare, Texts):
         return {"learning_rate": 3e-3, "weight_decay": 0.05, "gradient_norm": 1.0}
+    if isinstance(prepare, TextPairs | Captions):
+        return {"learning_rate": 4e-3, "weight_decay": 0.05, "gradient_norm": 1.0}
     return {"learning_rate": 3e-3, "weight_decay": 0.01}

@@ -2,7 +2,7 @@
 
     NAME/benchmark.yaml   what is asked: classes, how examples are made of files, budgets, recipe, what a linear model reaches
     NAME/files.tsv        each file with its split, its class and its SHA-256, so that nothing changes unseen
-    NAME/vocabulary.txt   of texts: the words in the order of their ids
+    NAME/vocabulary.txt   of texts: the words in the order of their ids; of pairs of texts: the characters
     NAME/README.md        the same for people
 
 The data stay where they are: benchmark.yaml names their folder, from its own folder on.
@@ -12,12 +12,26 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from nas.benchmark import Benchmark, Budget, Features, Image, Objective, Query, Recipe, Shape, Signature, Tokens, Waveform
-from nas.datasets.listing import KINDS, PARTS, Found
+from nas.benchmark import (
+    Benchmark,
+    Budget,
+    Features,
+    Image,
+    Modalities,
+    NextTokens,
+    Objective,
+    Query,
+    Recipe,
+    Shape,
+    Signature,
+    Tokens,
+    Waveform,
+)
+from nas.datasets.listing import PARTS, Found
 from nas.documents import read_file, to_yaml
 from nas.errors import BenchmarkError, DocumentError, did_you_mean, printable, quote
 from nas.space.tree import NAME
@@ -110,9 +124,59 @@ class Links(_Strict):
     relations: Annotated[int, Field(ge=1, le=1_000_000)]
 
 
-AnyKind = Pictures | Sounds | Texts | Rows | Links
+class TextPairs(_Strict):
+    """Pairs of texts, character by character: what is said of the first is the second."""
+
+    kind: Literal["text_pairs"] = "text_pairs"
+    source: str
+    """The column of what is given."""
+    target: str
+    """That of what is wanted."""
+    place: Annotated[int, Field(ge=1, le=10_000)]
+    """Characters of a source, at most; pairs of longer texts are left out."""
+    said: Annotated[int, Field(ge=1, le=10_000)]
+    """Characters of a target, at most."""
+    characters: Annotated[int, Field(ge=1, le=1_000_000)]
+    """Of the alphabet."""
+    sha256: str
+    """Of the alphabet."""
+
+
+class Captions(_Strict):
+    """Pictures and their captions, of which each is to find the other."""
+
+    kind: Literal["captions"] = "captions"
+    picture: str
+    """The column that names a picture's file."""
+    text: str
+    """That of captions."""
+    pixels: Pictures
+    length: Annotated[int, Field(ge=1, le=100_000)]
+    """Words of a caption that are read, the first ones."""
+    words: Annotated[int, Field(ge=3, le=1_000_000)]
+    """Of the vocabulary, with padding (0) and the unknown (1)."""
+    sha256: str
+    """Of the vocabulary."""
+
+
+MARKS = 4
+"""Tokens of pairs of texts beside the alphabet: nothing, begin, end, unknown."""
+
+VECTOR = 64
+"""Numbers of a vector in the space that pictures and captions share."""
+
+AnyKind = Pictures | Sounds | Texts | Rows | Links | TextPairs | Captions
+
+Worded = Texts | TextPairs | Captions
+"""Kinds with a vocabulary, or an alphabet."""
+
+PROTOCOLS = {"triples": "link_prediction", "text_pairs": "translation", "captions": "retrieval"}
+"""How networks are trained on a kind, where not as classifiers or for numbers."""
 
 Prepare = Annotated[AnyKind, Field(discriminator="kind")]
+
+
+_KINDS = frozenset(kind.model_fields["kind"].default for kind in get_args(AnyKind))
 
 
 class Data(_Strict):
@@ -156,12 +220,22 @@ class Declaration(_Strict):
         """What networks are fed, and must give."""
         if isinstance(self.prepare, Links):
             return Signature(Query(self.prepare.entities, self.prepare.relations), Features(self.prepare.entities))
+        if isinstance(self.prepare, TextPairs):
+            length, tokens = self.prepare.place + 1 + self.prepare.said, self.prepare.characters + MARKS
+            return Signature(Tokens(length, tokens), NextTokens(length, tokens))
+        if isinstance(self.prepare, Captions):
+            both = Modalities.of(image=_picture(self.prepare.pixels), text=Tokens(self.prepare.length, self.prepare.words))
+            return Signature(both, Features(2 * VECTOR))
         return Signature(_shape(self.prepare), Features(len(self.classes) or 1))
+
+
+def _picture(prepare: Pictures) -> Image:
+    return Image(prepare.channels, prepare.height, prepare.width)
 
 
 def _shape(prepare: Pictures | Sounds | Texts | Rows) -> Shape:
     if isinstance(prepare, Pictures):
-        return Image(prepare.channels, prepare.height, prepare.width)
+        return _picture(prepare)
     if isinstance(prepare, Sounds):
         return Waveform(length=prepare.length, channels=1, rate=prepare.rate)
     if isinstance(prepare, Texts):
@@ -212,7 +286,7 @@ def read_benchmark(place: Path | str) -> FolderBenchmark:
         return benchmark_of(declared, file.parent.absolute())  # a candidate's process stands in another folder
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = tuple(part for part in first["loc"] if part not in set(KINDS) or first["loc"][0] != "prepare")
+        where = tuple(part for part in first["loc"] if part not in _KINDS or first["loc"][0] != "prepare")
         if first["type"] == "extra_forbidden":
             known = Declaration.model_fields if len(where) == 1 else ()
             raise document.error(where, f"unknown key. {did_you_mean(str(where[-1]), known) if known else ''}".rstrip()) from None
@@ -242,7 +316,7 @@ def benchmark_of(declared: Declaration, home: Path) -> FolderBenchmark:
         source=declared.source,
         licence=declared.licence,
         floor=dict(declared.floor),
-        protocol="link_prediction" if isinstance(declared.prepare, Links) else "supervised",
+        protocol=PROTOCOLS.get(declared.prepare.kind, "supervised"),
         classes=tuple(declared.classes),
         home=home,
         declaration=declared,

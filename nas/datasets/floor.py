@@ -124,7 +124,7 @@ def _features(arrays: Arrays, prepare: Pictures | Sounds | Texts | Rows) -> tupl
     if isinstance(prepare, Texts):
         from sklearn.feature_extraction.text import TfidfTransformer
 
-        counts = {part: _counts(inputs, prepare.words) for part, (inputs, _) in arrays.items()}
+        counts = {part: word_counts(inputs, prepare.words) for part, (inputs, _) in arrays.items()}
         weigh = TfidfTransformer(sublinear_tf=True).fit(counts["train"])
         return {part: weigh.transform(one) for part, one in counts.items()}, "TF-IDF of the same words"
     if isinstance(prepare, Rows):
@@ -157,6 +157,11 @@ def _brought_down(flat: dict[Part, NDArray[np.float32]], words: str) -> tuple[di
 _SMALL = 32
 
 
+def reduced_pictures(pixels: Mapping[Part, NDArray[np.float32]]) -> dict[Part, Any]:
+    """Pictures (N, C, H, W) as the rows of numbers that a linear model is fitted to."""
+    return _brought_down({part: _small(one) for part, one in pixels.items()}, "")[0]
+
+
 def _small(pixels_NCHW: NDArray[np.float32]) -> NDArray[np.float32]:
     """Pixels in a row (N, F), blocks of larger pictures averaged."""
     count, channels, height, width = pixels_NCHW.shape
@@ -167,7 +172,7 @@ def _small(pixels_NCHW: NDArray[np.float32]) -> NDArray[np.float32]:
     return small
 
 
-def _counts(ids_NL: NDArray[np.int64], words: int) -> Any:
+def word_counts(ids_NL: NDArray[np.int64], words: int) -> Any:
     """How often each word stands in each text, (N, words); padding is left out."""
     from scipy.sparse import csr_matrix
 

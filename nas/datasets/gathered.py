@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from nas.datasets.declaration import AnyKind, Links, Rows
+from nas.datasets.declaration import AnyKind, Pictures, Rows, Sounds, Texts
 from nas.datasets.listing import Found, Part
 from nas.errors import BenchmarkError
 
@@ -30,7 +30,7 @@ class Wishes:
     seconds: float | None = None
     """Of a sound."""
     text: str | None = None
-    """The column of texts."""
+    """The column of texts: of pairs, of what is given, or of captions."""
     target: str | None = None
     """The column that is to be told."""
     length: int | None = None
@@ -100,5 +100,5 @@ def check_bytes(numbers: int, way_out: str) -> None:
 
 
 def has_classes(prepare: AnyKind) -> bool:
-    """Whether classes are to be told, and neither numbers nor links."""
-    return not (isinstance(prepare, Links) or (isinstance(prepare, Rows) and prepare.mean is not None))
+    """Whether classes are to be told, and no numbers, links or pairs."""
+    return isinstance(prepare, Pictures | Sounds | Texts) or (isinstance(prepare, Rows) and prepare.mean is None)

@@ -5,12 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
 from nas.datasets.declaration import Pictures
 from nas.datasets.gathered import Gathered, Say, Told, Wishes, check_bytes, own_parts, refuse
 from nas.datasets.listing import PICTURES, SOUNDS, Found, Listing, Part, by_class, digest_file
-from nas.datasets.pictures import choose_size, look, read_picture
+from nas.datasets.pictures import choose_size, look, with_moments
 from nas.datasets.sounds import choose_form, listen
 from nas.datasets.splits import split
 from nas.datasets.unreadable import Unreadable
@@ -55,28 +53,25 @@ def gather_pictures(listing: Listing, wishes: Wishes, told: Told, say: Say) -> G
     Raises:
         BenchmarkError: there are none, or one cannot be read.
     """
-    files = by_class(listing, PICTURES, "pictures")
+    files, plain, left_out = see_pictures(listing, by_class(listing, PICTURES, "pictures"), wishes, told, say)
+    parts = _parted(listing, files)
+    check_bytes(len(files) * plain.channels * plain.height * plain.width, "a smaller --size")
+    prepare = with_moments(plain, (listing.folder / one.path for one, part in zip(files, parts, strict=True) if part == "train"))
+    named = [Found(one.path, part, one.label) for one, part in zip(files, parts, strict=True)]
+    return Gathered(prepare, named, [one.label for one in files], parts, "pictures", own_parts(files), left_out)
+
+
+def see_pictures(
+    listing: Listing, files: list[Found], wishes: Wishes, told: Told, say: Say
+) -> tuple[list[Found], Pictures, list[str]]:
+    """The pictures that can be read, the size and the channels that serve them, and the paths of the others.
+
+    Raises:
+        BenchmarkError: one cannot be read.
+    """
     files, looks, left_out = _looked_at(listing, files, look, "pictures", wishes, told, say)
     channels = wishes.channels or (1 if all(one.grey for one in looks) else 3)
     height, width = wishes.size or choose_size(looks)
-    parts = _parted(listing, files)
-    check_bytes(len(files) * channels * height * width, "a smaller --size")
-    plain = Pictures(channels=1 if channels == 1 else 3, height=height, width=width, mean=[0.0], deviation=[1.0])
-    sums, squares, count = np.zeros(channels), np.zeros(channels), 0
-    for one, part in zip(files, parts, strict=True):
-        if part == "train":
-            pixels = read_picture(listing.folder / one.path, plain).astype(np.float64)
-            sums += pixels.sum(axis=(1, 2))
-            squares += (pixels**2).sum(axis=(1, 2))
-            count += height * width
-    means = sums / count
-    deviations = np.sqrt(np.maximum(squares / count - means**2, 0.0))
-    prepare = plain.model_copy(
-        update={
-            "mean": [round(float(one), 4) for one in means],
-            "deviation": [round(float(one), 4) or 1.0 for one in deviations],
-        }
-    )
     sizes = Counter((one.width, one.height) for one in looks)
     if len(sizes) > 1:
         widths, heights = [one.width for one in looks], [one.height for one in looks]
@@ -86,8 +81,7 @@ def gather_pictures(listing: Listing, wishes: Wishes, told: Told, say: Say) -> G
         how = f"all of {looks[0].width}×{looks[0].height}"
         changed = "" if (looks[0].width, looks[0].height) == (width, height) else f"; each is scaled to {width}×{height}"
     told.found.append(f"Pictures {'in grey' if channels == 1 else 'in colours'}, {how} (width×height){changed}.")
-    named = [Found(one.path, part, one.label) for one, part in zip(files, parts, strict=True)]
-    return Gathered(prepare, named, [one.label for one in files], parts, "pictures", own_parts(files), left_out)
+    return files, Pictures(channels=1 if channels == 1 else 3, height=height, width=width, mean=[0.0], deviation=[1.0]), left_out
 
 
 def gather_sounds(listing: Listing, wishes: Wishes, told: Told, say: Say) -> Gathered:

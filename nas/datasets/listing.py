@@ -3,6 +3,7 @@
     FOLDER/CLASS/**/FILE                 a file a class; of pictures and of sounds
     FOLDER/{train,validation,test}/…     the same, with splits of its own
     FOLDER/FILE, or the FILE itself      tables: CSV, TSV, JSONL; of texts and of numbers; train.csv and test.csv are splits too
+    FOLDER/FILE and pictures below       a table that names them beside their captions
 
 Nothing outside the folder is read: a link that leads out of it is refused, as is a name that no line can show.
 """
@@ -17,10 +18,10 @@ from typing import Literal
 
 from nas.errors import BenchmarkError, did_you_mean, quote
 
-Kind = Literal["images", "audio", "text", "table", "triples"]
+Kind = Literal["images", "audio", "text", "table", "triples", "pairs"]
 Part = Literal["train", "validation", "test"]
 
-KINDS: tuple[Kind, ...] = ("images", "audio", "text", "table", "triples")
+KINDS: tuple[Kind, ...] = ("images", "audio", "text", "table", "triples", "pairs")
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
@@ -71,7 +72,7 @@ def list_files(place: Path) -> Listing:
         BenchmarkError: there is nothing, or nothing that may be read.
     """
     if place.is_file():
-        return Listing(place.parent, (place.name,), ())
+        return Listing(place.parent.resolve(), (place.name,), ())
     if not place.is_dir():
         near = did_you_mean(place.name, (one.name for one in place.parent.iterdir())) if place.parent.is_dir() else ""
         hint = near.partition("Known:")[0].strip()

@@ -10,31 +10,49 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas import registry
-from nas.datasets import texts
+from nas.datasets import pairs, texts
 from nas.datasets.choosing import choose
 from nas.datasets.declaration import (
     FILE,
     FILES,
     MOST_CLASSES,
     VOCABULARY,
+    AnyKind,
+    Captions,
     Data,
     Declaration,
     FolderBenchmark,
     Links,
-    Texts,
+    TextPairs,
+    Worded,
     benchmark_of,
     read_benchmark,
     write_declaration,
     write_files,
 )
 from nas.datasets.floor import Floor, linear_floor
+from nas.datasets.floor_of_pairs import correlated, nearest
 from nas.datasets.gathered import Gathered, Say, Told, Wishes, has_classes, refuse
 from nas.datasets.gathering_files import gather_pictures, gather_sounds
 from nas.datasets.gathering_links import gather_links
+from nas.datasets.gathering_pairs import gather_pairs
 from nas.datasets.gathering_rows import gather_rows, gather_texts
 from nas.datasets.graphs import GRAPHS, is_graph, popularity
 from nas.datasets.grids import read_grid
-from nas.datasets.listing import KINDS, PARTS, Kind, Listing, Part, detect, digest_file, in_order, list_files, tables_of
+from nas.datasets.listing import (
+    KINDS,
+    PARTS,
+    PICTURES,
+    TABLES,
+    Kind,
+    Listing,
+    Part,
+    detect,
+    digest_file,
+    in_order,
+    list_files,
+    tables_of,
+)
 from nas.datasets.reading import Source
 from nas.datasets.telling import describe, figures_text, readme, summary, warn_of_files_aside
 from nas.datasets.twins import warn_of_twins
@@ -48,7 +66,14 @@ _GATHER: Mapping[Kind, Callable[[Listing, Wishes, Told, Say], Gathered]] = {
     "text": gather_texts,
     "table": gather_rows,
     "triples": gather_links,
+    "pairs": gather_pairs,
 }
+
+
+SPACE = "space.yaml"
+"""A space to begin with, where none that is installed takes what the benchmark feeds."""
+
+_SPACE_OF_CAPTIONS = Path(__file__).with_name("space_of_captions.yaml")
 
 
 @dataclass(frozen=True)
@@ -103,7 +128,7 @@ def make_benchmark(
         files = [(one, digest_file(listing.folder / one.path)) for one in gathered.files]
         warn_of_twins(gathered, files, told)
         prepare = gathered.prepare
-        if gathered.vocabulary is not None and isinstance(prepare, Texts):
+        if gathered.vocabulary is not None and isinstance(prepare, Worded):
             content = "".join(f"{word}\n" for word in gathered.vocabulary).encode()
             (folder / VOCABULARY).write_bytes(content)
             prepare = prepare.model_copy(update={"sha256": hashlib.sha256(content).hexdigest()})
@@ -124,23 +149,35 @@ def make_benchmark(
         )
         say("fitting a linear model")
         source = Source(benchmark_of(declared, folder), listing.folder)
-        if isinstance(prepare, Links):
-            floor = Floor(popularity(source.graph()), "entities by how often they answer the relation in training")
-        else:
-            floor = linear_floor({part: source.arrays(part) for part in PARTS}, prepare, chosen.metrics)
+        floor = _floor(source, prepare, chosen.metrics)
         declared = declared.model_copy(update={"floor": dict(floor.figures), "floor_by": floor.by})
         write_declaration(declared, folder)
+        if isinstance(prepare, Captions):
+            shutil.copyfile(_SPACE_OF_CAPTIONS, folder / SPACE)
         (folder / "README.md").write_text(readme(declared, sizes, counts, told), encoding="utf-8")
         read_benchmark(folder)  # what is written can be read
     if beside != home:
         _put_in_place(beside, home)
     benchmark = read_benchmark(home)
     told.found += [
-        f"{'Ranking' if isinstance(prepare, Links) else 'A linear model'} reaches {figures_text(floor.figures)} ({floor.by}).",
+        f"{_MODEL.get(prepare.kind, 'A linear model')} reaches {figures_text(floor.figures)} ({floor.by}).",
         f"A search trains an architecture for {chosen.budget} and steers by {chosen.objective.figure}, a finalist for "
         f"{chosen.final_budget}.",
     ]
     return Made(benchmark, sizes, dict(sorted(counts.items())), tuple(told.found), tuple(told.warned))
+
+
+_MODEL = {"triples": "Ranking", "text_pairs": "The nearest text's answer"}
+
+
+def _floor(source: Source, prepare: AnyKind, metrics: tuple[str, ...]) -> Floor:
+    """What a simple model reaches."""
+    if isinstance(prepare, Links):
+        return Floor(popularity(source.graph()), "entities by how often they answer the relation in training")
+    if isinstance(prepare, TextPairs):
+        return nearest({part: source.pairs(part) for part in PARTS})
+    arrays = {part: source.arrays(part) for part in PARTS}
+    return correlated(arrays, prepare) if isinstance(prepare, Captions) else linear_floor(arrays, prepare, metrics)
 
 
 def _check_name(name: str, home: Path, *, replace: bool) -> int:
@@ -166,9 +203,12 @@ def _check_name(name: str, home: Path, *, replace: bool) -> int:
 
 
 def _put_in_place(new: Path, home: Path) -> None:
-    """Bring what is in `new` into `home`; benchmark.yaml comes last, so that the old one stands until all else is there."""
-    for name in (FILES, VOCABULARY, "README.md", FILE):
-        if (new / name).exists():
+    """Bring what is in `new` into `home`; benchmark.yaml comes last, so that the old one stands until all else is there.
+
+    A space that lies there, which may have been edited, stays.
+    """
+    for name in (FILES, VOCABULARY, SPACE, "README.md", FILE):
+        if (new / name).exists() and not (name == SPACE and (home / name).exists()):
             (new / name).replace(home / name)
     shutil.rmtree(new)
 
@@ -193,6 +233,13 @@ def _kind(listing: Listing, wishes: Wishes) -> Kind:
         if found is None:
             raise BenchmarkError(f"No kind of data is called {quote(wishes.kind)}. {did_you_mean(wishes.kind, KINDS)}")
         return found
+    if listing.of(PICTURES) and [one for one in listing.of(TABLES) if "/" not in one]:
+        try:
+            captions = any(pairs.has_captions(read_grid(listing.folder / one.path), listing) for one in tables_of(listing)[:1])
+        except BenchmarkError:
+            captions = False
+        if captions:
+            return "pairs"
     detected = detect(listing)
     if detected is not None:
         return detected
@@ -203,4 +250,6 @@ def _kind(listing: Listing, wishes: Wishes) -> Kind:
     ):
         return "triples"
     grid = read_grid(listing.folder / tables_of(listing)[0].path)
+    if wishes.text is None and wishes.target is None and pairs.are_text_pairs(grid):
+        return "pairs"
     return "text" if wishes.text is not None or texts.is_text(grid) else "table"

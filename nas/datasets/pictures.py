@@ -5,7 +5,7 @@ Axes: N pictures, C channels, H height, W width.
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +72,24 @@ def read_picture(path: Path, prepare: Pictures) -> NDArray[np.float32]:
         picture = ImageOps.fit(picture, (prepare.width, prepare.height), method=Image.Resampling.BICUBIC)
     pixels = np.asarray(picture, dtype=np.float32) / np.float32(255)
     return pixels[None] if prepare.channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def with_moments(prepare: Pictures, paths: Iterable[Path]) -> Pictures:
+    """`prepare` with the mean and the deviation of each channel of the pictures at `paths`.
+
+    Raises:
+        Unreadable: one is no picture.
+    """
+    sums, squares, count = np.zeros(prepare.channels), np.zeros(prepare.channels), 0
+    for path in paths:
+        pixels = read_picture(path, prepare).astype(np.float64)
+        sums += pixels.sum(axis=(1, 2))
+        squares += (pixels**2).sum(axis=(1, 2))
+        count += prepare.height * prepare.width
+    means = sums / count
+    deviations = np.sqrt(np.maximum(squares / count - means**2, 0.0))
+    told = {"mean": [round(float(one), 4) for one in means], "deviation": [round(float(one), 4) or 1.0 for one in deviations]}
+    return prepare.model_copy(update=told)
 
 
 def standardise(pixels_NCHW: NDArray[np.float32], prepare: Pictures) -> NDArray[np.float32]:

@@ -4,7 +4,8 @@ Axes: N examples.
 """
 
 import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,20 +14,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.datasets import tables, texts
+from nas.datasets import pairs, tables, texts
 from nas.datasets.declaration import (
     VOCABULARY,
+    Captions,
     FolderBenchmark,
     Links,
     Pictures,
     Rows,
     Sounds,
+    TextPairs,
     Texts,
+    Worded,
     read_files,
 )
 from nas.datasets.graphs import read_graph
 from nas.datasets.grids import Grid, read_grid
-from nas.datasets.listing import PICTURES, SOUNDS, Found, Part, digest_file, list_files
+from nas.datasets.listing import PICTURES, SOUNDS, TABLES, Found, Part, digest_file, list_files
 from nas.datasets.pictures import read_picture, standardise
 from nas.datasets.sounds import read_sound
 from nas.datasets.splits import split
@@ -104,6 +108,32 @@ def arrange(
     return Rowed(grid, tuple(taken), tuple(labels), tuple(parts))
 
 
+def pairs_taken(grid: Grid, prepare: TextPairs) -> list[int]:
+    """The rows whose two texts are there, and no longer than they may be."""
+    both = zip(grid.column(prepare.source), grid.column(prepare.target), strict=True)
+    lengths = [tuple(len(pairs.plain(text)) for text in pair) for pair in both]
+    return [n for n, (given, said) in enumerate(lengths) if 0 < given <= prepare.place and 0 < said <= prepare.said]
+
+
+def pairs_rowed(grid: Grid, given: Sequence[Part | None], prepare: TextPairs, taken: Sequence[int]) -> Rowed:
+    """The rows called `taken`, each with its split; those with one source stay together."""
+    return arrange(grid, given, prepare.target, taken, same_by=[prepare.source], classes=False)
+
+
+def captions_rowed(grid: Grid, given: Sequence[Part | None], prepare: Captions, digests: Mapping[str, str]) -> Rowed:
+    """The rows with a caption and a picture that has a digest; the label of each is the number of its group.
+
+    Pictures of one content, and captions of the same words, belong together, and so does what belongs to one of them.
+    """
+    pictured = pairs.Pictured(digests)
+    paths, captions = [pictured.path(cell) for cell in grid.column(prepare.picture)], grid.column(prepare.text)
+    taken = [n for n, path in enumerate(paths) if path is not None and texts.words_of(captions[n])]
+    marks = [(digests[paths[n] or ""], " ".join(texts.words_of(captions[n]))) for n in taken]
+    labels = [str(group) for group in pairs.groups(marks)]
+    parts = split([given[n] for n in taken], labels, labels, classes=False)
+    return Rowed(grid, tuple(taken), tuple(labels), tuple(parts))
+
+
 def texts_taken(grid: Grid, text: str, label: str) -> tuple[list[int], list[int]]:
     """The rows with words and a label, and those without."""
     cells, labels = grid.column(text), grid.column(label)
@@ -176,16 +206,56 @@ class Source:
         prepare = self.benchmark.declaration.prepare
         if isinstance(prepare, Pictures | Sounds):
             return self._of_files(prepare, part)
-        if isinstance(prepare, Links):
-            raise BenchmarkError(f"The triples of {self.benchmark.name} are a graph, which has no arrays of examples.")
+        if isinstance(prepare, Links | TextPairs):
+            raise BenchmarkError(f"{self.benchmark.name} has no arrays of examples; ask for its graph, or its pairs.")
         rowed = self._rowed
         rows, labels = rowed.of(part)
         if isinstance(prepare, Texts):
             column = rowed.grid.column(prepare.text)
-            inputs: Inputs = texts.encode([column[n] for n in rows], self._vocabulary(prepare), prepare.length)
+            inputs: Inputs = texts.encode([column[n] for n in rows], texts.read_vocabulary(self._words(prepare)), prepare.length)
             return inputs, self._classes(labels)
+        if isinstance(prepare, Captions):
+            return self._captions(prepare, rows), np.array(list(map(int, labels)), dtype=np.int64)
         inputs = tables.features(rowed.grid, rows, prepare.columns)
         return inputs, self._classes(labels) if prepare.mean is None else tables.numbers(labels, prepare)
+
+    def pairs(self, part: Part) -> list[tuple[str, str]]:
+        """Sources and targets of a split of pairs of texts.
+
+        Raises:
+            BenchmarkError: a file changed, or cannot be read.
+        """
+        prepare = self.benchmark.declaration.prepare
+        assert isinstance(prepare, TextPairs)  # noqa: S101 - the others have arrays
+        sources, targets = (self._rowed.grid.column(name) for name in (prepare.source, prepare.target))
+        return [(pairs.plain(sources[n]), pairs.plain(targets[n])) for n in self._rowed.of(part)[0]]
+
+    def alphabet(self) -> str:
+        """The characters that pairs of texts are made of.
+
+        Raises:
+            BenchmarkError: it is not the one that the benchmark was made with.
+        """
+        prepare = self.benchmark.declaration.prepare
+        assert isinstance(prepare, TextPairs)  # noqa: S101
+        return "".join(self._words(prepare).split("\n"))
+
+    def _captions(self, prepare: Captions, rows: Sequence[int]) -> NDArray[np.float32]:
+        """(N, F): pixels and ids of words, one after another."""
+        digests = {one.path: (one, digest) for one, digest in self.files}
+        pictured = pairs.Pictured(digests)
+        cells, captions = self._rowed.grid.column(prepare.picture), self._rowed.grid.column(prepare.text)
+        read: dict[str, NDArray[np.float32]] = {}
+        paths = [pictured.path(cells[n]) or "" for n in rows]
+        for path in sorted(set(paths)):
+            self._check_file(self.folder / path, *digests[path])
+            try:
+                read[path] = read_picture(self.folder / path, prepare.pixels)
+            except Unreadable as error:
+                raise BenchmarkError(f"{quote(path)} of {self.benchmark.name} cannot be read: {error}.") from error
+        pixels = standardise(np.stack([read[path] for path in paths]), prepare.pixels).reshape(len(rows), -1)
+        words = texts.encode([captions[n] for n in rows], texts.read_vocabulary(self._words(prepare)), prepare.length)
+        return np.concatenate([pixels, words.astype(np.float32)], axis=1)
 
     def _of_files(self, prepare: Pictures | Sounds, part: Part) -> tuple[Inputs, Targets]:
         found: list[NDArray[np.float32]] = []
@@ -212,12 +282,25 @@ class Source:
         if digest_file(path) != digest:
             raise self._changed(f"{quote(one.path)} has another content")
 
+    @property
+    def _tables(self) -> list[Found]:
+        """The files of rows."""
+        return [one for one, _ in self.files if os.path.splitext(one.path)[1].lower() in TABLES]
+
     @cached_property
     def _rowed(self) -> Rowed:
         prepare = self.benchmark.declaration.prepare
+        written = {one.path for one in self._tables}
         for one, digest in self.files:
-            self._check_file(self.folder / one.path, one, digest)
-        grid, given = read_rows(self.folder, [one for one, _ in self.files])
+            if one.path in written:
+                self._check_file(self.folder / one.path, one, digest)
+        grid, given = read_rows(self.folder, self._tables)
+        if isinstance(prepare, TextPairs):
+            return pairs_rowed(grid, given, prepare, pairs_taken(grid, prepare))
+        if isinstance(prepare, Captions):
+            return captions_rowed(
+                grid, given, prepare, {one.path: digest for one, digest in self.files if one.path not in written}
+            )
         if isinstance(prepare, Texts):
             taken, _ = texts_taken(grid, prepare.text, prepare.label)
             return arrange(grid, given, prepare.label, taken, same_by=[prepare.text])
@@ -234,11 +317,12 @@ class Source:
         """
         prepare = self.benchmark.declaration.prepare
         if isinstance(prepare, Texts):
-            return self._vocabulary(prepare)
+            return texts.read_vocabulary(self._words(prepare))
         columns = prepare.columns if isinstance(prepare, Rows) else []
         return [f"{one.name}={value}" if value else one.name for one in columns for value in one.values or [""]]
 
-    def _vocabulary(self, prepare: Texts) -> list[str]:
+    def _words(self, prepare: Worded) -> str:
+        """What stands in the file of the vocabulary."""
         path = self.benchmark.home / VOCABULARY
         try:
             content = path.read_bytes()
@@ -246,7 +330,7 @@ class Source:
             raise BenchmarkError(f"{printable(path)} cannot be read: {error.strerror}; make the benchmark again.") from error
         if hashlib.sha256(content).hexdigest() != prepare.sha256:
             raise BenchmarkError(f"{printable(path)} is not the vocabulary that {self.benchmark.name} was made with.")
-        return texts.read_vocabulary(content.decode())
+        return content.decode()
 
     def _classes(self, labels: Sequence[str]) -> NDArray[np.int64]:
         places = {name: n for n, name in enumerate(self.benchmark.declaration.classes)}

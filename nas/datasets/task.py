@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nas.datasets.declaration import FolderBenchmark, Links, Rows
-from nas.datasets.reading import source_of
+from nas.datasets.declaration import MARKS, Captions, FolderBenchmark, Links, Rows, TextPairs
+from nas.datasets.reading import Source, source_of
 from nas.training import Classification, Examples, Meter, Regression, Split, Task, stratified_order
+from nas.training.translation import FIRST, Translation
 
 
 def load(benchmark: FolderBenchmark, data: Path | None) -> Task:
@@ -23,6 +24,8 @@ def load(benchmark: FolderBenchmark, data: Path | None) -> Task:
     source.check()
     if isinstance(benchmark.declaration.prepare, Links):
         return source.graph()
+    if isinstance(benchmark.declaration.prepare, TextPairs):
+        return _translation(source, benchmark.declaration.prepare)
 
     def examples(split: Split) -> Examples:
         inputs, targets = source.arrays(split)
@@ -34,7 +37,25 @@ def load(benchmark: FolderBenchmark, data: Path | None) -> Task:
     if isinstance(declared.prepare, Rows) and declared.prepare.mean is not None:
         scale = (declared.prepare.mean, declared.prepare.deviation or 1.0)
         return InUnits(examples, metrics, *scale, texts=source.names)
+    if isinstance(declared.prepare, Captions):
+        from nas.protocols.matching import Retrieval
+
+        return Retrieval(examples, modalities=("image", "text"))
     return Classification(examples, metrics, texts=source.names)
+
+
+def _translation(source: Source, prepare: TextPairs) -> Translation:
+    """Pairs of texts as a language model learns them."""
+    assert FIRST == MARKS  # noqa: S101 - what the signature counts
+
+    def examples(split: Split) -> Examples:
+        found = source.pairs(split)
+        order = stratified_order(np.zeros(len(found), dtype=np.int64))
+        sources, targets = ([found[n][side] for n in order] for side in (0, 1))
+        return Examples(*task.tokens(sources, targets, prepare.place + 1 + prepare.said))
+
+    task = Translation(examples, unit="character", alphabet=source.alphabet(), place=prepare.place)
+    return task
 
 
 @dataclass(frozen=True)

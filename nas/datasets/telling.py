@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from nas.datasets.choosing import UNEVEN
-from nas.datasets.declaration import Declaration, Links, Pictures, Sounds, Texts
+from nas.datasets.declaration import Captions, Declaration, Links, Pictures, Sounds, TextPairs, Texts
 from nas.datasets.gathered import Gathered, Told
 from nas.datasets.graphs import GRAPHS
 from nas.datasets.listing import PARTS, PICTURES, SOUNDS, TABLES, Kind, Listing, Part
@@ -14,8 +14,9 @@ from nas.errors import printable
 
 def warn_of_files_aside(listing: Listing, kind: Kind, told: Told) -> None:
     """Files that are no data of this kind."""
-    read = listing.of({"images": PICTURES, "audio": SOUNDS, "triples": GRAPHS}.get(kind, TABLES))
-    aside = Counter(os.path.splitext(file)[1].lower() or "without ending" for file in set(listing.files) - set(read))
+    read = {"images": PICTURES, "audio": SOUNDS, "triples": GRAPHS, "pairs": TABLES | PICTURES}.get(kind, TABLES)
+    left = set(listing.files) - set(listing.of(read))
+    aside = Counter(os.path.splitext(file)[1].lower() or "without ending" for file in left)
     if aside:
         ends = ", ".join(end for end, _ in aside.most_common(4))
         told.warned.append(f"{aside.total():,} other file{'s' if aside.total() > 1 else ''} ({ends}) left alone.")
@@ -56,14 +57,24 @@ def summary(gathered: Gathered, classes: Sequence[str]) -> str:
     total, prepare = f"{len(gathered.labels):,} {gathered.what}", gathered.prepare
     of = f" in {len(classes)} classes" if classes else ""
     if isinstance(prepare, Pictures):
-        return f"{total} of {prepare.width}×{prepare.height} {'grey' if prepare.channels == 1 else 'coloured'} pixels{of}"
+        return f"{total} of {summary_of(prepare)}{of}"
     if isinstance(prepare, Sounds):
         return f"{total} of {prepare.length / prepare.rate:.3g} s at {prepare.rate:,} Hz{of}"
     if isinstance(prepare, Texts):
         return f"{total}{of}, by their first {prepare.length} words of {prepare.words:,}"
     if isinstance(prepare, Links):
         return f"{total} of {prepare.relations:,} relations between {prepare.entities:,} entities"
+    if isinstance(prepare, TextPairs):
+        return f"{total}, of at most {prepare.place} and {prepare.said} of {prepare.characters:,} characters"
+    if isinstance(prepare, Captions):
+        pixels = prepare.pixels
+        return f"{total} of pictures of {summary_of(pixels)}, by their first {prepare.length} words of {prepare.words:,}"
     return f"{total} of {len(prepare.columns)} columns{of or f', {printable(prepare.target)} to be told'}"
+
+
+def summary_of(pictures: Pictures) -> str:
+    """How large they are."""
+    return f"{pictures.width}×{pictures.height} {'grey' if pictures.channels == 1 else 'coloured'} pixels"
 
 
 def figures_text(figures: Mapping[str, float]) -> str:

@@ -23,8 +23,11 @@ MOST_WORDS = 10_000
 LONGEST = 128
 """Words of a text that are chosen; `--length` asks for more."""
 
-_TEXT = ("text", "sentence", "review", "content", "document", "message", "comment", "body", "title")
-_LABEL = ("label", "class", "category", "target", "sentiment", "topic", "y")
+TEXT = ("text", "sentence", "review", "content", "document", "message", "comment", "body", "title")
+"""What people call a column of texts, in small letters."""
+
+LABEL = ("label", "class", "category", "target", "sentiment", "topic", "y")
+"""What people call a column of classes."""
 
 # Chinese, Japanese and Thai write no spaces between words: there a sign is one.
 _WORD = re.compile(
@@ -34,7 +37,7 @@ _WORD = re.compile(
 
 def is_text(grid: Grid) -> bool:
     """Whether a column holds texts: by its name, or since its cells are words rather than numbers or a few values."""
-    return _longest(grid) is not None
+    return longest(grid) is not None
 
 
 def choose_columns(grid: Grid, text: str | None, label: str | None) -> tuple[str, str]:
@@ -47,18 +50,18 @@ def choose_columns(grid: Grid, text: str | None, label: str | None) -> tuple[str
         if given is not None:
             grid.column(given)
     named = {name.lower(): name for name in grid.names}
-    text = text or next((named[one] for one in _TEXT if one in named and named[one] != label), None) or _longest(grid, label)
+    text = text or next((named[one] for one in TEXT if one in named and named[one] != label), None) or longest(grid, label)
     if text is None:
         raise BenchmarkError(f"{grid.file} has no column of texts; {did_you_mean('text', grid.names)} Name it by --text.")
     others = [name for name in grid.names if name != text]
-    label = label or next((named[one] for one in _LABEL if one in named and named[one] != text), None)
+    label = label or next((named[one] for one in LABEL if one in named and named[one] != text), None)
     label = label or (others[0] if len(others) == 1 else None)
     if label is None:
         raise BenchmarkError(f"{grid.file} has no column 'label'. {did_you_mean('label', others)} Name it by --target.")
     return text, label
 
 
-def _longest(grid: Grid, but: str | None = None) -> str | None:
+def longest(grid: Grid, but: str | None = None) -> str | None:
     """The column whose cells are the longest texts, of those that differ mostly and have several words each."""
     found: dict[str, float] = {}
     for name in grid.names:

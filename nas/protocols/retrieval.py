@@ -16,6 +16,9 @@ from nas.training.meters import NOTHING
 RANKS = (1, 5, 10)
 """Of recall."""
 
+AT_ONCE = 1_024
+"""Examples that ask together, so that ten thousand that answer take megabytes."""
+
 
 class Recall:
     """Recall at each of RANKS: the mean over directions, and in every direction.
@@ -46,18 +49,33 @@ class Recall:
         if not self._vectors:
             raise BenchmarkError(NOTHING)
         vectors_NMD = torch.cat(self._vectors)
-        alike_NN = belonging(torch.cat(self._targets), by_class=self._by_class)
+        targets_N = torch.cat(self._targets)
+        if not self._by_class:  # each belongs to itself alone
+            targets_N = torch.arange(len(targets_N))
         found: dict[str, float] = {}
         directions = list(permutations(range(len(self._names)), 2))
         for asks, answers in directions:
-            cosines_NN = vectors_NMD[:, asks] @ vectors_NMD[:, answers].T
-            best_N1 = cosines_NN.masked_fill(~alike_NN, -2.0).amax(dim=1, keepdim=True)
-            before_N = ((cosines_NN >= best_N1) & ~alike_NN).sum(dim=1)
+            before_N = torch.cat(
+                [
+                    _before(asking_KD, vectors_NMD[:, answers], targets_K, targets_N)
+                    for asking_KD, targets_K in zip(
+                        torch.split(vectors_NMD[:, asks], AT_ONCE), torch.split(targets_N, AT_ONCE), strict=True
+                    )
+                ]
+            )
             for k in RANKS:
                 share = (before_N < k).float().mean().item()
                 found[f"recall_at_{k}_{self._names[asks]}_to_{self._names[answers]}"] = share
         means = {f"recall_at_{k}": _mean([v for name, v in found.items() if name.startswith(f"recall_at_{k}_")]) for k in RANKS}
         return {**means, **(found if self._by_direction else {})}
+
+
+def _before(asking_KD: Tensor, answering_ND: Tensor, targets_K: Tensor, targets_N: Tensor) -> Tensor:
+    """How many that do not belong to it are as near to each of K as the nearest that does, (K,)."""
+    cosines_KN = asking_KD @ answering_ND.T
+    alike_KN = targets_K[:, None] == targets_N
+    best_K1 = cosines_KN.masked_fill(~alike_KN, -2.0).amax(dim=1, keepdim=True)
+    return ((cosines_KN >= best_K1) & ~alike_KN).sum(dim=1)
 
 
 def belonging(targets_N: Tensor, *, by_class: bool) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 from nas.benchmark import Benchmark, Features, Image, Modalities, Query, Sequence, Shape, Tokens
 from nas.datasets import FolderBenchmark
 from nas.models import build
+from nas.protocols.matching import Retrieval
 from nas.space import Layer, Space
 from nas.testing import rules
 from nas.testing.rules import Rule, unwritten
@@ -93,7 +94,10 @@ def _targets(trial: BenchmarkTrial) -> str | None:
         targets = examples.targets
         if not len(examples) or len(targets) != len(examples.inputs):
             return f"{split} has {len(examples.inputs)} inputs and {len(targets)} targets."
-        problem = _numbers(targets, wanted) if targets.is_floating_point() else _classes(targets, wanted)
+        if isinstance(trial.task, Retrieval):  # a target is the number of a group, and no output's
+            problem = None if targets.dtype == torch.int64 and targets.ndim == 1 else f"has groups of {targets.dtype}"
+        else:
+            problem = _numbers(targets, wanted) if targets.is_floating_point() else _classes(targets, wanted)
         if problem:
             return f"{split} {problem}, the signature wants {wanted}."
     return None

@@ -87,3 +87,20 @@ def write_family(path: Path, people: int = 24) -> Path:
     lines = [f"{names[n]}\t{by}\t{names[(n + far) % people]}" for by, far in (("next", 1), ("after", 2)) for n in range(people)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def write_pairs(path: Path, count: int = 80) -> Path:
+    """Words, and the same backwards in capitals."""
+    random = np.random.RandomState(0)
+    words = {" ".join(random.choice((*GOOD, *BAD, *OTHERS), 2)) for _ in range(count)}
+    return write_csv(path, ["here", "there"], [[one, one[::-1].upper()] for one in sorted(words)])
+
+
+def write_captioned(folder: Path, count: int = 120) -> Path:
+    """Digits in a folder of pictures, and beside it a table of what stands on each."""
+    digits, names = load_digits(), ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    for n in range(count):
+        write_picture(folder / "pictures" / f"{n}.png", digits.images[n] * 15)
+    rows = [[f"{n}.png", f"a {names[digits.target[n]]} that somebody wrote as number {n % 7}"] for n in range(count)]
+    write_csv(folder / "captions.csv", ["file_name", "caption"], rows)
+    return folder

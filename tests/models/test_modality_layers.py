@@ -66,6 +66,18 @@ def means(joined: Tensor) -> list[Tensor]:
     return [joined[:, :4].mean(1), joined[:, 4:6].mean(1), joined[:, 6]]
 
 
+@pytest.mark.parametrize(("given", "wanted"), [(JOINED, Features(6)), (VECTORS, Features(10))], ids=["positions", "vectors"])
+def test_shared_vectors_are_linear_of_averages_brought_to_length_one(given: Joined, wanted: Features) -> None:
+    layer = make("shared_vectors")
+    assert layer.cost(given, wanted) == count(lambda: layer.build(given, wanted), given)
+    module, joined = shake(layer.build(given, wanted)), batch(given)
+    starts = [sum(given.lengths[:n]) for n in range(len(given.lengths))]
+    averaged = [joined[:, start : start + length].mean(1) for start, length in zip(starts, given.lengths, strict=True)]
+    vectors = [value(average) for value, average in zip(module.values, averaged, strict=True)]
+    expected = torch.cat([vector / vector.norm(dim=1, keepdim=True) for vector in vectors], dim=1)
+    assert torch.allclose(module(joined), expected, atol=1e-5)
+
+
 def test_concatenation_is_a_linear_layer_on_all_averages() -> None:
     module, joined = shake(make("modality_fusion", features=6).build(JOINED, CLASSES)), batch(JOINED)
     assert torch.allclose(module(joined), torch.relu(module.linear(torch.cat(means(joined), dim=1))))

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nas.benchmark import Features, Joined, Modalities, Shape, Tokens
 from nas.errors import ModelError, did_you_mean
@@ -149,6 +150,53 @@ class BilinearFusion(nn.Module):
 def averages(joined_NLC: Tensor, lengths: tuple[int, ...]) -> Tensor:
     """The mean over the positions of each of the sequences that stand end to end, (N, M, C)."""
     return torch.stack([part_NLC.mean(dim=1) for part_NLC in torch.split(joined_NLC, list(lengths), dim=1)], dim=1)
+
+
+class SharedVectors(LayerKind):
+    """A vector of length 1 a modality, in one space: what each encoder made, averaged over its positions, through a linear layer
+    of its own. The network ends in them, side by side (Radford et al. 2021, arXiv:2103.00020, fig. 3).
+    """
+
+    accepts: ClassVar[tuple[type[Shape], ...]] = (Joined,)
+
+    def output(self, given: Shape, wanted: Shape) -> Features:
+        """What the benchmark wants, in equal parts.
+
+        Raises:
+            ModelError: it wants no vectors of so many modalities.
+        """
+        assert isinstance(given, Joined)  # noqa: S101 - the planner has checked `accepts`
+        if not isinstance(wanted, Features) or wanted.count % len(given.lengths):
+            raise ModelError(
+                f"a vector for each of {len(given.lengths)} modalities is not {wanted}; join as many as the benchmark compares."
+            )
+        return wanted
+
+    def cost(self, given: Shape, wanted: Shape) -> Cost:
+        """Of the linear layers."""
+        assert isinstance(given, Joined)  # noqa: S101
+        outputs = self.output(given, wanted).count
+        return Cost(params=given.channels * outputs + outputs, macs=given.channels * outputs)
+
+    def build(self, given: Shape, wanted: Shape) -> nn.Module:
+        """A module of ours."""
+        assert isinstance(given, Joined)  # noqa: S101
+        return UnitVectors(given.lengths, given.channels, self.output(given, wanted).count // len(given.lengths))
+
+
+class UnitVectors(nn.Module):
+    """A linear layer a modality on the average of its positions, and division by the vector's length."""
+
+    def __init__(self, lengths: tuple[int, ...], channels: int, features: int) -> None:
+        super().__init__()
+        self.lengths = lengths
+        self.values = nn.ModuleList(nn.Linear(channels, features) for _ in lengths)
+
+    def forward(self, joined_NLC: Tensor) -> Tensor:
+        """(N, L, C) → (N, F), the modalities' vectors one after another."""
+        vectors_NMC = averages(joined_NLC, self.lengths)
+        values_NMD = torch.stack([value(vectors_NMC[:, n]) for n, value in enumerate(self.values)], dim=1)
+        return functional.normalize(values_NMD, dim=-1).flatten(1)
 
 
 class ModalityDropout(TrainingKind):
