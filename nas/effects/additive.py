@@ -277,29 +277,36 @@ class _Fit:
         """(A, A): what each level adds → the same where the choice's own levels are not drawn towards 0."""
         import numpy as np
 
-        fitted = self.model.fitted
-        own = np.flatnonzero((fitted >= self.model.starts[choice]) & (fitted < self.model.starts[choice + 1]))
-        change_AA = np.eye(len(fitted))
-        if len(own):
-            freed = np.eye(len(own)) / (FREED * self.model.penalties[own]) - self.inverse[np.ix_(own, own)]
-            change_AA[:, own] += self.inverse[:, own] @ np.linalg.inv(freed)
+        change_AA = np.eye(len(self.model.fitted))
+        own, change_AO = self._freed(choice)
+        change_AA[:, own] += change_AO
         return change_AA
+
+    def _freed(self, choice: int) -> "tuple[slice, NDArray[np.float64]]":
+        """The choice's own fitted levels, and (A, O): what is added to each of them by what each level adds."""
+        import numpy as np
+
+        own = slice(*np.searchsorted(self.model.fitted, self.model.starts[choice : choice + 2]))
+        inverse_AO = self.inverse[:, own]
+        freed = np.diag(1 / (FREED * self.model.penalties[own])) - inverse_AO[own]
+        return own, inverse_AO @ np.linalg.inv(freed)
 
     @cached_property
     def others(self) -> "NDArray[np.float64]":
         """(P, A): what each fitted level adds → the sum of what other choices add over the trials with each level."""
-        import numpy as np
-
-        taken_PA = self.sums.together * self.model.taken_off
+        found_PA = self.sums.together * self.model.taken_off
         starts = self.model.starts
-        parts = [taken_PA[starts[n] : starts[n + 1]] @ self.beside(n) for n in range(len(self.model.factors))]
-        return np.concatenate(parts)
+        for n in range(len(self.model.factors)):
+            rows = slice(starts[n], starts[n + 1])
+            own, change_AO = self._freed(n)
+            found_PA[rows, own] += found_PA[rows] @ change_AO
+        return found_PA
 
     def left(
         self, response: "NDArray[np.float64]", cross: "NDArray[np.float64]", rows: "NDArray[np.intp] | slice" = slice(None)
     ) -> "NDArray[np.float64]":
         """The sums of a response over the trials with each level, (P,) or (P, S), less what other choices add; or some `rows`."""
-        found: NDArray[np.float64] = response[rows] - (self.others[rows] @ self.inverse) @ cross
+        found: NDArray[np.float64] = response[rows] - self.others[rows] @ (self.inverse @ cross)
         return found
 
 
