@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from nas.errors import LedgerError, Parked, printable
 from nas.records.addresses import PASSWORD, Address
+from nas.records.schema import suit_postgresql
 
 T = TypeVar("T")
 Trouble = Literal["away", "full", "lasting"]
@@ -211,6 +212,7 @@ def _postgresql(address: Address) -> sa.Engine:
     except ModuleNotFoundError:
         raise LedgerError("A PostgreSQL ledger needs the package psycopg; `pip install 'nas-harness[postgresql]'`.") from None
     sa.event.listen(engine, "connect", _set_patience)
+    suit_postgresql()
     return engine
 
 

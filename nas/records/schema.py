@@ -81,7 +81,14 @@ trials = sa.Table(
 sa.Index("trials_by_revision", trials.c.study_id, trials.c.revision)
 running = trials.c.state == sa.literal_column("'running'")
 """Written out, since SQLite takes the index of few rows below only where it need not look into a parameter."""
-sa.Index("trials_running", trials.c.study_id, sqlite_where=running, postgresql_where=running)
+_trials_running = sa.Index("trials_running", trials.c.study_id, sqlite_where=running)
+
+
+def suit_postgresql() -> None:
+    """Let PostgreSQL's index be of running trials alone as well; said apart, since to name the dialect is to load all of it."""
+    _trials_running.dialect_options["postgresql"]["where"] = running
+
+
 logs = sa.Table(
     "logs",
     metadata,

@@ -1,6 +1,7 @@
 """Studies and trials, in a SQLite file and in PostgreSQL."""
 
 import pickle
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
@@ -308,3 +309,14 @@ def test_a_curve_that_was_not_read_yet_goes_along_with_copies(ledger: Ledger, st
         assert trial.record == record
     with pytest.raises(AttributeError, match="'Record' object has no attribute 'beauty'"):
         trial.record.beauty  # type: ignore[union-attr]  # noqa: B018 - that is the point
+
+
+def test_either_kind_of_database_keeps_an_index_of_running_trials_alone(ledger: Ledger) -> None:
+    """They are few, and looked for at every proposal."""
+    catalogue = {
+        "sqlite": "SELECT sql FROM sqlite_master WHERE name = 'trials_running'",
+        "postgresql": "SELECT indexdef FROM pg_indexes WHERE indexname = 'trials_running'",
+    }
+    with ledger.engine.connect() as connection:
+        [(told,)] = connection.exec_driver_sql(catalogue[connection.dialect.name]).fetchall()
+    assert re.search(r"WHERE .*'running'", told, re.DOTALL)
