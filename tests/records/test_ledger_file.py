@@ -190,7 +190,8 @@ def test_a_file_that_is_moved_away_is_waited_for_and_never_made_anew(tmp_path: P
 
 def test_a_file_is_read_without_the_dialect_of_servers(tmp_path: Path) -> None:
     """It takes a tenth of the time that `nas rank` has for a small study."""
-    program = f"import sys; from nas.records import Ledger; Ledger('sqlite:///{tmp_path}/nas.sqlite').close(); print(*sys.modules)"
+    program = "import sys; from nas.records import Ledger; "
+    program += f"Ledger('sqlite:///{tmp_path}/nas.sqlite').close(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert "sqlalchemy.dialects.sqlite" in loaded
     assert "sqlalchemy.dialects.postgresql" not in loaded
