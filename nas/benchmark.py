@@ -13,12 +13,13 @@ Axes: N examples, C channels, H height, W width, L positions of a sequence, F fe
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from nas.errors import BenchmarkError, did_you_mean, quote
+from nas.measures import Attack, check_measures, corruptions_of, read_measure
 
 Direction = Literal["maximize", "minimize"]
 
@@ -354,6 +355,12 @@ class Recipe:
     cutmix: float = 0.0
     """A piece of another example takes the place of one's own; its size is drawn from Beta(cutmix, cutmix) (Yun et al. 2019,
     arXiv:1905.04899). Where mixup is given too, one of the two is drawn for each batch."""
+    adversarial: str | None = None
+    """An attack such as "pgd-linf-8/255" or "fgsm-linf-0.1": each batch is trained on as the attack makes it of the network as it
+    is (Madry et al. 2018, arXiv:1706.06083, eq. 2), by seven steps where its name says no other number. FGSM starts at random and
+    goes a quarter further than ε, which is then cut (Wong et al. 2020, arXiv:2001.03994, alg. 3)."""
+    corrupt: float = 0.0
+    """Share of training examples with a natural corruption, anew every epoch; which, and how severe, is drawn for each batch."""
     gradient_norm: float | None = None
     """Gradients that are longer than this, all taken together, are cut to it (Pascanu et al. 2013, arXiv:1211.5063, alg. 1)."""
     accumulation: int = 1
@@ -374,7 +381,7 @@ class Recipe:
         for name in ("learning_rate", "weight_decay", "l1", "l2", "mixup", "cutmix", "shift"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise BenchmarkError(f"A recipe's {name} is at least 0, got {quote(getattr(self, name))}.")
-        for name in ("warmup", "erase"):
+        for name in ("warmup", "erase", "corrupt"):
             if not 0 <= getattr(self, name) <= 1:
                 raise BenchmarkError(f"A recipe's {name} is a share from 0 to 1, got {quote(getattr(self, name))}.")
         for name in ("momentum", "label_smoothing", "ema"):
@@ -382,10 +389,37 @@ class Recipe:
                 raise BenchmarkError(f"A recipe's {name} is at least 0 and below 1, got {quote(getattr(self, name))}.")
         if self.gradient_norm is not None and not self.gradient_norm > 0:
             raise BenchmarkError(f"A recipe's gradient_norm is above 0, got {quote(self.gradient_norm)}.")
+        if self.adversarial is not None:
+            self.attack  # noqa: B018 - which looks at it
         if self.accumulation > self.batch_size:
             raise BenchmarkError(
                 f"A batch of {self.batch_size} cannot be trained in {self.accumulation} parts; give accumulation of at most that."
             )
+
+    @property
+    def attack(self) -> Attack | None:
+        """What it trains against.
+
+        Raises:
+            BenchmarkError: `adversarial` names no attack.
+        """
+        if self.adversarial is None:
+            return None
+        found = read_measure(self.adversarial).attack if isinstance(self.adversarial, str) else None
+        if found is None or found.eps == 0 or found.restarts > 1:
+            raise BenchmarkError(
+                "A recipe's adversarial is an attack from one start, such as pgd-linf-8/255 or fgsm-linf-0.1, with ε above 0, "
+                f"got {quote(self.adversarial)}."
+            )
+        untold = found.method == "pgd" and self.adversarial.count("-") == 2
+        return replace(found, steps=ADVERSARIAL_STEPS) if untold else found
+
+
+ADVERSARIAL_STEPS = 7
+"""Of PGD in training, as Madry et al. 2018 train on CIFAR-10."""
+
+YOUNG = ("adversarial", "corrupt")
+"""Options of a recipe that are told where they are used alone, so that studies older than them keep their meaning."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -430,6 +464,41 @@ class Benchmark:
             if getattr(self.recipe, name) and isinstance(given, Tokens | Query | Features | Modalities):
                 raise BenchmarkError(f"{self.name}: pictures, sequences and sounds are {words}, got {given}; leave `{name}` out.")
 
+        if self.recipe.adversarial or self.recipe.corrupt:
+            self._check_hardening()
+
+    def _check_hardening(self) -> None:
+        """Refuse training on attacked or corrupted examples where there are none."""
+        recipe, kinds = self.recipe, self.signature.kinds
+        option = "adversarial" if recipe.adversarial else "corrupt"
+        if self.protocol != "supervised":
+            raise BenchmarkError(
+                f"{self.name}: the protocol {self.protocol!r} does not train on other examples; leave `{option}` out."
+            )
+        if recipe.adversarial and not isinstance(self.signature.input, Image | Sequence | Features):
+            raise BenchmarkError(
+                f"{self.name}: an attack follows a gradient by the input, got {self.signature.input}, which has none; leave "
+                "`adversarial` out."
+            )
+        if recipe.corrupt and not corruptions_of(kinds):
+            raise BenchmarkError(
+                f"{self.name}: pictures, sequences, sounds and texts are corrupted, got {self.signature.input}; leave `corrupt` "
+                "out."
+            )
+
+    def ask_for(self, measures: Iterable[str]) -> tuple[str, ...]:
+        """The names of what networks are asked beside the benchmark's figures, as they are kept; see `nas.measures`.
+
+        Raises:
+            BenchmarkError: a name is none, or what networks are fed and answer here is not made for it.
+        """
+        names = tuple(measures)
+        if not names:
+            return ()
+        output = self.signature.output
+        classes = output.count if isinstance(output, Features) else None
+        return check_measures(names, self.signature.kinds, classes, self.name)
+
     def given(self, data: Path | None) -> tuple[Any, ...]:
         """What its task's function is called with: the folder that the data lie in, or None."""
         return (data,)
@@ -442,6 +511,9 @@ class Benchmark:
         """Plain data, ready for JSON: what is asked, without the names of classes; the plain protocol is not named."""
         data = {**asdict(self), "signature": self.signature.to_data()}
         del data["classes"]
+        data["recipe"] = {
+            name: value for name, value in data["recipe"].items() if name not in YOUNG or value != getattr(Recipe, name)
+        }
         for name in ("protocol", "protocol_options"):
             if data[name] == getattr(Benchmark, name, {}):
                 del data[name]

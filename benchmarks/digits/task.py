@@ -6,10 +6,14 @@ import torch
 from sklearn.datasets import load_digits
 
 from nas.errors import BenchmarkError
+from nas.robustness import Scale
 from nas.training import Classification, Examples, Split, stratified_order
 
 MEAN, DEVIATION = 4.884, 6.017
 """Of all pixels, which run from 0 to 16."""
+
+LARGEST = 16.0
+SCALE = Scale(mean=MEAN / LARGEST, deviation=DEVIATION / LARGEST, low=0.0, high=1.0, unit="brightness from 0 to 1")
 
 _BOUNDS = {"train": (0.0, 0.6), "validation": (0.6, 0.8), "test": (0.8, 1.0)}
 
@@ -31,4 +35,4 @@ def load(data: Path | None) -> Classification:
         images = torch.from_numpy(digits.images[picked]).float().sub(MEAN).div(DEVIATION)
         return Examples(images.unsqueeze(1), torch.from_numpy(digits.target[picked]).long())
 
-    return Classification(examples)
+    return Classification(examples, scale=SCALE)

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from nas.errors import BenchmarkError, DataMissing
+from nas.robustness import Scale
 from nas.training import Classification, Examples, FewLabels, Split, stratified_order
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -29,6 +30,8 @@ _FILES = {
 MEAN, DEVIATION = 72.94, 90.02
 """Of all training pixels, which run from 0 to 255."""
 
+SCALE = Scale(mean=MEAN / 255, deviation=DEVIATION / 255, low=0.0, high=1.0, unit="brightness from 0 to 1")
+
 _VALIDATION = 5_000
 
 
@@ -39,7 +42,7 @@ def load(data: Path | None) -> Classification:
         DataMissing: the files are nowhere; says how to get them.
         BenchmarkError: they are not what they should be.
     """
-    return Classification(_examples(data))
+    return Classification(_examples(data), scale=SCALE)
 
 
 def load_ten_percent(data: Path | None) -> FewLabels:
@@ -48,7 +51,7 @@ def load_ten_percent(data: Path | None) -> FewLabels:
     Raises:
         BenchmarkError: as `load`.
     """
-    return FewLabels(_examples(data), labelled=5_500)
+    return FewLabels(_examples(data), labelled=5_500, scale=SCALE)
 
 
 def load_one_percent(data: Path | None) -> FewLabels:
@@ -57,7 +60,7 @@ def load_one_percent(data: Path | None) -> FewLabels:
     Raises:
         BenchmarkError: as `load`.
     """
-    return FewLabels(_examples(data), labelled=550)
+    return FewLabels(_examples(data), labelled=550, scale=SCALE)
 
 
 def _examples(data: Path | None) -> Callable[[Split], Examples]:

@@ -21,4 +21,4 @@ def load(data: Path | None) -> Classification:
         found, count = whole.examples(split), COUNTS[split]
         return Examples(found.inputs[:count].clone(), found.targets[:count].clone())
 
-    return Classification(examples)
+    return Classification(examples, scale=whole.scale)

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from nas.errors import BenchmarkError, DataMissing
+from nas.robustness import Spelling
 from nas.training import Classification, Examples, Split, find_data, stratified_order
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def load(data: Path | None) -> Classification:
         table = torch.from_numpy(_table(found[0], split).astype(np.int64))
         return Examples(table[:, :-1].contiguous(), table[:, -1].contiguous())
 
-    return Classification(examples, texts=partial(_tokens, found[0]))
+    texts = partial(_tokens, found[0])
+    return Classification(examples, texts=texts, spelling=Spelling(texts, unknown=1))
 
 
 def _packaged() -> tuple[Path] | None:

@@ -23,7 +23,7 @@ class FewLabels:
         self.reviews = reviews
         self.labels = labels
         self.loss, self.meter = reviews.loss, reviews.meter
-        self.texts = reviews.texts
+        self.texts, self.spelling = reviews.texts, reviews.spelling
 
     def examples(self, split: Split) -> Examples:
         """The last tokens of each review, and its class."""

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from nas.errors import BenchmarkError, DataMissing, quote
+from nas.robustness import Groups, Scale
 from nas.training import Classification, Examples, FewLabels, Split, find_data, stratified_order
 
 FILE = "free-spoken-digits-8khz.npz"
@@ -26,6 +27,8 @@ LENGTH = 6_400
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 TAKES = 50
 """Of each digit by each speaker."""
+
+SCALE = Scale(unit="the recording's root mean square")
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def load(data: Path | None) -> Classification:
         DataMissing: the recordings are nowhere; says how to get them.
         BenchmarkError: they are not what they should be.
     """
-    return Classification(_examples(data, _by_take))
+    return _task(data, _by_take)
 
 
 def load_new_speaker(data: Path | None) -> Classification:
@@ -73,7 +76,7 @@ def load_new_speaker(data: Path | None) -> Classification:
     Raises:
         BenchmarkError: as `load`.
     """
-    return Classification(_examples(data, _by_speaker))
+    return _task(data, _by_speaker)
 
 
 def load_new_speaker_two_percent(data: Path | None) -> FewLabels:
@@ -82,7 +85,9 @@ def load_new_speaker_two_percent(data: Path | None) -> FewLabels:
     Raises:
         BenchmarkError: as `load`.
     """
-    return FewLabels(_examples(data, _by_speaker), labelled=40)
+    recordings = find_recordings(data)
+    examples, groups = _examples(recordings, _by_speaker), _speakers(recordings, _by_speaker)
+    return FewLabels(examples, labelled=40, scale=SCALE, groups=groups)
 
 
 HeldOut = dict[Split, NDArray[np.bool_]]
@@ -96,19 +101,32 @@ def _by_speaker(recordings: Recordings) -> HeldOut:
     return {"test": recordings.speaker_N == 5, "validation": recordings.speaker_N == 4}
 
 
-def _examples(data: Path | None, held_out: Callable[[Recordings], HeldOut]) -> Callable[[Split], Examples]:
+def _task(data: Path | None, held_out: Callable[[Recordings], HeldOut]) -> Classification:
     recordings = find_recordings(data)
+    return Classification(_examples(recordings, held_out), scale=SCALE, groups=_speakers(recordings, held_out))
 
+
+def _picked(recordings: Recordings, held_out: Callable[[Recordings], HeldOut], split: Split) -> NDArray[np.intp]:
+    """Which recordings `split` has, in their order."""
+    masks = held_out(recordings)
+    chosen_N = masks[split] if split != "train" else ~(masks["test"] | masks["validation"])
+    positions = np.flatnonzero(chosen_N)
+    cells = recordings.digit_N * len(SPEAKERS) + recordings.speaker_N  # every beginning holds digits and speakers alike
+    return positions[stratified_order(cells[positions])]
+
+
+def _examples(recordings: Recordings, held_out: Callable[[Recordings], HeldOut]) -> Callable[[Split], Examples]:
     def examples(split: Split) -> Examples:
-        masks = held_out(recordings)
-        chosen_N = masks[split] if split != "train" else ~(masks["test"] | masks["validation"])
-        positions = np.flatnonzero(chosen_N)
-        cells = recordings.digit_N * len(SPEAKERS) + recordings.speaker_N  # every beginning holds digits and speakers alike
-        picked = positions[stratified_order(cells[positions])]
+        picked = _picked(recordings, held_out, split)
         waveforms_NL = np.stack([recordings.waveform(n) for n in picked])
         return Examples(torch.from_numpy(waveforms_NL).unsqueeze(2), torch.from_numpy(recordings.digit_N[picked]))
 
     return examples
+
+
+def _speakers(recordings: Recordings, held_out: Callable[[Recordings], HeldOut]) -> Callable[[Split], Groups]:
+    """Who speaks in each example of a split."""
+    return lambda split: Groups(SPEAKERS, torch.from_numpy(recordings.speaker_N[_picked(recordings, held_out, split)]))
 
 
 def find_recordings(data: Path | None) -> Recordings:

@@ -7,10 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nas.datasets.declaration import MARKS, Captions, FolderBenchmark, Links, Rows, TextPairs
+from nas.datasets.declaration import MARKS, Captions, FolderBenchmark, Links, Pictures, Rows, Sounds, TextPairs, Texts
 from nas.datasets.reading import Source, source_of
+from nas.robustness import Scale, Spelling
 from nas.training import Classification, Examples, Meter, Regression, Split, Task, stratified_order
 from nas.training.translation import FIRST, Translation
+
+UNKNOWN_ID = 1
+"""Of a word that is none of the vocabulary's."""
 
 
 def load(benchmark: FolderBenchmark, data: Path | None) -> Task:
@@ -35,13 +39,23 @@ def load(benchmark: FolderBenchmark, data: Path | None) -> Task:
     declared = benchmark.declaration
     metrics = tuple(declared.metrics)
     if isinstance(declared.prepare, Rows) and declared.prepare.mean is not None:
-        scale = (declared.prepare.mean, declared.prepare.deviation or 1.0)
-        return InUnits(examples, metrics, *scale, texts=source.names)
+        measured = (declared.prepare.mean, declared.prepare.deviation or 1.0)
+        return InUnits(examples, metrics, *measured, texts=source.names)
     if isinstance(declared.prepare, Captions):
         from nas.protocols.matching import Retrieval
 
         return Retrieval(examples, modalities=("image", "text"))
-    return Classification(examples, metrics, texts=source.names)
+    scale, spelling = _scale(declared.prepare), None
+    if isinstance(declared.prepare, Texts):
+        spelling = Spelling(source.names, unknown=UNKNOWN_ID, whole=True)
+    return Classification(examples, metrics, texts=source.names, scale=scale, spelling=spelling)
+
+
+def _scale(prepare: object) -> Scale | None:
+    """What inputs stand for, where that is known: pixels are standardised, sounds brought to one loudness."""
+    if isinstance(prepare, Pictures):
+        return Scale(mean=prepare.mean, deviation=prepare.deviation, low=0.0, high=1.0, unit="brightness from 0 to 1")
+    return Scale(unit="the sound's root mean square") if isinstance(prepare, Sounds) else None
 
 
 def _translation(source: Source, prepare: TextPairs) -> Translation:

@@ -7,6 +7,7 @@ from nas.training.derivations import Derivation, Lineage, Retrain, Unsupported, 
 from nas.training.digests import digest_sources, digest_tensors
 from nas.training.feeding import Feed, Loading, as_feed, feed
 from nas.training.generation import Generation
+from nas.training.hardening import scale_of, spelling_of
 from nas.training.joining import joined
 from nas.training.kinds import Classification, Detection, FewLabels, NextToken, Regression, Tagging
 from nas.training.loop import Loop, OnStep, Report, Training, steps_within, train
@@ -85,6 +86,8 @@ __all__ = [
     "optimizer_of",
     "protocol_of",
     "read_weights",
+    "scale_of",
+    "spelling_of",
     "stages_of",
     "steps_within",
     "stratified_order",

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nas.errors import BenchmarkError, quote
+from nas.robustness import Groups, Scale, Spelling
 from nas.training.meters import IGNORED, Meter, difference, make_meter
 from nas.training.metrics import UNITS, choose
 from nas.training.task import Examples, Split
@@ -30,6 +31,12 @@ class Loaded:
     """Measured beside those that this kind of task always measures."""
     texts: Callable[[], Sequence[str]] | None = field(default=None, kw_only=True, repr=False)
     """What tokens by their ids, or features by their places, are called; asked for where people are to read them."""
+    scale: Scale | None = field(default=None, kw_only=True)
+    """What the numbers of an input stand for, and where they lie, for attacks and noise; None where they are themselves."""
+    spelling: Spelling | None = field(default=None, kw_only=True, repr=False)
+    """How tokens are spelt, for typos; None where that is not known."""
+    groups: Callable[[Split], Groups] | None = field(default=None, kw_only=True, repr=False)
+    """Which examples of a split are of one speaker or source, for the worst of these; None where that is not known."""
     _loaded: dict[Split, Examples] = field(default_factory=dict, init=False, repr=False)
 
     def examples(self, split: Split) -> Examples:

@@ -147,7 +147,8 @@ class Loop:
         self.ranks = stepper.ranks
         self.seed = seed
         self.per_epoch = math.ceil(len(training) / self.recipe.batch_size)
-        self.steps = steps_within(budget, self.per_epoch, len(training) / self.per_epoch, forward_flops)
+        passes = forward_flops * stepper.method.effort if forward_flops else forward_flops
+        self.steps = steps_within(budget, self.per_epoch, len(training) / self.per_epoch, passes)
         self.schedules = [Schedule(optimizer, self.recipe, self.steps) for optimizer in stepper.optimizers.values()]
         self.generator = torch.Generator().manual_seed(seed)
         self.epoch_begun = self.generator.get_state()

@@ -18,6 +18,7 @@ from nas.benchmark import Recipe
 from nas.device import Precision
 from nas.training.augmentation import augment
 from nas.training.feeding import Feed
+from nas.training.hardening import corrupt_some, harden
 from nas.training.mixing import mix
 from nas.training.optimizing import make_optimizer
 from nas.training.task import Examples, Task
@@ -58,6 +59,19 @@ class Method:
         """Plain data that tell it from other methods; a training goes on from a checkpoint of an equal one alone."""
         return {"method": type(self).__name__}
 
+    @property
+    def effort(self) -> float:
+        """What a step costs, as a multiple of a forward and a backward pass over its batch; an attack's step is two of the three
+        passes' worth, since weights have no gradients there.
+        """
+        attack = self.recipe.attack
+        return 1 + 2 / 3 * attack.steps if attack is not None else 1
+
+    @property
+    def alone(self) -> bool:
+        """Whether a step's batch hangs on the network, so that several networks cannot take their steps as one."""
+        return type(self) is not Method or self.recipe.attack is not None
+
     def optimizers(self, trained: nn.Module) -> Mapping[str, torch.optim.Optimizer]:
         """Part → what moves its parameters, one at least; the first is the one that others may look at.
 
@@ -73,12 +87,17 @@ class Method:
         return (Move("", self.loss),)
 
     def loss(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
-        """The task's loss of what the network makes of the inputs."""
+        """The task's loss of what the network makes of the inputs, as an attack makes them where the recipe says so."""
+        if self.recipe.attack is not None:
+            inputs = harden(network, self.task, inputs, targets, self.recipe.attack)
         return self.task.loss(network(inputs), targets, self.recipe.label_smoothing)
 
     def prepare(self, inputs: Tensor, targets: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:
-        """A batch as it is trained on: augmented and mixed, by what is drawn from `chance`, a generator on the CPU."""
-        return mix(augment(inputs, self.recipe, chance), targets, self.classes, self.recipe, chance)
+        """A batch as it is trained on: augmented, corrupted and mixed, by what is drawn from `chance`, a generator on the CPU."""
+        inputs = augment(inputs, self.recipe, chance)
+        if self.recipe.corrupt:
+            inputs = corrupt_some(inputs, self.task, self.recipe.corrupt, chance)
+        return mix(inputs, targets, self.classes, self.recipe, chance)
 
     def measure(self, trained: nn.Module, examples: Feed | Examples, split: str, precision: Precision) -> dict[str, float]:
         """Figures by name, which begins with the split's: "validation_accuracy". They draw from no generator but their own."""

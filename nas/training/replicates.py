@@ -162,8 +162,9 @@ def _hindrance(loop: Loop, count: int, together: Together, ranks: Ranks) -> str:
         return "as asked"
     if count == 1:
         return "there is one network"
-    if type(loop.stepper.method) is not Method:
-        return "they are not trained by supervision alone"
+    if loop.stepper.method.alone:
+        attacked = loop.recipe.attack is not None
+        return "each is attacked by itself" if attacked else "they are not trained by supervision alone"
     if not ranks.alone:
         return f"{ranks.size} processes share each"
     if loop.recipe.accumulation > 1:

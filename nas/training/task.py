@@ -50,7 +50,12 @@ class Examples:
 
 
 class Task(Protocol):
-    """A benchmark's data and what is measured on them."""
+    """A benchmark's data and what is measured on them.
+
+    It may have, besides, `scale` (a `nas.robustness.Scale`: what its inputs' numbers stand for), `spelling` (a `Spelling`: the
+    texts of its tokens) and `groups` (a split → `Groups`: the speaker or source of each example), by which measures of robustness
+    are told in raw units, typos made, and the worst group found.
+    """
 
     def examples(self, split: Split) -> Examples:
         """The examples of `split`; those of "train" in an order of which every beginning is stratified.

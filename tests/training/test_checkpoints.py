@@ -64,6 +64,8 @@ WENT_ON = "Went on from a checkpoint after step {} of 9."
         replace(AUGMENTED, ema=0.9, mixup=0.2, optimizer="sgd"),
         replace(AUGMENTED, patience=1, accumulation=2, optimizer="lamb"),
         replace(AUGMENTED, optimizer="adafactor", gradient_norm=1.0),
+        replace(AUGMENTED, adversarial="fgsm-linf-0.1", corrupt=0.5),
+        replace(AUGMENTED, adversarial="pgd-l2-0.5-3", mixup=0.2),
     ],
 )
 def test_a_training_goes_on_from_its_files_as_if_it_had_not_stopped(recipe: Recipe, steps: int, tmp_path: Path) -> None:
