@@ -75,6 +75,16 @@ _PLACES = (
 )
 
 
+measure_option = click.option(
+    "--measure",
+    "measures",
+    multiple=True,
+    metavar="NAME",
+    help="Ask trained networks how they hold, as a figure: pgd-linf-8/255, fgsm-l2-0.5, noise-3, corruptions, ece, worst-group; "
+    "may be repeated.",
+)
+
+
 def usual_workers() -> int:
     """Where nothing is said: NAS_WORKERS, or 1; and none for what torchrun starts, which trains in several processes already.
 

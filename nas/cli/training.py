@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nas.cli.means import amount, means
+from nas.cli.means import amount, means, measure_option
 from nas.cli.printing import FOLDER, complain, console, print_grid, status
 from nas.cli.spaces import space_path
 from nas.cli.stopping import stoppable
@@ -40,6 +40,7 @@ tensorboard_option = click.option(
 @click.option("--out", type=FOLDER, metavar="DIR", help="Write weights.safetensors and record.json into DIR.")
 @click.option("--trace", type=FOLDER, metavar="FILE", help="Write a profiler's trace of some steps, for chrome://tracing.")
 @tensorboard_option
+@measure_option
 @amount
 @means
 @space_path

@@ -17,6 +17,7 @@ from nas.device import Precision, accelerator, is_out_of_memory, pick, place, re
 from nas.errors import Interrupted, ModelError, NasError, SearchError
 from nas.evaluation.descending import begun, by_method, keep, lineage_of, stored_bytes, told
 from nas.evaluation.replicating import mean_curve, mean_figures
+from nas.evaluation.robustness import Asking, check_task
 from nas.models import Cost, build, cost, example, network_id, plan
 from nas.profiling.flops import check_macs
 from nas.profiling.latency import measure_latency
@@ -95,6 +96,7 @@ class Evaluator:
         replicates: int = 1,
         together: Together = "never",
         proxies: Iterable[str] = (),
+        measures: Iterable[str] = (),
         ranks: Ranks | None = None,
         store: Path | None = None,
     ) -> None:
@@ -103,16 +105,18 @@ class Evaluator:
         Nothing is done on a device other than the CPU before the first candidate, so that the process may be forked till then.
 
         Each candidate is trained from so many seeds as there are `replicates`, at once where `together` says so, and its figures
-        are the means. The zero-cost scores called `proxies` are among them, of the first. What candidates share, such as
-        pre-trained trunks, lies in the folder `store`.
+        are the means. The zero-cost scores called `proxies` are among them, of the first, and of what was trained to its end what
+        `measures` ask for (see `nas.measures`). What candidates share, such as pre-trained trunks, lies in the folder `store`.
 
         Raises:
             DataMissing: the data are nowhere.
             SearchError: the device is not there, or the benchmark's protocol cannot do what is asked for.
             RegistryError: there is no such protocol.
+            BenchmarkError: a measure is none, or the benchmark is not made for it.
         """
         self.protocol = protocol_of(benchmark)
         self.proxies = tuple(proxies)
+        self.measures = benchmark.ask_for(measures)
         several = {"replicates": replicates > 1, "zero-cost scores": self.proxies, "second process": ranks and not ranks.alone}
         if asked := [what for what, value in several.items() if value and not self.protocol.stackable]:
             raise SearchError(f"The protocol {benchmark.protocol!r} of {benchmark.name} takes no {asked[0]}; leave that out.")
@@ -134,6 +138,7 @@ class Evaluator:
         self.task = load_task(benchmark, data)
         self._read = {split: self.task.examples(split) for split in TRAINED_WITH}
         """Examples that are not on the device yet."""
+        check_task(self.task, self._read["validation"], self.measures, benchmark.name)
         self.data_sha256 = digest_sources(self._read)
         """What tells these examples from others; None where that cannot be told cheaply."""
         if self.device.type == "cpu":
@@ -330,14 +335,27 @@ class _Run:
             return "pruned"
         self.heed()
         outcome = self.learn(model, report)
+        if outcome == "complete":
+            self.ask("validation", self.evaluator.validation)
         if outcome == "complete" and final:
             test = self.evaluator.feed("test")
             figures = mean_figures([self.protocol.measure(one, test, "test") for one in (model, *self.others)])
             if not all(map(math.isfinite, figures.values())):
                 return self.fail("diverged", "a test figure is not finite.")
             self.figures |= figures
+            self.ask("test", test)
             self.gathered["pictures"] = tuple(self.protocol.pictures())
         return "infeasible" if outcome == "complete" and self.broken() else outcome
+
+    def ask(self, split: Split, examples: Feed) -> None:
+        """The figures that are asked for beside the benchmark's; of several networks the means."""
+        evaluator = self.evaluator
+        if evaluator.measures:
+            asked = []
+            for one in (self.model, *self.others):
+                self.heed()
+                asked.append(Asking(one, evaluator.task, examples, split, evaluator.precision).figures(evaluator.measures))  # type: ignore[arg-type]  # it is built
+            self.figures |= mean_figures(asked)
 
     def heed(self) -> None:
         """Stop here where that is asked for.

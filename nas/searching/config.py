@@ -24,6 +24,7 @@ from nas.benchmark import Benchmark, Budget, Objective, Recipe
 from nas.datasets import find_benchmark, is_place
 from nas.documents import read_file
 from nas.errors import SearchError, did_you_mean, quote
+from nas.measures import measure_of, measures_among
 from nas.records import DEFAULT_URL, FIGURES, OF_PROTOCOLS, SCORES, meaning, usual_direction, without_password
 from nas.searching.confirming import usual_confirmations
 from nas.searching.on_table import check_on_table, from_table
@@ -148,7 +149,7 @@ def check_limits(limits: Iterable[Limit], benchmark: Benchmark) -> None:
     known = {**FIGURES, **OF_PROTOCOLS.get(benchmark.protocol, {}), **SCORES}
     early = [figure for figure, kind in known.items() if kind.known != "trained"]
     for limit in limits:
-        if limit.figure in metrics or (limit.figure in FIGURES and limit.figure not in early):
+        if limit.figure in metrics or measure_of(limit.figure) or (limit.figure in FIGURES and limit.figure not in early):
             raise SearchError(
                 f"A limit is on what is known before training ({', '.join(early)}), got {str(limit)!r}; "
                 "steer by it as an --objective instead."
@@ -165,7 +166,7 @@ def _check_figures(figures: Iterable[str], benchmark: Benchmark) -> None:
     aims = (objective.figure for objective in benchmark.objectives)
     known = {*FIGURES, *OF_PROTOCOLS.get(benchmark.protocol, {}), *SCORES, *aims}
     for figure in figures:
-        if figure not in known:
+        if figure not in known and not (figure.startswith("validation_") and measure_of(figure)):
             raise SearchError(f"No figure of {benchmark.name} is called {figure!r}. {did_you_mean(figure, known)}")
 
 
@@ -205,6 +206,9 @@ class SearchConfig(Places):
     proxies: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
     """Zero-cost scores to have among the figures, such as "naswot"; those of limits and objectives are made without being named
     here."""
+    measures: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+    """How trained networks hold, to have among the figures, such as "pgd-linf-8/255", "noise-3" or "ece"; those of objectives are
+    taken without being named here."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     together: Together = "never"
     """Whether the replicates of a small network train at once: where that is faster by measurement (auto), wherever they can, or
@@ -260,7 +264,10 @@ class SearchConfig(Places):
             config = cls(**options)
         except ValidationError as error:
             raise SearchError(complaint(error, cls.model_fields)) from None
-        config = config.model_copy(update={"on": changed(config.on, config.recipe)})
+        benchmark = changed(config.on, config.recipe)
+        if config.measures and not isinstance(benchmark, TableBenchmark):
+            config = config.model_copy(update={"measures": benchmark.ask_for(config.measures)})
+        config = config.model_copy(update={"on": benchmark})
         config._check()
         return config
 
@@ -294,6 +301,7 @@ class SearchConfig(Places):
             check_limits(self.all_limits, self.on)
             _check_figures(self.objectives, self.on)
         _check_proxies(self.proxies)
+        self._check_measures()
         self._check_replicates()
         self.check_places()
         self._check_rounds()
@@ -305,6 +313,24 @@ class SearchConfig(Places):
             raise SearchError("What is best of several objectives is no one order to confirm; leave confirm out.")
         if trainings >= self.trials:
             raise SearchError(f"Some of the {self.trials} trials must search, got confirm {trainings}; give fewer.")
+
+    def _check_measures(self) -> None:
+        """Refuse what is not known in time, or not at all.
+
+        Raises:
+            SearchError: a pruner compares epochs by what only trained networks are asked, or nothing is trained.
+        """
+        if isinstance(self.on, TableBenchmark):
+            if self.measures:
+                raise SearchError(f"On a table no network is asked anything, got measures {self.measures[0]!r}; leave them out.")
+            return
+        self.on.ask_for(self.asked)
+        first = self.steered_by[0].figure
+        if measure_of(first) and self.pruner not in {"none", "wilcoxon"}:
+            raise SearchError(
+                f"The pruner {self.pruner!r} goes by figures of every epoch, and {first} is of what was trained to its end; "
+                "leave the pruner out."
+            )
 
     def _check_replicates(self) -> None:
         if self.replicates > 1 and self.compile != "never":
@@ -355,6 +381,11 @@ class SearchConfig(Places):
         return tuple(name for name in SCORES if name in wanted)
 
     @property
+    def asked(self) -> tuple[str, ...]:
+        """The measures to be taken: those that are asked for or steered by."""
+        return tuple(dict.fromkeys((*self.measures, *measures_among(self.objectives))))
+
+    @property
     def budget(self) -> Budget:
         """Of one evaluation."""
         given = {name: getattr(self, name) for name in ("epochs", "fraction", "seconds", "steps", "flops")}
@@ -398,6 +429,7 @@ class SearchConfig(Places):
             "recipe": dict(self.recipe),
             "seed": self.seed,
             **({"proxies": sorted(self.proxies)} if self.proxies else {}),  # so that older studies keep their names
+            **({"measures": sorted(self.measures)} if self.measures else {}),
             **({"replicates": self.replicates} if self.replicates > 1 else {}),
             **({"synchronous": self.synchronous} if self.synchronous is not None else {}),
             **({"together": self.together} if self.replicates > 1 and self.together != "never" else {}),

@@ -57,6 +57,8 @@ class Plan:
     replicates: int = 1
     together: str = "never"
     proxies: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ()
+    """What trained networks are asked beside; see `nas.measures`."""
     processes: int = 1
     """That train one candidate together."""
     elsewhere: bool = False
@@ -69,7 +71,7 @@ class Plan:
     def __call__(self, ranks: "Ranks | None" = None) -> "Evaluator":
         """What evaluates; see `make_evaluator`."""
         given = {"replicates": self.replicates, "together": self.together, "proxies": self.proxies}
-        given |= {"ranks": ranks, "store": self.store}
+        given |= {"measures": self.measures, "ranks": ranks, "store": self.store}
         means = {**self.means, "device": self.means.get("device") or "cpu"} if self.elsewhere else self.means
         return make_evaluator(self.space, self.benchmark, self.limits, data=self.data, **given, **means)
 
@@ -129,6 +131,18 @@ def check_proxies(evaluate: Evaluate, proxies: Iterable[str]) -> None:
             raise SearchError(f"A function of one's own evaluates and has no {name!r} among its `proxies`; leave proxies out.")
 
 
+def check_measures(evaluate: Evaluate, measures: Iterable[str]) -> None:
+    """Refuse measures of robustness that `evaluate` would not take.
+
+    Raises:
+        SearchError: names one.
+    """
+    made = getattr(evaluate, "measures", ())
+    for name in measures:
+        if name not in made:
+            raise SearchError(f"A function of one's own evaluates and has no {name!r} among its `measures`; leave measures out.")
+
+
 QUESTION = {"name", "version", "signature", "recipe", "protocol", "protocol_options", "folder"}
 """What of a benchmark decides what comes of a training."""
 
@@ -137,7 +151,7 @@ class EvaluationKey:
     """Names the work of one evaluation: equal keys mean that the same would come out, and that one Record serves both.
 
     In it are the space's declaration, the architecture, the benchmark with its recipe, the budget, the seed, the stage, how
-    many replicates there are, which zero-cost scores are asked for, and the evaluator's own `key`: for
+    many replicates there are, which zero-cost scores and measures of robustness are asked for, and the evaluator's own `key`: for
     `nas.evaluation.Evaluator` its `Setting`, since figures of time and memory are part of a Record. What an evaluator without a
     `key` finds is never taken for the work of another study,
     since nothing tells two functions apart.
@@ -152,6 +166,8 @@ class EvaluationKey:
         how = [["replicates", several, *([together] if together != "never" else [])]] if several > 1 else []
         scores = sorted(getattr(evaluate, "proxies", ()))
         asked = [["proxies", *scores]] if scores else []
+        measures = sorted(getattr(evaluate, "measures", ()))
+        asked += [["measures", *measures]] if measures else []
         self.common = [digest(space), question, stage, named, *how, *asked]
 
     def __call__(self, architecture: Architecture, budget: Budget, seed: int, descent: Sequence[Any] = ()) -> str:

@@ -18,7 +18,7 @@ from nas.records import FIGURES, Epoch, Ledger, Record, Setting, Stage, StudyEnt
 from nas.searching.config import SearchConfig
 from nas.searching.confirming import Confirmation
 from nas.searching.driving import Driver, Source, Work
-from nas.searching.evaluating import EvaluationKey, Plan, check_proxies, check_pruning
+from nas.searching.evaluating import EvaluationKey, Plan, check_measures, check_proxies, check_pruning
 from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
 from nas.searching.rounds import Round
 from nas.searching.study import Study
@@ -81,7 +81,7 @@ def run(config: SearchConfig, *, on_event: OnEvent = ignore, evaluate: Evaluate 
         if ranks is None or ranks.leads:
             _lead(config, on_event, evaluate, ranks)
         else:
-            follow(ranks, lambda: replace(plan_of(config), limits=(), proxies=())(ranks))
+            follow(ranks, lambda: replace(plan_of(config), limits=(), proxies=(), measures=())(ranks))
     return Study(config.study_name, config.ledger)
 
 
@@ -96,6 +96,7 @@ def plan_of(config: SearchConfig, processes: int = 1) -> Plan:
         replicates=config.replicates,
         together=config.together,
         proxies=config.scores,
+        measures=config.asked,
         processes=processes,
         elsewhere=config.on_cluster is not None,
         store=shared_by(config.ledger),
@@ -165,6 +166,7 @@ class _Search(Source):
         if evaluate is not None:
             check_pruning(evaluate, config.pruner)
             check_proxies(evaluate, config.proxies)
+            check_measures(evaluate, config.asked)
         self.count = size_if_counted(config.space)
         self.known: dict[str, Trial] = {}
         """Architecture's id → the trial of this study that has the result."""

@@ -107,7 +107,7 @@ def train_one(
 
 def _evaluator(config: SearchConfig, ranks: "Ranks | None") -> Any:
     given = {**config.means, "data": config.data, "replicates": config.replicates, "together": config.together}
-    given["proxies"] = config.scores
+    given |= {"proxies": config.scores, "measures": config.asked}
     return make_evaluator(config.space, config.on, (), ranks=ranks, **given)
 
 
