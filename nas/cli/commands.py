@@ -22,13 +22,14 @@ from nas.cli.events import told
 from nas.cli.explain import explain
 from nas.cli.export import export
 from nas.cli.layers import layers
-from nas.cli.means import amount, means, places, usual_workers
+from nas.cli.means import amount, means, measure_option, places, usual_workers
 from nas.cli.plot import plot
 from nas.cli.printing import FOLDER, Ordered, complain, console
 from nas.cli.profile import profile
 from nas.cli.rank import rank
 from nas.cli.report import report
 from nas.cli.reproduce import reproduce
+from nas.cli.robustness import robustness
 from nas.cli.score import score
 from nas.cli.spaces import space_path, spaces
 from nas.cli.stopping import INTERRUPTED
@@ -145,6 +146,7 @@ main.add_command(train)
 )
 @click.option("--objective", "objectives", multiple=True, metavar="FIGURE", help="Steer by this figure instead; may be repeated.")
 @click.option("--proxy", "proxies", multiple=True, metavar="NAME", help="A zero-cost score to have as a figure; may be repeated.")
+@measure_option
 @click.option("--seed", type=int, metavar="N", help="Of the strategy and of the training; 0 if not given.")
 @click.option("--replicates", type=int, metavar="N", help="Trainings of each candidate, whose means count; 1 if not given.")
 @click.option(
@@ -247,6 +249,7 @@ def _finals_step(asked: "SearchConfig") -> list[str]:
     metavar="P",
     help="Train no more once the first is the first with this probability, such as 0.95; all if not given.",
 )
+@measure_option
 @means
 @places
 @array
@@ -268,7 +271,7 @@ def finals(
     """
     from nas.searching import Study, finals
 
-    options = {key: value for key, value in options.items() if value is not None}
+    options = {key: value for key, value in options.items() if value is not None and value != ()}
     if "workers" not in options and "table" not in Study(study, options["ledger"]).entry.definition["benchmark"]:
         options["workers"] = usual_workers()
     of_array: dict[str, Any] = {"tasks": tasks, "task_minutes": task_minutes, "cluster_options": cluster_options}
@@ -280,6 +283,7 @@ def finals(
 
 main.add_command(compress)
 main.add_command(derive)
+main.add_command(robustness)
 main.add_command(audit)
 main.add_command(watch)
 main.add_command(stop)

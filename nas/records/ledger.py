@@ -8,6 +8,7 @@ Several drivers may share a study. A running trial is claimed by one of them, wi
 its driver is known to be dead, another takes the trial over and raises its fence, and the first can no longer write to it.
 """
 
+import json
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -377,6 +378,33 @@ class Ledger:
 
         self._write(work)
         return replace(trial, proposal=proposal)
+
+    def add_figures(self, trial: Trial, figures: Mapping[str, float], note: str = "") -> Trial:
+        """Add figures that were measured after `trial` was complete to its Record, and a note, once; returns the trial with them.
+
+        A figure that is there already is replaced. Drivers at work do not hear of it: the trial ended before.
+
+        Raises:
+            LedgerError: the trial is not complete.
+        """
+
+        def work(connection: sa.Connection, _: bool) -> str:
+            raised = {"study": connection.execute(statements.STUDY_OF, {"trial": trial.id}).scalar_one()}
+            connection.execute(statements.RAISE_REVISION, raised)  # from here on nobody else changes a trial of the study
+            before = connection.execute(statements.BEFORE_END, {"trial": trial.id}).one()
+            if before.state != "complete":
+                raise LedgerError(f"The {trial.title} is {before.state}, and figures are added to what is complete.")
+            data = json.loads(before.record)
+            notes = [*data.get("notes", ())]
+            told = notes if not note or note in notes else [*notes, note]
+            record = to_json({**data, "figures": {**data["figures"], **figures}, "notes": told})
+            mark = digest_of_trial({**before._mapping, "record": record})
+            raised["difference"] = mark - before.digest
+            connection.execute(statements.RAISE_REVISION_AND_SUM[trial.stage], raised)
+            connection.execute(statements.AMEND, {"trial": trial.id, "new_record": record, "new_digest": mark})
+            return record
+
+        return replace(trial, record=Record.from_data(json.loads(self._write(work))))
 
     def renew(self, running: Iterable[Trial], progress: Mapping[int, Mapping[str, Any]] | None = None) -> set[int]:
         """Claim these trials for another while, and note the progress of some, by id; returns the ids of those that are lost."""

@@ -105,6 +105,12 @@ NOTE = (
     .where(trials.c.id == sa.bindparam("trial"))
     .values({name: sa.bindparam(f"new_{name}") for name in ("proposal", "digest", "revision")})
 )
+STUDY_OF = sa.select(trials.c.study_id).where(trials.c.id == sa.bindparam("trial"))
+AMEND = (
+    trials.update()
+    .where(trials.c.id == sa.bindparam("trial"))
+    .values({name: sa.bindparam(f"new_{name}") for name in ("record", "digest")})
+)
 ADD_LOG = logs.insert().values(trial_id=sa.bindparam("trial"), text=sa.bindparam("packed"))
 FIND_LOG = sa.select(trials.c.log, logs.c.text).select_from(trials.outerjoin(logs)).where(trials.c.id == sa.bindparam("trial"))
 _claimed = trials.update().where(_this, running, trials.c.lease_until.is_not(None))

@@ -1,6 +1,7 @@
 """A search from end to end: what is asked, the loop, the finals, and the study that comes out."""
 
 from nas.execution import Evaluate
+from nas.searching.asking import Answered, Asked
 from nas.searching.auditing import audit
 from nas.searching.config import SearchConfig, check_input, check_limits, default_ledger, resolve_benchmark
 from nas.searching.deriving import derive, methods
@@ -22,6 +23,7 @@ from nas.searching.loop import run, search
 from nas.searching.picking import pick_architecture
 from nas.searching.reproducing import Reproduced, reproduce
 from nas.searching.retraining import finals
+from nas.searching.robustness import ask
 from nas.searching.single import Trained, train_one
 from nas.searching.study import Study
 from nas.searching.tensorboard import to_tensorboard
@@ -30,6 +32,8 @@ from nas.searching.weights import weights_of
 from nas.space import resolve_space
 
 __all__ = [
+    "Answered",
+    "Asked",
     "EpochEnded",
     "Evaluate",
     "Event",
@@ -43,6 +47,7 @@ __all__ = [
     "Trained",
     "TrialBegun",
     "TrialEnded",
+    "ask",
     "audit",
     "check_input",
     "check_limits",

@@ -15,9 +15,11 @@ from nas.benchmark import Benchmark, Objective
 from nas.datasets import find_again
 from nas.errors import AtWork, NumberTaken, SearchError, did_you_mean, quote
 from nas.execution import Evaluate, Question
+from nas.measures import measures_among
 from nas.ranking import leaderboard
 from nas.records import SCORES, Epoch, Ledger, Record, Stage, StudyEntry, Trial
 from nas.searching.allotting import Allotment, Training, allot
+from nas.searching.asking import SPLITS, OnAsked, ask_trainings
 from nas.searching.config import MEANS, changed, complaint, default_ledger, resolve_benchmark
 from nas.searching.driving import Driver, Source, Work
 from nas.searching.evaluating import EvaluationKey, Plan, make_evaluator
@@ -44,10 +46,12 @@ def finals(
     trainings: int | None = None,
     even: bool = False,
     confident: float | None = None,
+    measures: Iterable[str] = (),
     ledger: str | None = None,
     checkpoint: float = EVERY_SECONDS,
     data: Path | None = None,
     on_event: OnEvent = ignore,
+    on_asked: OnAsked = lambda _, __, ___: None,
     evaluate: Evaluate | None = None,
     wait_minutes: float = WAIT_MINUTES,
     **options: Any,
@@ -58,6 +62,8 @@ def finals(
     all alike. There are `trainings` in all, or `top` × `seeds`; with `confident` no more once the first is the first with that
     probability. Who has how many follows from what the trainings come to, on validation data, and not from who does them when.
 
+    `measures` are asked of the trained networks then, on validation and test data, beside what the search asked (see
+    `nas.measures`); those that were trained before are asked too, by the weights that are kept.
     `options` are those of a search: device, threads, precision, compile, loading, and where trainings run (workers, gpus,
     time_limit, and so on). Of several processes that torchrun started, each waits `wait_minutes` for another at most.
 
@@ -80,6 +86,8 @@ def finals(
             return Study(study, url)
         entry = book.study(study)
         benchmark = benchmark_of(entry, data)
+        if measures and (evaluate is not None or isinstance(benchmark, TableBenchmark)):
+            raise SearchError("Networks are asked that finals trained and kept, and here none is; leave measures out.")
         chosen = finalists(book, study, top)
         again = confirmed(book, entry, chosen) if isinstance(benchmark, TableBenchmark) else 0
         most = None
@@ -89,6 +97,7 @@ def finals(
             mean = seeds if trainings is None else -(-trainings // len(chosen))
             evaluate = finals_evaluator(benchmark, mean, means, read=1 + again, proxies=scores_of(entry))
             most = evaluate.trainings - 1 - again
+        asked_too = benchmark.ask_for(measures)
         plan = plan_of(entry, benchmark, places, means, data=data, ranks=ranks, store=shared_by(url))
         allotment = allot(
             [Objective(**objective) for objective in entry.definition["objectives"]],
@@ -104,6 +113,16 @@ def finals(
         run = _Allotted(book, entry, benchmark, on_event, evaluate or plan)
         run.share_out(chosen, allotment, unused)
         retrain(run, plan, places, evaluate, checkpoint=checkpoint, ranks=ranks)
+        if asked_too:
+            trained = [trial for trial in book.trials(entry, "final") if trial.state == "complete"]
+            for split in SPLITS:
+                how: dict[str, Any] = {
+                    "split": split,
+                    "data": data,
+                    "device": plan.setting.device,
+                    "threads": plan.setting.threads,
+                }
+                ask_trainings(url, entry, benchmark, trained, asked_too, on_asked=on_asked, **how)
     return Study(study, url)
 
 
@@ -118,7 +137,7 @@ def plan_of(
     store: Path,
 ) -> Plan:
     """How architectures of a study are trained again: without limits, since the search has kept to them, and another measurement
-    shall drop none.
+    shall drop none. Networks are asked what the search asked.
     """
     return Plan(
         space=entry.space,
@@ -126,6 +145,7 @@ def plan_of(
         data=data,
         means=means,
         proxies=scores_of(entry),
+        measures=asked_of(entry, benchmark),
         processes=ranks.size if ranks else 1,
         elsewhere=places.on_cluster is not None,
         store=store,
@@ -231,6 +251,12 @@ def benchmark_of(entry: StudyEntry, data: Path | None = None) -> Benchmark:
             "the two do not compare."
         )
     return changed(benchmark, entry.definition.get("recipe", {}))
+
+
+def asked_of(entry: StudyEntry, benchmark: Benchmark) -> tuple[str, ...]:
+    """What networks are asked that the search asked, or steered by."""
+    objectives = (objective["figure"] for objective in entry.definition["objectives"])
+    return benchmark.ask_for((*entry.definition.get("measures", ()), *measures_among(objectives)))
 
 
 def scores_of(entry: StudyEntry) -> tuple[str, ...]:

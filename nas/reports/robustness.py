@@ -1,0 +1,102 @@
+"""How finalists hold, for people: a row for each thing they were asked, a column for each of them."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean, stdev
+from typing import Any, Protocol
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from nas.errors import printable
+from nas.measures import measure_of, read_measure
+from nas.records import Trial
+from nas.reports.tables import NOT_MEASURED
+
+
+class Answers(Protocol):
+    """What one training answered, as `nas.searching.Answered` has it."""
+
+    @property
+    def trial(self) -> Trial:
+        """The training."""
+
+    @property
+    def figures(self) -> Mapping[str, float]:
+        """Figure → value."""
+
+    @property
+    def calibration(self) -> Any:
+        """Its reliability diagram, or None."""
+
+    @property
+    def groups(self) -> Mapping[str, float]:
+        """Group → accuracy."""
+
+
+def grouped(answers: Sequence[Answers]) -> dict[str, list[Answers]]:
+    """Architecture's id → its trainings, in their order."""
+    found: defaultdict[str, list[Answers]] = defaultdict(list)
+    for one in answers:
+        found[one.trial.architecture.id].append(one)
+    return dict(found)
+
+
+def answers_grid(answers: Sequence[Answers], split: str, measures: Sequence[str]) -> Table:
+    """Means over seeds, with their deviation; of one training the calibration error with its interval."""
+    columns = grouped(answers)
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    grid.add_column("")
+    for name, some in columns.items():
+        grid.add_column(Text(f"{name}\n{len(some)} seed{'s' * (len(some) != 1)}"), justify="right", no_wrap=True)
+    for words, figure in _rows(split, measures):
+        cells = [_cell([one.figures for one in some], figure) for some in columns.values()]
+        grid.add_row(Text(words), *map(Text, cells))
+    return grid
+
+
+def _rows(split: str, measures: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What each row is called, and its figure."""
+    yield "accuracy as it is", f"{split}_accuracy"
+    for name in measures:
+        measure = read_measure(name)
+        yield measure.title, f"{split}_{measure.figures[0]}"
+
+
+def _cell(runs: Sequence[Mapping[str, float]], figure: str) -> str:
+    values = [figures[figure] for figures in runs if figure in figures]
+    if not values:
+        return NOT_MEASURED
+    if len(values) > 1:
+        return f"{fmean(values):.4f} ± {stdev(values):.4f}"
+    ends = [runs[0].get(f"{figure}_{end}") for end in ("low", "high")]
+    measure = measure_of(figure)
+    if measure is not None and measure.name.startswith("ece") and None not in ends:
+        return f"{values[0]:.4f} ({ends[0]:.4f}–{ends[1]:.4f})"
+    return f"{values[0]:.4f}"
+
+
+def reliability_grid(one: Answers) -> Table:
+    """The numbers of the reliability diagram: by confidence, how often the answer is right."""
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in ("confidence", "mean of it", "right", "answers"):
+        grid.add_column(name, justify="right")
+    for part in one.calibration.bins:
+        if part.count:
+            cells = (f"{part.low:.3f} to {part.high:.3f}", f"{part.confidence:.3f}", f"{part.accuracy:.3f}", f"{part.count:,}")
+            grid.add_row(*cells)
+    return grid
+
+
+def groups_grid(answers: Sequence[Answers]) -> Table:
+    """The accuracy of each group, the lowest mean first."""
+    columns = grouped(answers)
+    names = {name for one in answers for name in one.groups}
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    grid.add_column("group")
+    for name in columns:
+        grid.add_column(Text(name), justify="right", no_wrap=True)
+    for name in sorted(names, key=lambda name: (fmean(one.groups[name] for one in answers if name in one.groups), name)):
+        grid.add_row(Text(printable(name)), *(Text(_cell([one.groups for one in some], name)) for some in columns.values()))
+    return grid
