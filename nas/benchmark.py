@@ -405,7 +405,10 @@ class Recipe:
         """
         if self.adversarial is None:
             return None
-        found = read_measure(self.adversarial).attack if isinstance(self.adversarial, str) else None
+        try:
+            found = read_measure(str(self.adversarial)).attack
+        except BenchmarkError:
+            found = None
         if found is None or found.eps == 0 or found.restarts > 1:
             raise BenchmarkError(
                 "A recipe's adversarial is an attack from one start, such as pgd-linf-8/255 or fgsm-linf-0.1, with ε above 0, "

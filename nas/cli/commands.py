@@ -278,6 +278,8 @@ def finals(
     if submitted(study, options, as_json=as_json, **of_array):
         return
     with _closing(Study(study, options["ledger"]), as_json, [f"nas report {study} --out leaderboard.html"]) as on_event:
+        if "measures" in options and not as_json:
+            options["on_asked"] = lambda trial, done, of: click.echo(f"Asking how {trial.title} holds, {done + 1} of {of}.")
         finals(study, on_event=on_event, **options)
 
 

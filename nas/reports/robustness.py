@@ -36,10 +36,11 @@ class Answers(Protocol):
 
 
 def grouped(answers: Sequence[Answers]) -> dict[str, list[Answers]]:
-    """Architecture's id → its trainings, in their order."""
+    """Architecture's id, and how it was made of a finalist where it was → its trainings, in their order."""
     found: defaultdict[str, list[Answers]] = defaultdict(list)
     for one in answers:
-        found[one.trial.architecture.id].append(one)
+        derived = one.trial.record.derived if one.trial.record else None
+        found["\n".join([one.trial.architecture.id, *([derived.words] if derived else [])])].append(one)
     return dict(found)
 
 
@@ -49,11 +50,16 @@ def answers_grid(answers: Sequence[Answers], split: str, measures: Sequence[str]
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     grid.add_column("")
     for name, some in columns.items():
-        grid.add_column(Text(f"{name}\n{len(some)} seed{'s' * (len(some) != 1)}"), justify="right", no_wrap=True)
+        grid.add_column(Text(f"{_lines(name)}\n{len(some)} seed{'s' * (len(some) != 1)}"), justify="right", no_wrap=True)
     for words, figure in _rows(split, measures):
         cells = [_cell([one.figures for one in some], figure) for some in columns.values()]
         grid.add_row(Text(words), *map(Text, cells))
     return grid
+
+
+def _lines(text: str) -> str:
+    """Each line of it as `printable` makes it."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _rows(split: str, measures: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -96,7 +102,7 @@ def groups_grid(answers: Sequence[Answers]) -> Table:
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     grid.add_column("group")
     for name in columns:
-        grid.add_column(Text(name), justify="right", no_wrap=True)
+        grid.add_column(Text(_lines(name)), justify="right", no_wrap=True)
     for name in sorted(names, key=lambda name: (fmean(one.groups[name] for one in answers if name in one.groups), name)):
         grid.add_row(Text(printable(name)), *(Text(_cell([one.groups for one in some], name)) for some in columns.values()))
     return grid

@@ -47,6 +47,7 @@ class Answered:
             "stage": self.trial.stage,
             "trial": self.trial.number,
             "architecture": self.trial.architecture.id,
+            "derived": record.derived.words if record.derived else None,
             "seed": record.seed,
             "figures": dict(self.figures),
         }
@@ -155,6 +156,12 @@ def every_corruption(benchmark: Benchmark) -> tuple[str, ...]:
     return tuple(f"{name}-{severity}" for name in corruptions_of(benchmark.signature.kinds) for severity in SEVERITIES)
 
 
+def told_of(trial: Trial) -> str:
+    """What it is called beside others: its architecture, and how it was made where it was made of another."""
+    derived = trial.record.derived if trial.record else None
+    return f"{trial.architecture.id} {derived.words}" if derived else trial.architecture.id
+
+
 class _Room:
     """What all trainings of one study are asked with."""
 
@@ -191,6 +198,8 @@ class _Room:
 
         record = trial.record
         assert record is not None  # noqa: S101 - it is complete
+        if record.derived is not None and not record.derived.plain:
+            return f"it is {record.derived.words}, whose weights are no plain ones"
         network = build(self.entry.space, trial.architecture, self.benchmark.signature, seed=record.seed)
         try:
             read_weights(network, path)

@@ -1,14 +1,17 @@
 """How the finalists of a study hold, after the fact: networks that were trained and kept before are attacked and asked."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from nas.errors import SearchError, quote
 from nas.ranking import rank
 from nas.records import Ledger, StudyEntry, Trial
-from nas.searching.asking import SPLITS, Asked, OnAsked, ask_trainings, every_corruption, usual_measures
+from nas.searching.asking import SPLITS, Asked, OnAsked, ask_trainings, every_corruption, told_of, usual_measures
 from nas.searching.config import default_ledger
 from nas.searching.retraining import benchmark_of
+
+ASKED = frozenset({"final", "derived"})
+"""The stages whose weights are kept."""
 
 
 def ask(
@@ -27,10 +30,10 @@ def ask(
 ) -> Asked:
     """Ask the finalists of a study, or of STUDY:NUMBER or STUDY:ID the trainings of that architecture, what `measures` name.
 
-    Networks are those whose weights finals kept. Without measures `usual_measures` are asked; with `each` every corruption of
-    every severity too. With `keep` the figures join the Records in the ledger, training by training, so that a leaderboard has
-    them; what a Record has already is not asked again. Test data are read, as in finals, unless `split` is "validation". `top`
-    is how many architectures are asked.
+    With them what was made of them is asked (see `nas.searching.derive`). Networks are those whose weights are kept. Without
+    measures `usual_measures` are asked; with `each` every corruption of every severity too. With `keep` the figures join the
+    Records in the ledger, training by training, so that a leaderboard has them; what a Record has already is not asked again.
+    Test data are read, as in finals, unless `split` is "validation". `top` is how many architectures are asked.
 
     Raises:
         NasError: there is no such study or trial, none has kept weights, or the benchmark is not made for a measure.
@@ -71,5 +74,16 @@ def _trainings(book: Ledger, named: str, top: int | None) -> tuple[StudyEntry, l
     else:
         tables = rank((entry, trial) for trial in trials if trial.stage == "final")
         chosen = list(dict.fromkeys(row.architecture.id for table in tables for row in table.rows))[:top]
-    ended = [trial for trial in trials if trial.stage == "final" and trial.state == "complete" and trial.record is not None]
-    return entry, [trial for one in chosen for trial in ended if trial.architecture.id == one]
+    ended = [trial for trial in trials if trial.stage in ASKED and trial.state == "complete" and trial.record is not None]
+    found = [trial for one in chosen for trial in ended if trial.stage == "final" and trial.architecture.id == one]
+    made = {trial.evaluation: trial for trial in ended if trial.record and trial.record.derived}
+    beside = [trial for trial in made.values() if _origin(trial, made) in {one.evaluation for one in found}]
+    return entry, [*found, *sorted(beside, key=lambda trial: (told_of(trial), trial.number))]
+
+
+def _origin(trial: Trial, made: Mapping[str, Trial]) -> str:
+    """The work of the finalist that `trial` was made of, in one step or several."""
+    derived = trial.record.derived if trial.record else None
+    if derived is None:
+        return trial.evaluation
+    return _origin(made[derived.parent], made) if derived.parent in made else derived.parent
