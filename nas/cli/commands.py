@@ -14,7 +14,7 @@ from nas.cli.audit import audit
 from nas.cli.benchmarks import benchmarks
 from nas.cli.cluster import SLURM, array, check_array, given_words, submit_array, submitted
 from nas.cli.compare import compare
-from nas.cli.derive import compress, derive
+from nas.cli.derive import check_methods, compress, compress_finalists, derive, print_study_steps
 from nas.cli.diff import diff
 from nas.cli.doctor import doctor
 from nas.cli.effects import effects
@@ -250,6 +250,13 @@ def _finals_step(asked: "SearchConfig") -> list[str]:
     help="Train no more once the first is the first with this probability, such as 0.95; all if not given.",
 )
 @measure_option
+@click.option(
+    "--compress",
+    "methods",
+    multiple=True,
+    metavar="METHOD",
+    help="Then make smaller ones of the finalists, as `nas compress --how METHOD` does; may be repeated.",
+)
 @means
 @places
 @array
@@ -263,6 +270,7 @@ def finals(
     tasks: int | None,
     task_minutes: int | None,
     cluster_options: tuple[str, ...],
+    methods: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Train the best of STUDY again from scratch, longer and with new seeds, and read the test data.
@@ -274,6 +282,8 @@ def finals(
     options = {key: value for key, value in options.items() if value is not None and value != ()}
     if "workers" not in options and "table" not in Study(study, options["ledger"]).entry.definition["benchmark"]:
         options["workers"] = usual_workers()
+    if methods:
+        check_methods(methods)
     of_array: dict[str, Any] = {"tasks": tasks, "task_minutes": task_minutes, "cluster_options": cluster_options}
     if submitted(study, options, as_json=as_json, **of_array):
         return
@@ -281,6 +291,10 @@ def finals(
         if "measures" in options and not as_json:
             options["on_asked"] = lambda trial, done, of: click.echo(f"Asking how {trial.title} holds, {done + 1} of {of}.")
         finals(study, on_event=on_event, **options)
+        if methods:
+            compress_finalists(study, methods, on_event=on_event, **options)
+    if methods and not as_json:
+        print_study_steps(study, options["ledger"])
 
 
 main.add_command(compress)

@@ -100,12 +100,9 @@ def _run(
     options = _pairs(settings, "--set") | ({"changes": _pairs(recipe, "--recipe")} if recipe else {})
     from nas.records import Ledger
     from nas.searching import derive as make
-    from nas.searching import methods as known
 
     if family is not None:
-        for name, kind in known(methods).items():
-            if kind.family != family:
-                raise SearchError(f"{name} is no {family}; `nas derive {trial} --how {name}` does it.")
+        check_methods(methods)
     chosen = {name: value for name, value in given.items() if value not in (None, ())}
     chosen.setdefault("workers", usual_workers())
     interrupted = False
@@ -115,7 +112,7 @@ def _run(
         except KeyboardInterrupt:
             interrupted = True
     study = trial.partition(":")[0]
-    complete = _print(study, ledger, as_json=as_json)
+    complete = print_study_steps(study, ledger, as_json=as_json)
     if interrupted:
         with Ledger(ledger, create=False) as book:
             again = with_ledger(f"nas rank {study}", book)
@@ -123,6 +120,31 @@ def _run(
         raise click.exceptions.Exit(INTERRUPTED)
     if not complete:
         raise click.exceptions.Exit(NOTHING)
+
+
+def check_methods(names: tuple[str, ...]) -> None:
+    """Refuse methods that do not compress.
+
+    Raises:
+        NasError: names one.
+    """
+    from nas.searching import methods as known
+
+    for name, kind in known(names).items():
+        if kind.family != "compression":
+            raise SearchError(f"{name} is no compression; `nas derive TRIAL --how {name}` does it.")
+
+
+def compress_finalists(study: str, methods: tuple[str, ...], *, top: int, ledger: str, **options: Any) -> None:
+    """Make children of the `top` finalists by these methods; `options` are those that the finals had."""
+    from nas.searching import Study
+    from nas.searching import derive as make
+
+    table = next((table for table in Study(study, ledger).tables if table.stage == "final"), None)
+    known = {"device", "threads", "precision", "compile", "loading", "workers", "checkpoint", "data", "on_event"}
+    names = [f"{study}:{row.architecture.id}" for row in (table.rows if table else ())[:top]]
+    if names:
+        make(names, methods, ledger=ledger, **{name: value for name, value in options.items() if name in known})
 
 
 def _pairs(texts: tuple[str, ...], option: str) -> dict[str, Any]:
@@ -155,7 +177,7 @@ def _list(family: str | None, *, as_json: bool) -> None:
     print_list(names, describe, json_too=as_json)
 
 
-def _print(study: str, ledger: str, *, as_json: bool) -> int:
+def print_study_steps(study: str, ledger: str, *, as_json: bool = False) -> int:
     """Print the study's steps; returns how many children are complete."""
     from nas.benchmark import Objective
     from nas.ranking.steps import steps

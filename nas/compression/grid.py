@@ -43,10 +43,11 @@ def _as_rows(scale: Tensor, weight: Tensor) -> Tensor:
 def packed(network: nn.Module) -> dict[str, Tensor]:
     """The state of `network` with its weights as whole numbers and scales."""
     parameters = {name for name, _ in network.named_parameters(remove_duplicate=False)}
-    return dict(_packed(network.state_dict(), parameters))
+    return dict(packed_of(network.state_dict(), parameters))
 
 
-def _packed(state: Mapping[str, Tensor], parameters: set[str]) -> Iterator[tuple[str, Tensor]]:
+def packed_of(state: Mapping[str, Tensor], parameters: set[str]) -> Iterator[tuple[str, Tensor]]:
+    """`state` with those that are called `parameters` as whole numbers and scales, where they are on the grid."""
     for name, value in state.items():
         if name in parameters and is_on_grid(value):
             whole, scale = to_grid(value)

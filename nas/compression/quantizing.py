@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from nas.benchmark import Budget
-from nas.compression.grid import from_grid, packed, to_grid, unpacked
+from nas.compression.grid import INT8, SCALE, from_grid, packed, packed_of, to_grid, unpacked
 from nas.training import Derivation, Lineage, Unsupported
 from nas.training.derivations import Family
 
@@ -76,15 +76,33 @@ class Int8Dynamic(_Quantized):
             Unsupported: there is no linear layer.
         """
         _check_linear(network)
-        return self._converted(super().finish(network, lineage))
+        linear = {name: module.weight.detach().clone() for name, module in _plain_linears(network)}
+        network = super().finish(network, lineage)
+        for name, weight in linear.items():  # which torchao rounds from what they were
+            network.get_submodule(name).weight.data.copy_(weight)  # type: ignore[operator]  # a linear layer's
+        return self._converted(network)
+
+    @property
+    def hindrance(self) -> str:
+        """torchao's kernels are its own."""
+        return "it computes by torchao's kernels; int8-weights has nearly the same weights, and can be"
 
     def kept(self, network: nn.Module) -> Mapping[str, Tensor]:
-        """As `int8-weights` keeps them: torchao's weights are on the same grid."""
-        return packed(_plain_copy(network))
+        """Whole numbers and scales; of linear layers those that torchao has."""
+        theirs = dict(_of_torchao(network))
+        names = {name for name, _ in network.named_parameters()} - {f"{name}.weight" for name in theirs}
+        kept = dict(packed_of({name: value for name, value in network.state_dict().items() if _is_plain(value)}, names))
+        for name, weight in theirs.items():
+            kept |= {f"{name}.weight{INT8}": weight.qdata, f"{name}.weight{SCALE}": weight.scale.flatten()}
+        return kept
 
     def restored(self, network: nn.Module, path: Path, inputs: Tensor) -> nn.Module:
-        """Made anew of the weights of the file."""
-        return self._converted(super().restored(network, path, inputs))
+        """With the whole numbers of the file."""
+        kept, network = _read(path), self._converted(super().restored(network, path, inputs))
+        for name, weight in _of_torchao(network):
+            weight.qdata.copy_(kept[f"{name}.weight{INT8}"])
+            weight.scale.copy_(kept[f"{name}.weight{SCALE}"].view_as(weight.scale))
+        return network
 
     def _converted(self, network: nn.Module) -> nn.Module:
         quantization = _torchao()
@@ -127,13 +145,10 @@ class Int4Weights(Derivation):
         """The tensors that torchao's are made of."""
         return dict(_inner(network.state_dict()))
 
-    def restored(self, network: nn.Module, path: Path, inputs: Tensor) -> nn.Module:  # noqa: ARG002
-        """It is not restored from its file.
-
-        Raises:
-            Unsupported: always.
-        """
-        raise Unsupported("Weights in 4 bits are read by torchao alone, and are not handed over; hand over int8-weights.")
+    @property
+    def hindrance(self) -> str:
+        """torchao alone reads its weights."""
+        return "torchao alone reads weights in 4 bits; int8-weights can be"
 
 
 class Int8Static(_Quantized):
@@ -226,15 +241,14 @@ def _observe(network: nn.Module, *, always: bool = False) -> None:
     device = next(network.parameters()).device
     for module in _quantized(network):
         module.register_buffer("given_range", torch.tensor([torch.inf, -torch.inf], device=device))
-        module.register_buffer("given_frozen", torch.zeros((), dtype=torch.bool, device=device))
-        module.given_always = always  # type: ignore[assignment]  # a plain attribute
+        module.given_frozen, module.given_always = False, always  # type: ignore[assignment]  # plain attributes
         module.register_forward_pre_hook(_round_given)
 
 
 def _freeze(network: nn.Module) -> None:
     """Take ranges as they are from now on."""
     for module in _quantized(network):
-        module.given_frozen.fill_(True)  # type: ignore[operator]  # a buffer
+        module.given_frozen = True  # type: ignore[assignment]  # a plain attribute
 
 
 def _round_given(module: Any, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -243,11 +257,16 @@ def _round_given(module: Any, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     if not module.given_frozen and (module.training or module.given_always):
         least, largest = values.detach().min().clamp(max=0), values.detach().max().clamp(min=0)  # 0 is padding, and is exact
         held.copy_(torch.stack([torch.minimum(held[0], least), torch.maximum(held[1], largest)]))
-    if not bool(torch.isfinite(held).all()):
+    if not module.given_frozen and not bool(torch.isfinite(held).all()):
         return given  # nothing was met yet
     scale = ((held[1] - held[0]) / LEVELS).clamp(min=1e-8)
-    zero = torch.round(-held[0] / scale).clamp(0, LEVELS).to(torch.int32)
-    return (torch.fake_quantize_per_tensor_affine(values, scale, zero, 0, LEVELS), *given[1:])
+    zero = torch.round(-held[0] / scale).clamp(0, LEVELS)
+    rounded = (torch.clamp(torch.round(values / scale) + zero, 0, LEVELS) - zero) * scale
+    if module.given_frozen:
+        return (rounded, *given[1:])
+    inside = (values >= held[0]) & (values <= held[1])  # gradients pass where nothing is cut off
+    passed = torch.where(inside, values, values.detach())
+    return (passed + (rounded - passed).detach(), *given[1:])
 
 
 def _epochs(final: Budget, epochs: int | None, share: int) -> Budget:
@@ -287,15 +306,20 @@ def _check_linear(network: nn.Module) -> None:
         raise Unsupported("It has no linear layer, and torchao quantises no others here; int8-weights does.")
 
 
-def _plain_copy(network: nn.Module) -> nn.Module:
-    """With ordinary tensors in place of torchao's."""
-    from copy import deepcopy
+def _plain_linears(network: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
+    for name, module in network.named_modules():
+        if type(module) is nn.Linear:
+            yield name, module
 
-    plain = deepcopy(network)
-    for module in plain.modules():
-        if type(module) is nn.Linear and hasattr(module.weight, "dequantize") and type(module.weight.data) is not Tensor:
-            module.weight = nn.Parameter(module.weight.dequantize(), requires_grad=False)
-    return plain
+
+def _is_plain(value: Tensor) -> bool:
+    """Whether it is no tensor of torchao's."""
+    return not hasattr(value, "__tensor_flatten__")
+
+
+def _of_torchao(network: nn.Module) -> Iterator[tuple[str, Any]]:
+    """The weights of its linear layers, by the layers' names."""
+    return ((name, module.weight) for name, module in _plain_linears(network) if not _is_plain(module.weight))
 
 
 def _inner(state: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:

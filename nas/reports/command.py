@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nas import registry
@@ -24,13 +24,38 @@ def commands(entry: StudyEntry, trials: Sequence[Trial]) -> tuple[str, ...]:
         lines.append(_finals(entry, finals))
     if audits := [trial for trial in trials if trial.stage == "audit" and trial.proposal]:
         lines.append(_audit(entry, audits))
-    return tuple(shlex.join(words) for words in lines)
+    return tuple(shlex.join(words) for words in [*lines, *_derived(entry, trials)])
+
+
+def _derived(entry: StudyEntry, trials: Sequence[Trial]) -> Iterator[list[str]]:
+    """What makes children of finalists again, a line for each method and finalist."""
+    by_evaluation = {trial.evaluation: trial for trial in trials if trial.stage in {"final", "derived"}}
+    found: dict[tuple[str, ...], None] = {}
+    for trial in trials:
+        derived = trial.record.derived if trial.record is not None else None
+        parent = by_evaluation.get(derived.parent) if derived is not None else None
+        if trial.stage != "derived" or derived is None or parent is None:
+            continue
+        named = parent.architecture.id if parent.stage == "final" else f"id:{parent.id}"
+        words = ["nas", "derive", f"{entry.name}:{named}", "--how", derived.method]
+        for name, value in derived.options.items():
+            if isinstance(value, dict) and name == "changes":
+                words += [word for key, one in value.items() for word in ("--recipe", f"{key}={json.dumps(one)}")]
+            elif value is not None:
+                words += ["--set", f"{name}={json.dumps(value)}"]
+        beside = [by_evaluation[one].architecture.id for one in derived.beside if one in by_evaluation]
+        words += [word for one in beside for word in ("--teacher", f"{entry.name}:{one}")]
+        found[tuple(words)] = None
+    yield from map(list, found)
 
 
 def train_command(entry: StudyEntry, trial: Trial) -> str | None:
-    """The line that trains the architecture of `trial` by itself, as it was trained there; None for a table."""
+    """The line that trains the architecture of `trial` by itself, as it was trained there.
+
+    None for a table, and for what was made of a finalist.
+    """
     definition, record = entry.definition, trial.record
-    if definition["benchmark"].get("table"):
+    if definition["benchmark"].get("table") or trial.stage == "derived":
         return None
     named = f"{entry.name}:{trial.number}" if trial.stage == "search" else f"{entry.name}:{trial.architecture.id}"
     words = ["nas", "train", _space(definition), named, "--on", _benchmark(definition)]

@@ -10,6 +10,7 @@ import jinja2
 from nas.benchmark import Objective
 from nas.ranking import Table, rank
 from nas.ranking.agreement import Audit, audit_of
+from nas.ranking.steps import steps
 from nas.records import FIGURES, SCORES, Ledger, StudyEntry, Trial
 from nas.records.schema import STAGES
 from nas.reports import matters
@@ -25,6 +26,7 @@ from nas.reports.origin import asked, definition, evidence, question
 from nas.reports.outcome import funnel, outcome, taken_over
 from nas.reports.rows import rows_data
 from nas.reports.samples import made
+from nas.reports.steps import steps_table
 from nas.reports.tables import show, title
 from nas.reports.times import clock, work
 from nas.reports.trials import duration
@@ -98,6 +100,8 @@ def render(
     )
     context |= {"drawings": list(_drawings(space, tables)), "trust": trust(audit) if audit else None, "ranks_size": SIZE}
     context["made"] = made(tables)
+    below = steps(entry, trials)
+    context["steps"] = steps_table(below, [Objective(**one) for one in entry.definition["objectives"]]) if below else None
     context["explained"] = explanations
     context |= {"effects": matters.what_matters(entry, trials), "marginal_size": (matters.WIDTH, matters.HEIGHT)}
     context["links"] = [(section, text) for section, text, there in _links(context) if there]
@@ -110,6 +114,7 @@ def _links(context: dict[str, Any]) -> list[tuple[str, str, object]]:
     return [
         ("finals", "Finalists", context["finals"]),
         ("confirmed", "The best again", context["confirmed"]),
+        ("steps", "Steps", context["steps"]),
         ("search", "Leaderboard", True),
         ("plots", "Trade-offs", context["boards"]),
         ("curves", "Learning curves", context["curved"]),

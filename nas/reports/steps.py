@@ -35,7 +35,7 @@ def steps_table(found: Sequence[Step], objectives: Sequence[Objective]) -> Steps
     headers = ["step", "architecture"]
     for name in names:
         headers += [face(name).title, "Δ to its parent"]
-    headers += ["file", "of parent", "latency ms", "pass, of parent", "", "seeds"]
+    headers += ["size", "file, of parent", "latency ms", "pass, of parent", "here", "seeds"]
     rows = []
     for step in found:
         cells = [step.words or "the finalist", step.architecture.id]
@@ -90,7 +90,7 @@ def print_steps(found: Sequence[Step], objectives: Sequence[Objective], console:
     table = steps_table(found, objectives)
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for n, header in enumerate(table.headers):
-        grid.add_column(Text(header), justify="left" if n < 2 or not header else "right", no_wrap=n != 0)
+        grid.add_column(Text(header), justify="left" if n < 2 or header == "here" else "right", no_wrap=n != 0)
     for row, step in zip(table.rows, found, strict=True):
         grid.add_row(*(Text(cell, style="bold" if step.parent is None else "") for cell in row))
     console.print(Text(f"{STEPS} · {printable(found[0].study)} · finalists, and what was made of them", style="bold"))

@@ -65,6 +65,16 @@ def _head(trial: Trial, entry: StudyEntry, others: Sequence[Trial]) -> Iterator[
         yield Text(f"its record is that of {source.stage} trial {source.number}, which did the same work")
     elif trial.reused_from is not None:
         yield Text(f"its record is that of trial id:{trial.reused_from} of another study, which did the same work")
+    if trial.record is not None and (derived := trial.record.derived) is not None:
+        parent = next((other for other in others if other.evaluation == derived.parent), None)
+        words = f"{parent.stage} trial {parent.number} ({parent.architecture.id})" if parent else "a trial that is not here"
+        yield Text(printable(f"{derived.words}, made of {words}"))
+        told = [f"its file has {derived.file_bytes:,} bytes"] if derived.file_bytes else []
+        told += [f"{derived.size_share:.2f} of its parent's"] if derived.size_share else []
+        told += [f"a pass takes {derived.time_share:.2f} of its parent's, timed in turns"] if derived.time_share else []
+        told += ["which cannot be told apart"] if derived.tied else []
+        if told:
+            yield Text(", ".join(told))
     same = [other for other in others if other.architecture.id == trial.architecture.id and other.id != trial.id]
     if same:
         yield Text("the same architecture: " + ", ".join(f"{other.stage} {other.number}" for other in in_order(same)))

@@ -1,6 +1,7 @@
 """The winner of a study, or any trial of it, as a folder to take home."""
 
 import math
+import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 STAGES: tuple[Stage, ...] = ("final", "audit", "confirm", "search")
 """Which training of an architecture goes first: the longest."""
 
+EXACT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*):id:([0-9]{1,18})")
+"""STUDY:id:N, with a trial's id in the ledger: the way to name one that was made of a finalist."""
+
 CLOSE = 1e-6
 """By how much of it a figure may differ and be the same: sums of float32 in another order."""
 
@@ -50,7 +54,8 @@ def export(
     on_step: "Callable[[Loop], None]" = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
 ) -> "HandedOver":
-    """Write a trial into the folder `to`: STUDY:NUMBER, STUDY:ID with an architecture's id, or STUDY for its winner.
+    """Write a trial into the folder `to`: STUDY:NUMBER, STUDY:ID with an architecture's id, STUDY:id:N with a
+    trial's id in the ledger, or STUDY for its winner.
 
     The weights are those of the file `weights`, or those that finals kept, where they are those on record; else the trial is
     trained again, from its seed, on `device` or on the one that it was trained on. With `untrained` they are drawn from its seed.
@@ -94,7 +99,9 @@ def export(
     def measure(trained: "nn.Module") -> dict[str, float]:
         return protocol_of(benchmark)(setup).measure(trained, task.examples("validation"), "validation")
 
-    if untrained:
+    if record.derived is not None and not untrained and weights is None:
+        network, words = _made(network, record, weights_of(url, trial), _examples(task)[:1])
+    elif untrained:
         words = f"The weights are as they were drawn from seed {record.seed}, before any training."
     elif weights is not None:
         words = _read(network, weights, measure, record)
@@ -124,10 +131,42 @@ def export(
     return hand_over(network, origin, inputs, to, forms=forms, parts=parts, say=say)
 
 
+def _made(network: "nn.Module", record: Record, kept: Path | None, inputs: "Tensor") -> "tuple[nn.Module, str]":
+    """What was made of a finalist, from the file that it is kept in, and a sentence about its weights.
+
+    Raises:
+        ExportError: it is gone or another, or what it computes with cannot be handed over.
+    """
+    from nas.training import derivation_of, digest_tensors
+
+    derived = record.derived
+    assert derived is not None  # noqa: S101 - see `export`
+    derivation = derivation_of(derived.method, derived.options)
+    if derivation.hindrance:
+        raise ExportError(f"{derived.words} cannot be handed over: {derivation.hindrance}.")
+    again = f"`nas derive --how {derived.method}` of another study makes it anew"
+    if kept is None:
+        raise ExportError(f"The weights of what {derived.words} made are no longer beside the ledger; {again}.")
+    try:
+        network = derivation.restored(network, kept, inputs).eval()
+    except OSError as error:
+        raise ExportError(f"{kept.name} cannot be read: {error.strerror}; {again}.") from error
+    except (KeyError, RuntimeError) as error:  # other tensors than the method keeps
+        raise ExportError(f"{kept.name} holds other weights than {derived.words} keeps; {again}.") from error
+    if digest_tensors(derivation.kept(network)) != record.weights_sha256:
+        raise ExportError(f"{kept.name} does not hold the weights that the record tells of; {again}.")
+    return (
+        network,
+        f"The weights are those that {derived.words} made of a finalist's: bit for bit those that the record tells of.",
+    )
+
+
 def _name(trial: Trial, named: str | Trial) -> str:
     """What a command calls it."""
     if isinstance(named, str):
         return named
+    if trial.stage == "derived":
+        return f"{trial.study}:id:{trial.id}"
     return f"{trial.study}:{trial.number if trial.stage == 'search' else trial.architecture.id}"
 
 
@@ -138,10 +177,16 @@ def find(book: Ledger, named: str | Trial) -> tuple[StudyEntry, Trial, tuple[Tab
         SearchError: there is no such trial, or it is not complete.
     """
     match = None if isinstance(named, Trial) else TRIAL.fullmatch(named)
-    study = named.study if isinstance(named, Trial) else match[1] if match else named
+    study = named.study if isinstance(named, Trial) else named.partition(":")[0]
     entry = book.study(study)
     trials = book.trials(entry)
     complete = [one for one in trials if one.state == "complete" and one.record is not None]
+    if exact := EXACT.fullmatch(named) if isinstance(named, str) else None:
+        of_id = next((one for one in complete if one.id == int(exact[2])), None)
+        if of_id is None:
+            raise SearchError(f"The study {study!r} has no complete trial id:{exact[2]}; `nas trial` tells ids.")
+        return entry, of_id, rank((entry, one) for one in trials), trials
+    complete = [one for one in complete if one.stage != "derived"]
     tables = rank((entry, one) for one in trials)
     if isinstance(named, Trial):
         if named.state != "complete":
@@ -157,7 +202,11 @@ def find(book: Ledger, named: str | Trial) -> tuple[StudyEntry, Trial, tuple[Tab
         (one for one in complete if one.architecture.id == key), key=lambda one: (STAGES.index(one.stage), one.number)
     )
     if not found:
-        known = [one for one in trials if key in (one.architecture.id, str(one.number) if one.stage == "search" else "")]
+        known = [
+            one
+            for one in trials
+            if one.stage != "derived" and key in (one.architecture.id, str(one.number) if one.stage == "search" else "")
+        ]
         state = f"is {known[0].state}, and only what is complete can be exported" if known else "is not there"
         raise SearchError(f"The trial {key} of the study {study!r} {state}; see `nas rank {study}`.")
     return entry, found[0], tables, trials

@@ -201,6 +201,8 @@ def _ended(trial: Trial, entry: StudyEntry) -> Record:
 
 def _hindrance(record: Record) -> str:
     """Why it cannot be done again; empty where it can."""
+    if record.derived is not None:
+        return f"was made of another trial by {record.derived.method}"
     if record.device == LOOKED_UP:
         return "stands in a table, and nothing was trained"
     if record.error is not None and record.error.kind in BY_THE_RUN:

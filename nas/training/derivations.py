@@ -67,6 +67,11 @@ class Derivation(BaseModel):
         told = {name: value for name, value in self.model_dump().items() if value != usual[name]}
         return ", ".join(f"{name} {value}" for name, value in told.items())
 
+    @property
+    def hindrance(self) -> str:
+        """Why what it makes cannot be handed over as a folder, in a clause; empty where it can."""
+        return ""
+
     def check(self, device: torch.device) -> None:
         """See whether it can be done on this device with what is installed.
 

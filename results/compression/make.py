@@ -1,4 +1,4 @@
-"""What compression costs and brings: finalists of four spaces, and what was made of them; and what a student gains by its teacher.
+"""What compression costs and brings: finalists of four spaces, what was made of them, and what a student gains by its teacher.
 
     python results/compression/make.py [QUESTION …]      each as named below; goes on where it was killed
 
