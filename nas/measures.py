@@ -314,6 +314,26 @@ def measure_of(figure: str) -> Measure | None:
     return found if match["figure"] in found.figures else None
 
 
+def is_detail(figure: str) -> bool:
+    """Whether it says one part of what another figure says: one corruption at one severity, an end of an interval."""
+    found = measure_of(figure)
+    return found is not None and (found.corruption is not None or figure.endswith(("_low", "_high")))
+
+
+def in_reading_order(figures: Iterable[str]) -> list[str]:
+    """Those of `figures` that a measure gives: groups and attacks by their size, corruptions, then calibration."""
+    found = [(figure, measure) for figure in set(figures) if (measure := measure_of(figure)) is not None]
+    return [figure for figure, _ in sorted(found, key=_place)]
+
+
+def _place(asked: tuple[str, Measure]) -> tuple[object, ...]:
+    figure, measure = asked
+    attack, corruption = measure.attack, measure.corruption
+    part = 1 if attack else 2 if measure.name == EVERY or corruption else 3 if measure.name in ECE else 0
+    size = (attack.method, attack.norm, attack.eps, attack.steps, attack.restarts) if attack else ("", "", 0.0, 0, 0)
+    return figure.partition("_")[0], part, size, *(corruption or ("", 0)), figure
+
+
 def measures_among(figures: Iterable[str], split: str = "validation") -> tuple[str, ...]:
     """The names of the measures that give those of `figures` that are of `split`, each once."""
     found = (measure_of(figure) for figure in figures if figure.startswith(f"{split}_"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.benchmark import Objective
 from nas.errors import LedgerError, did_you_mean, quote
+from nas.measures import in_reading_order
 from nas.ranking.certainty import Certainty, certainties
 from nas.ranking.conditions import Conditions, Difference, differences
 from nas.ranking.knee import knee_of
@@ -395,10 +396,11 @@ def _told_certainty(row: Row, goals: Sequence[str]) -> Iterator[str]:
 
 
 def figure_names(table: Table) -> list[str]:
-    """The figures of a table's rows, in reading order: objectives, other metrics, then what it costs."""
+    """The figures of a table's rows, in reading order: objectives, other metrics, what it costs, then how networks hold."""
     present = {name for row in table.rows for name in row.figures}
     first = [objective.figure for objective in table.objectives]
-    metrics = sorted(name for name in present if figure_kind(name) is None and name not in first)
+    held = [name for name in in_reading_order(present) if name not in first]
+    metrics = sorted(name for name in present if figure_kind(name) is None and name not in first and name not in held)
     kinds = [*FIGURES, *(name for known in OF_PROTOCOLS.values() for name in known)]
     costs = [name for kind in kinds for name in sorted(present) if name.partition(":")[0] == kind and name not in first]
-    return [name for name in [*first, *metrics, *costs] if name in present]
+    return [name for name in [*first, *metrics, *costs, *held] if name in present]

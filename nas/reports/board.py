@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nas.benchmark import Objective
+from nas.measures import is_detail
 from nas.ranking import Row, Summary, Table, figure_names
 from nas.records import Latency, Trial, figure_kind, usual_direction
 from nas.reports.certainty import certainty_words, first_text, interval_text, rank_text, uncertain
@@ -200,10 +201,9 @@ def _cell(name: str, summary: Summary | None, latency: Latency | None) -> Cell:
 
 
 def _aside(name: str, table: Table) -> bool:
-    """Whether the figure stands under the row: it says again, or less plainly, what a column says."""
-    return (name in {"macs", "size_bytes", "activation_bytes"} or name.endswith("_loss")) and all(
-        objective.figure != name for objective in table.objectives
-    )
+    """Whether the figure stands under the row: it says again, or less plainly, what a column or another table says."""
+    again = name in {"macs", "size_bytes", "activation_bytes"} or name.endswith("_loss") or is_detail(name)
+    return again and all(objective.figure != name for objective in table.objectives)
 
 
 def _larger_first(name: str, table: Table) -> bool:

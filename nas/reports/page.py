@@ -24,6 +24,7 @@ from nas.reports.explanations import Explained, explained
 from nas.reports.losses import lost
 from nas.reports.origin import asked, definition, evidence, question
 from nas.reports.outcome import funnel, outcome, taken_over
+from nas.reports.robustness import held
 from nas.reports.rows import rows_data
 from nas.reports.samples import made
 from nas.reports.steps import steps_table
@@ -102,6 +103,7 @@ def render(
     context["made"] = made(tables)
     below = steps(entry, trials)
     context["steps"] = steps_table(below, [Objective(**one) for one in entry.definition["objectives"]]) if below else None
+    context["held"] = held(trials)
     context["explained"] = explanations
     context |= {"effects": matters.what_matters(entry, trials), "marginal_size": (matters.WIDTH, matters.HEIGHT)}
     context["links"] = [(section, text) for section, text, there in _links(context) if there]
@@ -115,6 +117,7 @@ def _links(context: dict[str, Any]) -> list[tuple[str, str, object]]:
         ("finals", "Finalists", context["finals"]),
         ("confirmed", "The best again", context["confirmed"]),
         ("steps", "Steps", context["steps"]),
+        ("held", "How they hold", context["held"]),
         ("search", "Leaderboard", True),
         ("plots", "Trade-offs", context["boards"]),
         ("curves", "Learning curves", context["curved"]),

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any, Protocol
 
@@ -10,8 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.errors import printable
-from nas.measures import measure_of, read_measure
+from nas.measures import in_reading_order, measure_of, read_measure
+from nas.ranking.steps import Spread, spread
 from nas.records import Trial
+from nas.reports.figures import face
+from nas.reports.steps import told
 from nas.reports.tables import NOT_MEASURED
 
 
@@ -81,6 +85,57 @@ def _cell(runs: Sequence[Mapping[str, float]], figure: str) -> str:
     if measure is not None and measure.name.startswith("ece") and None not in ends:
         return f"{values[0]:.4f} ({ends[0]:.4f}–{ends[1]:.4f})"
     return f"{values[0]:.4f}"
+
+
+@dataclass(frozen=True)
+class Held:
+    """The cells of the page's table of how finalists hold, and of what was made of them."""
+
+    headers: tuple[str, ...]
+    """Whose figures stand below: an architecture, and how it was made of a finalist where it was."""
+    rows: tuple[tuple[str, ...], ...]
+    """What was asked, then the answer of each."""
+    seeds: tuple[int, ...]
+
+
+def held(trials: Sequence[Trial]) -> Held | None:
+    """What finalists and what was made of them were asked on test data, or on validation data; None where nothing was."""
+    found = [trial for trial in trials if trial.stage in {"final", "derived"} and trial.state == "complete" and trial.record]
+    figures = [name for name in in_reading_order(name for trial in found for name in _figures(trial)) if not _is_end(name)]
+    figures = [name for name in figures if name.startswith("test_")] or figures
+    columns: defaultdict[tuple[str, str], list[Mapping[str, float]]] = defaultdict(list)
+    for trial in found:
+        if any(name in _figures(trial) for name in figures):
+            derived = trial.record.derived if trial.record else None
+            columns[trial.architecture.id, derived.words if derived else ""].append(_figures(trial))
+    if not columns:
+        return None
+    split = figures[0].partition("_")[0]
+    names = [f"{split}_accuracy", *figures]
+    return Held(
+        headers=tuple(printable(" ".join(filter(None, key))) for key in columns),
+        rows=tuple(
+            (
+                face(name).title.removeprefix(f"{split} ") if n else "accuracy as it is",
+                *(told(_mean(name, runs), name) for runs in columns.values()),
+            )
+            for n, name in enumerate(names)
+        ),
+        seeds=tuple(map(len, columns.values())),
+    )
+
+
+def _figures(trial: Trial) -> Mapping[str, float]:
+    return trial.record.figures if trial.record else {}
+
+
+def _is_end(figure: str) -> bool:
+    return figure.endswith(("_low", "_high"))
+
+
+def _mean(name: str, runs: Sequence[Mapping[str, float]]) -> Spread | None:
+    values = [figures[name] for figures in runs if name in figures]
+    return spread(values) if values else None
 
 
 def reliability_grid(one: Answers) -> Table:

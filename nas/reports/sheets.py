@@ -13,7 +13,7 @@ from nas.records import StudyEntry, Trial, figure_kind, usual_direction
 from nas.reports.certainty import certainty_words, first_text, rank_text, uncertain
 from nas.reports.figures import face
 from nas.reports.ordering import apart_words, broken_words, order_notes, score_words
-from nas.reports.tables import LEFT_OUT, NOT_MEASURED, cost_known, headline, number, volume_words
+from nas.reports.tables import NOT_MEASURED, cost_known, headline, is_left_out, number, volume_words
 from nas.reports.trials import TOLD, objectives_of, remarks, standing
 
 
@@ -70,7 +70,7 @@ class _Leaderboard:
         self.rows = table.rows[:top]
         self.aims = {objective.figure: objective for objective in table.objectives}
         wanted = {*self.aims, *(limit.figure for limit in table.limits)}
-        self.names = [name for name in figure_names(table) if name in wanted or name not in LEFT_OUT]
+        self.names = [name for name in figure_names(table) if name in wanted or not is_left_out(name)]
         self.doubtful = uncertain(table)
         self.judged = any(row.certainty for row in table.rows)
         self.several = len({row.study for row in table.rows}) > 1

@@ -15,6 +15,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from nas.errors import printable
+from nas.measures import is_detail
 from nas.ranking import Row, Summary, Table, figure_names, flat_rows
 from nas.ranking.conditions import STAGES
 from nas.records import LOOKED_UP
@@ -25,6 +26,12 @@ from nas.reports.schema import LEADERBOARD
 
 LEFT_OUT = {"macs", "size_bytes", "activation_bytes", "validation_loss", "test_loss"}
 """Figures that the text table leaves to CSV and JSON, so that it fits a terminal."""
+
+
+def is_left_out(figure: str) -> bool:
+    """Whether a table for a terminal or a paper leaves the figure to CSV and JSON."""
+    return figure in LEFT_OUT or is_detail(figure)
+
 
 NOT_MEASURED = "–"
 
@@ -68,7 +75,7 @@ def print_tables(tables: Sequence[Table], console: Console, *, top: int | None =
     numbered = any(table.apart and apart_words(table, tables) for table in tables)
     for table in tables:
         aims = {objective.figure for objective in table.objectives} | {limit.figure for limit in table.limits}
-        names = [name for name in figure_names(table) if name in aims or name not in LEFT_OUT]
+        names = [name for name in figure_names(table) if name in aims or not is_left_out(name)]
         names.sort(key=lambda name: name not in aims)
         grid = _grid(table, names, several, top)
         left_out: list[str] = []
