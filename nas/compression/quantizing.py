@@ -262,9 +262,9 @@ def _round_given(module: Any, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     scale = ((held[1] - held[0]) / LEVELS).clamp(min=1e-8)
     zero = torch.round(-held[0] / scale).clamp(0, LEVELS)
     rounded = (torch.clamp(torch.round(values / scale) + zero, 0, LEVELS) - zero) * scale
-    if module.given_frozen:
+    if not (torch.is_grad_enabled() and values.requires_grad):
         return (rounded, *given[1:])
-    inside = (values >= held[0]) & (values <= held[1])  # gradients pass where nothing is cut off
+    inside = (values >= held[0]) & (values <= held[1])  # gradients pass where nothing is cut off, else an attack would find none
     passed = torch.where(inside, values, values.detach())
     return (passed + (rounded - passed).detach(), *given[1:])
 

@@ -656,6 +656,11 @@ class _Descended(_Run):
     def go(self, report: Report, *, final: bool) -> Outcome:
         evaluator, derivation = self.evaluator, self.derivation
         derivation.check(evaluator.device)
+        if not evaluator.protocol.stackable:
+            raise Unsupported(
+                f"Nothing is made of networks that the protocol {evaluator.benchmark.protocol!r} trains: it knows more than one "
+                "network and the task's loss."
+            )
         self.reckon()
         self.count()
         trains = derivation.budget(self.budget) is not None
@@ -684,10 +689,15 @@ class _Descended(_Run):
         self.heed()
         splits: tuple[Split, ...] = ("validation", "test") if final else ("validation",)
         for split in splits:
-            figures = self.protocol.measure(model, evaluator.lend(split), split)
+            examples = evaluator.lend(split)
+            figures = self.protocol.measure(model, examples, split)
             if not all(map(math.isfinite, figures.values())):
                 return self.fail("diverged", f"a {split} figure is not finite.")
             self.figures |= figures
+            if not derivation.hindrance:
+                self.ask(split, examples)
+            elif evaluator.measures and split == "validation":
+                self.notes.append(f"How it holds is not measured: of {self.derived.words} nobody can ask for gradients.")
         return "complete"
 
     def put(self, model: nn.Module, path: Path) -> None:

@@ -32,15 +32,18 @@ def steps_table(found: Sequence[Step], objectives: Sequence[Objective]) -> Steps
     """The steps of one study: its first objective on validation data, test figures, size and latency."""
     first = objectives[0].figure
     names = [first, *(name for name in [first.replace("validation_", "test_", 1)] if name != first and _has(found, name))]
+    scored = {*names}
+    names += [name for name in dict.fromkeys(name for step in found for name in step.figures) if _is_asked(name, names)]
     headers = ["step", "architecture"]
     for name in names:
-        headers += [face(name).title, "Δ to its parent"]
+        headers += [face(name).title, *(["Δ to its parent"] if name in scored else [])]
     headers += ["size", "file, of parent", "latency ms", "pass, of parent", "here", "seeds"]
     rows = []
     for step in found:
         cells = [step.words or "the finalist", step.architecture.id]
         for name in names:
-            cells += [told(step.figures.get(name), name), told(step.differences.get(name), name, signed=True)]
+            cells += [told(step.figures.get(name), name)]
+            cells += [told(step.differences.get(name), name, signed=True)] if name in scored else []
         cells += [_bytes(step.size_bytes), _share(step.size_share)]
         latency = number(step.latency_ms, face("latency_ms").digits) if step.latency_ms is not None else NOT_MEASURED
         cells += [latency, _share(step.time_share), step.verdict, str(len(step.trials))]
@@ -58,6 +61,11 @@ def _notes(found: Sequence[Step]) -> Iterable[str]:
             yield printable(f"{step.words}: {own}.")
         for reason in step.failed:
             yield printable(f"{step.words} of {step.architecture.id}: {reason}")
+
+
+def _is_asked(name: str, known: Sequence[str]) -> bool:
+    """Whether it tells how networks hold on test data: what was asked beside the benchmark's own figures."""
+    return name.startswith("test_") and name not in known and not name.endswith(("_loss", "_low", "_high"))
 
 
 def _has(found: Sequence[Step], name: str) -> bool:

@@ -5,6 +5,7 @@ training → its kept weights → network → figures → its Record in the ledg
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from nas.records import Ledger, StudyEntry, Trial
 from nas.searching.weights import weights_of
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from nas.robustness import Calibration
     from nas.training import Split
 
@@ -193,19 +196,28 @@ class _Room:
     def unready(self, trial: Trial, path: Path) -> str:
         """Make the network of `trial` with the weights at `path`; returns why it cannot be had, or nothing."""
         from nas.device import place
-        from nas.models import build
-        from nas.training import digest_tensors, read_weights
+        from nas.models import build, example
+        from nas.training import Unsupported, derivation_of, digest_tensors, read_weights, restored
 
         record = trial.record
         assert record is not None  # noqa: S101 - it is complete
-        if record.derived is not None and not record.derived.plain:
-            return f"it is {record.derived.words}, whose weights are no plain ones"
-        network = build(self.entry.space, trial.architecture, self.benchmark.signature, seed=record.seed)
+        network: nn.Module = build(self.entry.space, trial.architecture, self.benchmark.signature, seed=record.seed)
+        kept: Callable[[], Mapping[str, Any]] = network.state_dict
         try:
-            read_weights(network, path)
+            if record.derived is not None:
+                derivation = derivation_of(record.derived.method, record.derived.options)
+                if derivation.hindrance:
+                    return f"it is {record.derived.words}, whose gradients nobody can ask for"
+                inputs = example(self.benchmark.signature.input, "cpu")
+                network = restored(record.derived, network, path, inputs)
+                kept = partial(derivation.kept, network)
+            else:
+                read_weights(network, path)
         except (OSError, ModelError):
             return f"{path.name} is no whole file of its weights"
-        if record.weights_sha256 not in {None, digest_tensors(network.state_dict())}:
+        except Unsupported as error:
+            return str(error).rstrip(".")
+        if record.weights_sha256 not in {None, digest_tensors(kept())}:
             return f"{path.name} holds other weights than the record tells of"
         self.network = place(network, self.device)
         return ""

@@ -137,7 +137,7 @@ def _made(network: "nn.Module", record: Record, kept: Path | None, inputs: "Tens
     Raises:
         ExportError: it is gone or another, or what it computes with cannot be handed over.
     """
-    from nas.training import derivation_of, digest_tensors
+    from nas.training import derivation_of, digest_tensors, restored
 
     derived = record.derived
     assert derived is not None  # noqa: S101 - see `export`
@@ -148,10 +148,10 @@ def _made(network: "nn.Module", record: Record, kept: Path | None, inputs: "Tens
     if kept is None:
         raise ExportError(f"The weights of what {derived.words} made are no longer beside the ledger; {again}.")
     try:
-        network = derivation.restored(network, kept, inputs).eval()
+        network = restored(derived, network, kept, inputs)
     except OSError as error:
         raise ExportError(f"{kept.name} cannot be read: {error.strerror}; {again}.") from error
-    except (KeyError, RuntimeError) as error:  # other tensors than the method keeps
+    except ModelError as error:
         raise ExportError(f"{kept.name} holds other weights than {derived.words} keeps; {again}.") from error
     if digest_tensors(derivation.kept(network)) != record.weights_sha256:
         raise ExportError(f"{kept.name} does not hold the weights that the record tells of; {again}.")

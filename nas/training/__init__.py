@@ -3,7 +3,7 @@
 from nas.training.augmentation import augment
 from nas.training.checkpoints import Checkpoints
 from nas.training.compiling import Compile, Compiler
-from nas.training.derivations import Derivation, Lineage, Retrain, Unsupported, derivation_of
+from nas.training.derivations import Derivation, Lineage, Retrain, Unsupported, derivation_of, restored
 from nas.training.digests import digest_sources, digest_tensors
 from nas.training.feeding import Feed, Loading, as_feed, feed
 from nas.training.generation import Generation
@@ -86,6 +86,7 @@ __all__ = [
     "optimizer_of",
     "protocol_of",
     "read_weights",
+    "restored",
     "scale_of",
     "spelling_of",
     "stages_of",

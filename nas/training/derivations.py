@@ -13,11 +13,13 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from nas import registry
 from nas.benchmark import Budget, Recipe, Signature
-from nas.errors import RegistryError, SearchError, did_you_mean, quote
+from nas.errors import ModelError, RegistryError, SearchError, did_you_mean, quote
+from nas.records import Derived
 from nas.space import Architecture, Space
 from nas.training.feeding import Feed
 from nas.training.method import Method
@@ -161,6 +163,20 @@ def derivation_of(name: str, options: Mapping[str, Any]) -> Derivation:
             raise SearchError(f"{name} needs {place}; give {way}.") from None
         given = f", got {quote(options[place])}" if place in options else ""
         raise SearchError(f"{name}: {place or 'its options'}: {first['msg'].removeprefix('Value error, ')}{given}.") from None
+
+
+def restored(derived: Derived, network: nn.Module, path: Path, inputs: Tensor) -> nn.Module:
+    """What a Record tells of, again: of a fresh `network` of its architecture and the file that it is kept in.
+
+    Raises:
+        ModelError: the file holds other weights than the method keeps.
+        OSError: it cannot be read.
+    """
+    derivation = derivation_of(derived.method, derived.options)
+    try:
+        return derivation.restored(network, path, inputs).eval()
+    except (KeyError, RuntimeError, SafetensorError) as error:  # other tensors than the method keeps
+        raise ModelError(f"{path.name} holds other weights than {derived.words} keeps; build that network.") from error
 
 
 class Retrain(Derivation):
