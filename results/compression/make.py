@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import nas
 from nas.benchmark import Objective
-from nas.ranking.steps import Step, steps
+from nas.ranking.steps import steps
 from nas.records import Ledger, commit
 from nas.reports.steps import steps_data, steps_table
 from nas.searching import derive
@@ -43,22 +43,26 @@ QUESTIONS: dict[str, dict[str, Any]] = {
 }
 """Space → benchmark, limits, seeds of the finalist, and how long was searched."""
 
-METHODS: list[tuple[str, dict[str, Any]]] = [
+AT_ONCE: list[tuple[str, dict[str, Any]]] = [
     ("int8-weights", {}),
     ("int8-static", {}),
     ("int8-dynamic", {}),
     ("int4-weights", {}),
+]
+"""Each with its options: methods that train nothing."""
+
+TRAINED: list[tuple[str, dict[str, Any]]] = [
     ("magnitude", {}),
     ("structured", {}),
     ("qat", {}),
     ("distil", {}),
     ("distil", {"weight": 0.0}),
 ]
-"""Each with its options; the last is the same student without a teacher."""
+"""Methods that train; the last is the same student without a teacher."""
 
 
-def made(space: str) -> tuple[list[Step], list[Objective], str | None]:
-    """Search, train the winner from several seeds, and make its children."""
+def made(space: str, methods: list[tuple[str, dict[str, Any]]]) -> None:
+    """Search, train the winner from several seeds, and make its children by these methods."""
     asked = QUESTIONS[space]
     (HERE / "ledgers").mkdir(exist_ok=True)
     ledger = f"sqlite:///{HERE}/ledgers/{space}.sqlite"
@@ -73,16 +77,15 @@ def made(space: str) -> tuple[list[Step], list[Objective], str | None]:
         strategy="random",
     )
     nas.finals(space, top=1, seeds=asked["seeds"], ledger=ledger)
-    for how, options in METHODS:
+    for how, options in methods:
         try:
             derive(space, how, options=options, ledger=ledger)
         except nas.NasError as error:
             print(f"{space}: {how}: {error}")
         tell(space)
-    return tell(space)
 
 
-def tell(space: str) -> tuple[list[Step], list[Objective], str | None]:
+def tell(space: str) -> None:
     """Write what is known of a question, and the page."""
     with Ledger(f"sqlite:///{HERE}/ledgers/{space}.sqlite", create=False) as book:
         entry = book.study(space)
@@ -101,7 +104,6 @@ def tell(space: str) -> tuple[list[Step], list[Objective], str | None]:
     }
     (HERE / f"{space}.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     page()
-    return found, goals, commit()
 
 
 def page() -> None:
@@ -124,5 +126,7 @@ def page() -> None:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or QUESTIONS:
-        made(name)
+    names = sys.argv[1:] or [*QUESTIONS]
+    for methods in (AT_ONCE, TRAINED):  # what costs little first
+        for name in names:
+            made(name, methods)
