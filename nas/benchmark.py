@@ -361,6 +361,13 @@ class Recipe:
     goes a quarter further than ε, which is then cut (Wong et al. 2020, arXiv:2001.03994, alg. 3)."""
     corrupt: float = 0.0
     """Share of training examples with a natural corruption, anew every epoch; which, and how severe, is drawn for each batch."""
+    teacher: str | None = None
+    """Trained networks whose softened answers are learned beside what is right: files of `torch.export`, such as
+    "winner/model.pt2", with commas between several (Hinton et al. 2015, arXiv:1503.02531)."""
+    teacher_weight: float = 0.7
+    """Of the teachers' answers in the loss, beside what is right."""
+    temperature: float = 4.0
+    """By which logits are divided, so that a teacher tells what is less likely too."""
     gradient_norm: float | None = None
     """Gradients that are longer than this, all taken together, are cut to it (Pascanu et al. 2013, arXiv:1211.5063, alg. 1)."""
     accumulation: int = 1
@@ -389,6 +396,14 @@ class Recipe:
                 raise BenchmarkError(f"A recipe's {name} is at least 0 and below 1, got {quote(getattr(self, name))}.")
         if self.gradient_norm is not None and not self.gradient_norm > 0:
             raise BenchmarkError(f"A recipe's gradient_norm is above 0, got {quote(self.gradient_norm)}.")
+        if not 0 <= self.teacher_weight <= 1:
+            raise BenchmarkError(f"A recipe's teacher_weight is a share from 0 to 1, got {quote(self.teacher_weight)}.")
+        if not 0 < self.temperature < math.inf:
+            raise BenchmarkError(f"A recipe's temperature is above 0, got {quote(self.temperature)}.")
+        if self.teacher is None and (self.teacher_weight, self.temperature) != (0.7, 4.0):
+            raise BenchmarkError(
+                "A recipe's teacher_weight and temperature are those of its teacher; name one, or leave them out."
+            )
         if self.adversarial is not None:
             self.attack  # noqa: B018 - which looks at it
         if self.accumulation > self.batch_size:
@@ -421,7 +436,7 @@ class Recipe:
 ADVERSARIAL_STEPS = 7
 """Of PGD in training, as Madry et al. 2018 train on CIFAR-10."""
 
-YOUNG = ("adversarial", "corrupt")
+YOUNG = ("adversarial", "corrupt", "teacher", "teacher_weight", "temperature")
 """Options of a recipe that are told where they are used alone, so that studies older than them keep their meaning."""
 
 

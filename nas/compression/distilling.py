@@ -15,11 +15,13 @@ from torch.nn import functional
 from nas.benchmark import Budget, NextTokens, Signature
 from nas.benchmark import Features as Vector
 from nas.compression.narrowing import narrower
+from nas.errors import BenchmarkError
 from nas.space import Architecture, Space
 from nas.training import Derivation, Lineage, Method, Unsupported
 from nas.training.derivations import Family
-from nas.training.kinds import Classification
+from nas.training.hardening import harden
 from nas.training.task import Task
+from nas.training.teaching import check_answers, softened
 
 
 class Distil(Derivation):
@@ -106,6 +108,8 @@ class _Taught(Method):
     def loss(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
         student = network.student if isinstance(network, _Hinted) else network
         how = self.how
+        if self.recipe.attack is not None:
+            inputs = harden(student, self.task, inputs, targets, self.recipe.attack)
         if how.features and isinstance(network, _Hinted):
             answers, ours = _last_features(student, inputs)
             with torch.no_grad():
@@ -117,14 +121,6 @@ class _Taught(Method):
         if how.weight:
             total = total + how.weight * softened(answers, self.teachers, inputs, how.temperature)
         return total
-
-
-def softened(answers: Tensor, teachers: tuple[nn.Module, ...], inputs: Tensor, temperature: float) -> Tensor:
-    """T² · KL(mean of the teachers' softened probabilities ‖ the student's), the mean over examples (and positions)."""
-    with torch.no_grad():
-        told = torch.stack([functional.softmax(teacher(inputs) / temperature, dim=-1) for teacher in teachers]).mean(dim=0)
-    ours = functional.log_softmax(answers / temperature, dim=-1).flatten(0, -2)
-    return temperature**2 * functional.kl_div(ours, told.flatten(0, -2), reduction="batchmean")
 
 
 def _last_features(network: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,8 +138,9 @@ def _last_features(network: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _check_answers(task: Task, signature: Signature) -> None:
-    classifies = isinstance(task, Classification) or isinstance(signature.output, NextTokens)
-    if not (classifies and isinstance(signature.output, Vector | NextTokens)):
-        raise Unsupported(
-            f"Students learn from logits of classes or of the next token, got {signature.output} of a {type(task).__name__}."
-        )
+    try:
+        check_answers(task)
+    except BenchmarkError as error:
+        raise Unsupported(str(error).replace("; leave `teacher` out", "")) from None
+    if not isinstance(signature.output, Vector | NextTokens):
+        raise Unsupported(f"Students learn from a vector of logits, got {signature.output}.")

@@ -264,6 +264,10 @@ class SearchConfig(Places):
             config = cls(**options)
         except ValidationError as error:
             raise SearchError(complaint(error, cls.model_fields)) from None
+        if isinstance(teacher := config.recipe.get("teacher"), str):
+            from nas.training.teaching import pinned  # brings torch, which a search without teachers need not load yet
+
+            config = config.model_copy(update={"recipe": {**config.recipe, "teacher": pinned(teacher)}})
         benchmark = changed(config.on, config.recipe)
         if config.measures and not isinstance(benchmark, TableBenchmark):
             config = config.model_copy(update={"measures": benchmark.ask_for(config.measures)})

@@ -62,7 +62,7 @@ def derive(
         raise SearchError(f"What is made at once is of one study, got {quote(others[0])} beside {quote(names[0])}.")
     if seeds is not None and (isinstance(seeds, bool) or seeds < 1):
         raise SearchError(f"Children are of at least 1 seed, got {quote(seeds)}.")
-    methods = {name: derivation_of(name, options or {}) for name in ([how] if isinstance(how, str) else how)}
+    methods = {name: derivation_of(name, _pinned(options or {})) for name in ([how] if isinstance(how, str) else how)}
     places, given = asked(means)
     url = ledger or default_ledger()
     with Ledger(url, create=False) as book:
@@ -82,6 +82,16 @@ def derive(
                     run.want(finder.parents(parent, beside, derivation), method, derivation)
         retrain(run, plan, places, None, checkpoint=checkpoint, ranks=None)
     return Study(study, url)
+
+
+def _pinned(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`options` with the digests of teachers' files, where a recipe is to have some."""
+    from nas.training.teaching import pinned
+
+    changes = options.get("changes")
+    if isinstance(changes, Mapping) and isinstance(changes.get("teacher"), str):
+        return {**options, "changes": {**changes, "teacher": pinned(changes["teacher"])}}
+    return options
 
 
 class _Finder:

@@ -22,6 +22,7 @@ from nas.training.hardening import corrupt_some, harden
 from nas.training.mixing import mix
 from nas.training.optimizing import make_optimizer
 from nas.training.task import Examples, Task
+from nas.training.teaching import check_answers, softened, teachers_of
 from nas.training.validating import evaluate
 
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
@@ -70,7 +71,7 @@ class Method:
     @property
     def alone(self) -> bool:
         """Whether a step's batch hangs on the network, so that several networks cannot take their steps as one."""
-        return type(self) is not Method or self.recipe.attack is not None
+        return type(self) is not Method or self.recipe.attack is not None or self.recipe.teacher is not None
 
     def optimizers(self, trained: nn.Module) -> Mapping[str, torch.optim.Optimizer]:
         """Part → what moves its parameters, one at least; the first is the one that others may look at.
@@ -87,10 +88,19 @@ class Method:
         return (Move("", self.loss),)
 
     def loss(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
-        """The task's loss of what the network makes of the inputs, as an attack makes them where the recipe says so."""
+        """The task's loss of what the network makes of the inputs, as an attack makes them where the recipe says so.
+
+        Where the recipe names teachers, a share of it is how far the answers are from theirs.
+        """
         if self.recipe.attack is not None:
             inputs = harden(network, self.task, inputs, targets, self.recipe.attack)
-        return self.task.loss(network(inputs), targets, self.recipe.label_smoothing)
+        answers = network(inputs)
+        loss = self.task.loss(answers, targets, self.recipe.label_smoothing)
+        if teachers := teachers_of(self.recipe, inputs.device):
+            check_answers(self.task)
+            weight = self.recipe.teacher_weight
+            loss = (1 - weight) * loss + weight * softened(answers, teachers, inputs, self.recipe.temperature)
+        return loss
 
     def prepare(self, inputs: Tensor, targets: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:
         """A batch as it is trained on: augmented, corrupted and mixed, by what is drawn from `chance`, a generator on the CPU."""

@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from nas.benchmark import Recipe
-from nas.compression.distilling import Distil, _Hinted, _Taught, softened
+from nas.compression.distilling import Distil, _Hinted, _Taught
 from nas.training import Classification, Examples, Method
+from nas.training.teaching import softened
 
 
 class Says(nn.Module):
