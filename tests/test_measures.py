@@ -7,6 +7,7 @@ from nas.measures import CORRUPTIONS, SEVERITIES, check_measures, measure_of, me
 from nas.records import usual_direction
 from nas.reports.figures import face
 from nas.space import Limit
+from nas.tables.columns import Column, read_column, write_column
 
 IMAGE = ("image",)
 
@@ -111,3 +112,10 @@ def test_what_it_is_made_for_is_kept_once() -> None:
     names = ["noise-3", "pgd-linf-8/255", "pgd-linf-8_255", "corruptions"]
     assert check_measures(names, IMAGE, 10, "b") == ("noise-3", "pgd-linf-8_255", "corruptions")
     assert check_measures(["speed-1"], ("sequence", "waveform"), 10, "b") == ("speed-1",)
+
+
+def test_a_tables_column_of_an_answer_is_of_training_and_not_of_a_device() -> None:
+    column = read_column("validation_accuracy:pgd-linf-8_255@12#1")
+    assert column == Column("metric", "validation_accuracy:pgd-linf-8_255", 12, 1)
+    assert write_column(column) == "validation_accuracy:pgd-linf-8_255@12#1"
+    assert read_column("latency_ms:raspi4").kind == "figure"

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.errors import printable
+from nas.measures import measure_of
 from nas.records import SCORES, Record, Stage, Trial, figure_kind
 from nas.reports.tables import HUGE
 from nas.reports.trials import duration
@@ -199,6 +200,7 @@ def _stopped(record: Record) -> list[str]:
 def _scores(trial: Trial) -> list[str]:
     figures = trial.record.figures if trial.record else {}
     told = [name for name in figures if not figure_kind(name) and name not in SCORES and not name.endswith("_loss")]
+    told = [name for name in told if not (name.endswith(("_low", "_high")) and measure_of(name))]
     return [f"{name} {figures[name]:{'.4f' if abs(figures[name]) < HUGE else '.3e'}}" for name in told]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from nas.benchmark import Objective
 from nas.errors import SpaceError
+from nas.measures import measure_of
 from nas.ranking import Row, Table, figure_names
 from nas.records import SCORES, Record, StudyEntry, Trial, figure_kind, usual_direction
 from nas.records.schema import STAGES
@@ -122,7 +123,8 @@ def figure_columns(entry: StudyEntry, tables: Sequence[Table], places: Iterable[
 
 
 def _aside(name: str) -> bool:
-    return name in {"macs", "size_bytes", "activation_bytes"} or name.endswith("_loss")
+    end = name.endswith(("_low", "_high")) and measure_of(name) is not None
+    return name in {"macs", "size_bytes", "activation_bytes"} or name.endswith("_loss") or end
 
 
 def _figure(name: str, entry: StudyEntry) -> dict[str, Any]:
@@ -136,6 +138,8 @@ def _figure(name: str, entry: StudyEntry) -> dict[str, Any]:
         found["aside"] = True
     if kind is not None:
         found["meaning"] = kind.meaning
+    elif asked := measure_of(name):
+        found["meaning"] = f"{asked.meaning} ({asked.source})"
     return found
 
 

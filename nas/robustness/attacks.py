@@ -22,7 +22,9 @@ TINY = 1e-12
 
 
 def start_of(attack: Attack, inputs: Tensor, chance: torch.Generator | None = None) -> Tensor:
-    """Where an attack on `inputs` starts: as far from them as is drawn evenly from the ball of radius ε, in the raw unit.
+    """Where an attack on `inputs` starts, as what is added to them in the raw unit: in L∞ drawn evenly from the ball, in L2 in an
+    evenly drawn direction by an evenly drawn share of ε. In many dimensions nearly all of a ball lies at its rim, from where an
+    attack of few steps comes less far.
 
     `chance` lives on the CPU, as does what is drawn from it; without it torch's own generator of the inputs' device draws.
     """
@@ -31,7 +33,7 @@ def start_of(attack: Attack, inputs: Tensor, chance: torch.Generator | None = No
         drawn = torch.rand(inputs.shape, **at) * 2 - 1
     else:
         drawn = torch.randn(inputs.shape, **at)
-        radius_N = torch.rand(len(inputs), **at) ** (1 / max(1, inputs[0].numel()))
+        radius_N = torch.rand(len(inputs), **at)
         drawn = drawn / _lengths(drawn) * _along(radius_N, drawn)
     return (attack.eps * drawn).to(inputs.device)
 

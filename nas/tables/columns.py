@@ -3,6 +3,7 @@
 choice:NAME               an answer of the architecture
 FIGURE                    a figure: of a network as it is (params, flops, …), or of what training it made (accuracy, …)
 FIGURE:DEVICE             the same, measured on a device: latency_ms:raspi4
+FIGURE:MEASURE            what a trained network answers to an attack or a corruption: validation_accuracy:pgd-linf-0.1
 FIGURE@EPOCHS             after so many epochs
 FIGURE#RUN                of one of several trainings; FIGURE@EPOCHS#RUN for both
 proxy:NAME                a score that needs no training
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nas.errors import quote
+from nas.measures import measure_of
 from nas.records import FIGURES
 
 Kind = Literal["choice", "proxy", "figure", "metric", "seconds"]
@@ -61,6 +63,8 @@ def read_column(header: str) -> Column:
         return Column("seconds", figure, epochs, run)
     if place is None and (figure not in FIGURES or FIGURES[figure].known == "trained"):
         return Column("metric", figure, epochs, run)
+    if place is not None and measure_of(f"{figure}:{place}"):
+        return Column("metric", f"{figure}:{place}", epochs, run)
     if epochs is not None or run is not None:
         raise ValueError(f"{quote(header)} is known before training, so that it has neither @EPOCHS nor #RUN")
     return Column("figure", f"{figure}:{place}" if place is not None else figure)
