@@ -397,7 +397,11 @@ class _Run:
         """Figures of a pass on the meta device, by torch's formulas, which go before the layers'."""
         signature = self.evaluator.benchmark.signature
         counts = count_layers(lambda: build(self.evaluator.space, self.architecture, signature), signature.input)
-        counted = {**_figures(counts), "size_bytes": counts.size_bytes, "activation_bytes": counts.activation_bytes}
+        counted = {
+            **_figures(counts),
+            "size_bytes": counts.size_bytes + self.protocol.equipment_bytes,
+            "activation_bytes": counts.activation_bytes,
+        }
         for name in ("params", "macs"):
             if self.figures[name] != counted[name]:
                 self.notes.append(f"The layers' formulas give {self.figures[name]:,} {name}; the figure is torch's.")
@@ -407,7 +411,9 @@ class _Run:
 
     def build(self, number: int = 0) -> nn.Module:
         evaluator = self.evaluator
-        return build(evaluator.space, self.architecture, evaluator.benchmark.signature, seed=self.seed + number)
+        model = build(evaluator.space, self.architecture, evaluator.benchmark.signature, seed=self.seed + number)
+        self.protocol.equip(model)
+        return model
 
     def score(self, model: nn.Module) -> None:
         """The zero-cost scores that are asked for, of the network as it begins; it stays as it is."""

@@ -16,6 +16,9 @@ from torch import Tensor, nn
 
 from nas.device import Precision
 from nas.errors import BenchmarkError, quote
+from nas.models import steps
+from nas.models.layers.knowledge_graph import GraphNetwork
+from nas.models.layers.messages import Propagated
 from nas.protocols.triple_losses import SoftmaxLoss, TripleLoss, TriplePenalty
 from nas.protocols.triples import Known, LinkPrediction
 from nas.training import Examples, Feed, Method, Protocol, Split, measure
@@ -95,6 +98,23 @@ class LinkPredictionProtocol(Protocol):
     """One stage, in which a network learns the links of a graph by the candidate's loss, rate and penalty."""
 
     stackable: ClassVar[bool] = False
+
+    @property
+    def equipment_bytes(self) -> int:
+        """Of the links that messages pass along."""
+        links = any(isinstance(step.placed.kind, GraphNetwork) for step in steps(self.setup.parts))
+        return self.links().nbytes if links else 0
+
+    def equip(self, network: nn.Module) -> None:
+        """Hand the links that are trained on to what passes messages along them."""
+        for part in network.modules():
+            if isinstance(part, Propagated):
+                part.take(self.links())
+
+    def links(self) -> Tensor:
+        """Ids of head, relation and tail of the training triples that the budget lets be seen, (M, 3) of int32."""
+        seen = self.setup.task.examples("train").first(self.setup.budget.fraction)
+        return torch.cat([seen.inputs[::2], seen.targets[::2, None]], dim=1).int()  # of a triple's two queries the first
 
     def method(self) -> LinkPredictionMethod:
         """By which it is trained and measured."""

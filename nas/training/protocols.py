@@ -95,6 +95,14 @@ class Protocol:
         """Figures that are known before a weight exists, beside the network's own: of a discriminator, of a trunk's training."""
         return {}
 
+    @property
+    def equipment_bytes(self) -> int:
+        """How much larger `equip` makes the network's file."""
+        return 0
+
+    def equip(self, network: nn.Module) -> None:
+        """Hand a network that was just built what it needs of the data beside its weights, such as a graph's links."""
+
     def method(self) -> Method:
         """That of the last stage, by which the network is measured."""
         setup = self.setup

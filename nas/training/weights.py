@@ -37,11 +37,18 @@ def read_weights(model: nn.Module, path: Path) -> None:
         raise ModelError(f"{path.name} is no whole safetensors file ({error}); write it again with write_weights.") from error
     own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in tensors.items()}
+    for name in _lists(model) & own.keys() & found.keys():
+        own[name] = (found[name][0], *own[name][1:]) if found[name] else own[name]
     if own != found:
         name = next(name for name in [*own, *found] if own.get(name) != found.get(name))
         shapes = " and ".join(f"{side.get(name, 'absent')} {where}" for side, where in ((found, "there"), (own, "here")))
         raise ModelError(f"{path.name} holds the weights of another network: {quote(name)} is {shapes}; build that one.")
     model.load_state_dict(tensors)
+
+
+def _lists(model: nn.Module) -> set[str]:
+    """Buffers that may be longer than they were built, since they are of the data: a graph's links. Their modules make room."""
+    return {f"{path}.{name}".lstrip(".") for path, module in model.named_modules() for name in getattr(module, "lists", ())}
 
 
 def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> str:

@@ -7,6 +7,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 DEVIATION = 0.1
 """Of the numbers that vectors begin with."""
@@ -46,13 +47,18 @@ class Scorer(nn.Module):
 
     def forward(self, queries_NQ: Tensor) -> Tensor:
         """(N, 2) → (N, E), or (N, 2 + K) → (N, K)."""
-        head_ND, relation_NR = self.before(self.entities(queries_NQ[:, 0])), self.before(self.relations(queries_NQ[:, 1]))
+        head_ND, relation_NR = self.entities(queries_NQ[:, 0]), self.relations(queries_NQ[:, 1])
+        return self.score(queries_NQ, head_ND, relation_NR, self.entities.weight)
+
+    def score(self, queries_NQ: Tensor, head_ND: Tensor, relation_NR: Tensor, entities_ED: Tensor) -> Tensor:
+        """What queries score by the vectors of their entities and relations, and of all entities."""
+        head_ND, relation_NR = self.before(head_ND), self.before(relation_NR)
         sought_ND = self.after(self.combine(head_ND, relation_NR))
         if queries_NQ.shape[1] == 2:
-            scores: Tensor = sought_ND @ self.entities.weight.t()
-            squares = self.entities.weight.square().sum(1)
+            scores: Tensor = sought_ND @ entities_ED.t()
+            squares = entities_ED.square().sum(1)
         else:
-            some_NKD = self.entities(queries_NQ[:, 2:])
+            some_NKD = functional.embedding(queries_NQ[:, 2:], entities_ED)
             scores = torch.bmm(some_NKD, sought_ND.unsqueeze(2)).squeeze(2)
             squares = some_NKD.square().sum(2)
         if self.distance:

@@ -12,7 +12,7 @@ from torch import nn
 
 from nas.benchmark import Features, Query, Sequence, Shape
 from nas.errors import ModelError
-from nas.models.layers import interactions
+from nas.models.layers import interactions, messages
 from nas.models.layers.kind import Cost, Count, Kernel, LayerKind, Share
 from nas.models.layers.transformer import EncoderBlock
 
@@ -279,3 +279,87 @@ class QueryTransformer(Interaction):
         """The blocks."""
         blocks = nn.Sequential(*(self.block.build(self.encoded, self.encoded) for _ in range(self.depth)))
         return interactions.Attended(self.features, blocks)
+
+
+class GraphNetwork(Interaction):
+    """An interaction of vectors that have taken in those of their neighbours, along the links that are trained on.
+
+    All entities are encoded anew for every batch, so that a query costs as much as the whole graph.
+    """
+
+    costless: ClassVar[frozenset[str]] = frozenset({"dropout", "hidden_dropout", "link_dropout"})
+
+    features: EvenCount
+    depth: Annotated[int, Field(ge=1, le=8)] = 1
+    """How often messages are passed: an entity knows of those that are so many links away."""
+    score: Literal["distmult", "complex"] = "distmult"
+    """By which product the encoded vectors answer."""
+    link_dropout: Share = 0.0
+    """Of the links, which pass no message in a step of the training."""
+
+    def combining(self) -> Cost:
+        """Nothing: what passes messages is no part of the two vectors' product."""
+        return Cost()
+
+    def cost(self, given: Shape, wanted: Shape) -> Cost:
+        """With what becomes of all entities; adding messages up is no product of matrices, and counts nothing."""
+        assert isinstance(given, Query)  # noqa: S101 - the planner has checked `accepts`
+        return super().cost(given, wanted) + sum((self.passing(given) for _ in range(self.depth)), Cost())
+
+    def passing(self, given: Query) -> Cost:
+        """What it costs to pass messages once."""
+        raise NotImplementedError(f"{type(self).__name__}.passing")
+
+    def layer(self, given: Query) -> nn.Module:
+        """What passes messages once."""
+        raise NotImplementedError(f"{type(self).__name__}.layer")
+
+    def combine(self) -> nn.Module:
+        """The product."""
+        return interactions.ComplexProduct() if self.score == "complex" else interactions.Product()
+
+    def build(self, given: Shape, wanted: Shape) -> nn.Module:
+        """A Scorer that waits for its links."""
+        assert isinstance(given, Query)  # noqa: S101
+        scorer = super().build(given, wanted)
+        assert isinstance(scorer, interactions.Scorer)  # noqa: S101
+        return messages.Propagated(scorer, [self.layer(given) for _ in range(self.depth)], self.link_dropout)
+
+
+class CompGCN(GraphNetwork):
+    """Messages are a neighbour's vector and the link's, composed; relations are encoded too (Vashishth et al. 2020,
+    arXiv:1911.03082, eq. 4 and 5). Its means stand in the place of the paper's normalisation.
+    """
+
+    compose: Literal["product", "difference"] = "product"
+    """How a neighbour's vector and the relation's become a message."""
+
+    def passing(self, given: Query) -> Cost:
+        """Of a matrix a direction, one of an entity itself, and one of relations."""
+        square = self.features**2
+        return Cost(params=4 * square + self.features, macs=3 * given.entities * square + 2 * given.relations * square)
+
+    def layer(self, given: Query) -> nn.Module:  # noqa: ARG002 - other layers know how many relations there are
+        """A layer of ours."""
+        return messages.Composed(self.features, self.compose)
+
+
+class RGCN(GraphNetwork):
+    """Messages are a neighbour's vector times a matrix of the relation, a sum of as many `bases` (Schlichtkrull et al. 2018,
+    arXiv:1703.06103, eq. 2 and 3), their mean over all neighbours.
+    """
+
+    bases: Annotated[int, Field(ge=1, le=256)] = 4
+    """Matrices that those of all relations are sums of."""
+
+    def passing(self, given: Query) -> Cost:
+        """Of the bases, one matrix of an entity itself, and each relation's shares."""
+        square = self.features**2
+        return Cost(
+            params=(self.bases + 1) * square + 2 * given.relations * self.bases + self.features,
+            macs=(self.bases + 1) * given.entities * square,
+        )
+
+    def layer(self, given: Query) -> nn.Module:
+        """A layer of ours."""
+        return messages.Based(self.features, 2 * given.relations, self.bases)
