@@ -158,7 +158,13 @@ def _step(
         faster=all(not one.tied and (one.time_share or 1) < FASTER for one in timed) if timed else None,
         slower=all(not one.tied and (one.time_share or 1) > 1 / FASTER for one in timed) if timed else None,
         own={name: fmean(one.figures[name] for one in told if name in one.figures) for one in told for name in one.figures},
-        failed=tuple(dict.fromkeys(trial.record.error.message for trial in trials if trial.record and trial.record.error)),
+        failed=tuple(
+            dict.fromkeys(
+                trial.record.error.message
+                for trial in trials
+                if trial.record and trial.record.error and trial.evaluation not in {one.evaluation for one in complete}
+            )
+        ),
     )
 
 

@@ -106,6 +106,13 @@ def test_the_same_call_goes_on_after_ctrl_c(study: Study) -> None:
     assert [(trial.number, trial.state) for trial in children] == [(0, "complete"), (1, "complete")]
 
 
+def test_what_was_not_to_be_had_is_tried_again(study: Study) -> None:
+    for _ in range(2):
+        children, labels = make(study, how="int4-weights", options={}, seeds=1)
+        assert labels == ["int4-weights, seed 1"]
+    assert [trial.record.error.kind for trial in children if trial.record and trial.record.error] == ["unsupported"] * 2
+
+
 def test_the_end_is_told_in_a_sentence(study: Study) -> None:
     reasons: list[str] = []
     listen = lambda event: reasons.append(event.reason) if isinstance(event, RunEnded) else None  # noqa: E731
