@@ -376,6 +376,15 @@ class Recipe:
     ema: float | None = None
     """Decay a step of a running mean of the weights, which is what is validated and kept (Polyak & Juditsky 1992); None for
     none."""
+    privacy_noise: float | None = None
+    """Training is in private, by DP-SGD (Abadi et al. 2016, arXiv:1607.00133, alg. 1): this times `privacy_clip` is the standard
+    deviation of the noise on the summed gradients of a batch, to which each example comes by chance, batch_size in the mean."""
+    privacy_epsilon: float | None = None
+    """In place of `privacy_noise`: with as much noise as the whole budget needs to spend this ε at most."""
+    privacy_delta: float = 1e-5
+    """δ at which ε is told; below one of the training examples."""
+    privacy_clip: float = 1.0
+    """In private, the norm that each example's gradient is cut to."""
     patience: int | None = None
     """Training ends after so many epochs without a better first objective on validation data, and the weights of the best
     epoch are kept; None for training to the end."""
@@ -406,6 +415,7 @@ class Recipe:
             )
         if self.adversarial is not None:
             self.attack  # noqa: B018 - which looks at it
+        self._check_privacy()
         if self.accumulation > self.batch_size:
             raise BenchmarkError(
                 f"A batch of {self.batch_size} cannot be trained in {self.accumulation} parts; give accumulation of at most that."
@@ -432,11 +442,40 @@ class Recipe:
         untold = found.method == "pgd" and self.adversarial.count("-") == 2
         return replace(found, steps=ADVERSARIAL_STEPS) if untold else found
 
+    def _check_privacy(self) -> None:
+        for name in ("privacy_noise", "privacy_epsilon", "privacy_clip"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise BenchmarkError(f"A recipe's {name} is above 0, got {quote(value)}.")
+        if not 0 < self.privacy_delta < 1:
+            raise BenchmarkError(f"A recipe's privacy_delta lies between 0 and 1, got {quote(self.privacy_delta)}.")
+        if self.privacy_noise is not None and self.privacy_epsilon is not None:
+            raise BenchmarkError(
+                f"Noise follows from ε, got privacy_noise {self.privacy_noise:g} and privacy_epsilon {self.privacy_epsilon:g}; "
+                "leave one of them out."
+            )
+        if self.private:
+            for name in ("mixup", "cutmix"):
+                if getattr(self, name):
+                    raise BenchmarkError(f"In private no example may change another's loss; leave `{name}` out.")
+            if self.adversarial is not None:
+                raise BenchmarkError("No training is both in private and against attacks; leave `adversarial` out.")
+            if self.teacher is not None:
+                raise BenchmarkError("In private no teacher may tell what it learned of examples itself; leave `teacher` out.")
+
+    @property
+    def private(self) -> bool:
+        """Whether it trains in private."""
+        return self.privacy_noise is not None or self.privacy_epsilon is not None
+
 
 ADVERSARIAL_STEPS = 7
 """Of PGD in training, as Madry et al. 2018 train on CIFAR-10."""
 
-YOUNG = ("adversarial", "corrupt", "teacher", "teacher_weight", "temperature")
+YOUNG = (
+    *("adversarial", "corrupt", "teacher", "teacher_weight", "temperature"),
+    *("privacy_noise", "privacy_epsilon", "privacy_delta", "privacy_clip"),
+)
 """Options of a recipe that are told where they are used alone, so that studies older than them keep their meaning."""
 
 
@@ -473,6 +512,11 @@ class Benchmark:
         if self.classes and self.signature.output != Features(len(self.classes)):
             raise BenchmarkError(
                 f"{self.name}: classes name the outputs one by one, got {len(self.classes)} for {self.signature.output}."
+            )
+        if self.recipe.private and self.protocol != "supervised":
+            raise BenchmarkError(
+                f"{self.name}: in private networks learn by supervision alone, got the protocol {self.protocol!r}; leave privacy "
+                "out."
             )
         given = self.signature.input
         for name, words in (("flip", "mirrored"), ("erase", "erased in part")):

@@ -41,7 +41,6 @@ from nas.training import (
     Setup,
     Split,
     Stage,
-    Stepper,
     Together,
     Training,
     Unsupported,
@@ -51,10 +50,12 @@ from nas.training import (
     digest_tensors,
     feed,
     load_task,
+    make_stepper,
     protocol_of,
     stages_of,
     train,
     train_replicates,
+    unserved,
     write_weights,
 )
 
@@ -322,6 +323,8 @@ class _Run:
         model = self.model = self.build()
         _, self.gathered["uncounted"], doubts = check_macs(model, self.evaluator.benchmark.signature.input, counts)
         self.notes += doubts
+        if self.is_unserved(model):
+            return "failed"
         place(model, self.evaluator.device)
         self.score(model)
         if self.broken():
@@ -356,6 +359,22 @@ class _Run:
                 self.heed()
                 asked.append(Asking(one, evaluator.task, examples, split, evaluator.precision).figures(evaluator.measures))  # type: ignore[arg-type]  # it is built
             self.figures |= mean_figures(asked)
+
+    def is_unserved(self, model: nn.Module) -> bool:
+        """Whether it is to be trained in private and cannot be, which is then its failure.
+
+        Raises:
+            SearchError: nothing is trained in private so.
+        """
+        evaluator = self.evaluator
+        if not evaluator.benchmark.recipe.private:
+            return False
+        if evaluator.compiler.policy != "never":
+            raise SearchError(f"Private training is not compiled, got compile {evaluator.compiler.policy!r}; leave it out.")
+        reason = unserved(model)
+        if reason:
+            self.fail("unsupported", reason)
+        return bool(reason)
 
     def heed(self) -> None:
         """Stop here where that is asked for.
@@ -480,7 +499,7 @@ class _Run:
                     return self.fail("diverged", told + training.problem)
                 ended = training.ended
                 stage.ended(training.figures, training.seconds)
-        self.figures |= {**self.protocol.figures, **training.figures}
+        self.figures |= {**self.protocol.figures, **training.figures, **training.spent}
         self.notes += self.protocol.notes
         self.gathered["weights_sha256"] = _digest(model)
         return ended
@@ -576,7 +595,7 @@ class _Run:
         for seed, one in zip(seeds, trained, strict=True):
             if one.ended == "diverged":
                 return self.fail("diverged", f"from seed {seed}, {one.problem}")
-        self.figures |= mean_figures([one.figures for one in trained])
+        self.figures |= {**mean_figures([one.figures for one in trained]), **trained[0].spent}
         if left:
             self.notes.append(
                 f"It was stopped after {len(trained)} of {evaluator.replicates} replicates, of which figures are means."
@@ -675,6 +694,8 @@ class _Descended(_Run):
         evaluator.protocol = by_method(evaluator.protocol, derivation, lineage)
         del self.__dict__["protocol"]
         model = derivation.begin(place(self.build(), evaluator.device), lineage)
+        if trains and self.is_unserved(model):
+            return "failed"
         self.heed()
         outcome: Outcome = "complete"
         if trains:
@@ -727,7 +748,7 @@ class _Step:
 
     def __init__(self, stage: Stage, precision: Precision) -> None:
         self.feed = as_feed(stage.training, next(stage.trained.parameters()).device)
-        self.step = Stepper(stage.trained, stage.method, precision)
+        self.step = make_stepper(stage.trained, stage.method, precision)
         self.generator = torch.Generator().manual_seed(0)
 
     def __call__(self) -> None:

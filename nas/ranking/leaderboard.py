@@ -17,7 +17,19 @@ from nas.ranking.order import PARETO, Order, Placing, place
 from nas.ranking.pareto import pareto_front
 from nas.ranking.question import Question
 from nas.ranking.volume import Hypervolume, hypervolume
-from nas.records import FIGURES, LOOKED_UP, OF_PROTOCOLS, Ledger, Setting, Stage, StudyEntry, Trial, figure_kind
+from nas.records import (
+    FIGURES,
+    LOOKED_UP,
+    OF_MEMBERS,
+    OF_PRIVACY,
+    OF_PROTOCOLS,
+    Ledger,
+    Setting,
+    Stage,
+    StudyEntry,
+    Trial,
+    figure_kind,
+)
 from nas.records.markup import html_table
 from nas.space import Architecture, Limit, broken_limits
 
@@ -401,6 +413,6 @@ def figure_names(table: Table) -> list[str]:
     first = [objective.figure for objective in table.objectives]
     held = [name for name in in_reading_order(present) if name not in first]
     metrics = sorted(name for name in present if figure_kind(name) is None and name not in first and name not in held)
-    kinds = [*FIGURES, *(name for known in OF_PROTOCOLS.values() for name in known)]
+    kinds = [*FIGURES, *(name for known in (*OF_PROTOCOLS.values(), OF_PRIVACY, OF_MEMBERS) for name in known)]
     costs = [name for kind in kinds for name in sorted(present) if name.partition(":")[0] == kind and name not in first]
     return [name for name in [*first, *metrics, *costs, *held] if name in present]

@@ -7,6 +7,8 @@ from nas.records.ledger import Ledger
 from nas.records.machine import Machine, commit, this_machine, usable_cores, versions
 from nas.records.record import (
     FIGURES,
+    OF_MEMBERS,
+    OF_PRIVACY,
     OF_PROTOCOLS,
     SCORES,
     Epoch,
@@ -30,6 +32,8 @@ __all__ = [
     "DEFAULT_URL",
     "FIGURES",
     "LOOKED_UP",
+    "OF_MEMBERS",
+    "OF_PRIVACY",
     "OF_PROTOCOLS",
     "SCORES",
     "Derived",

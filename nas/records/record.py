@@ -55,10 +55,27 @@ OF_PROTOCOLS: Mapping[str, Mapping[str, FigureKind]] = {
 """Figures beside those that a training protocol, by its name, gives of every candidate."""
 
 
+OF_PRIVACY: Mapping[str, FigureKind] = {
+    "privacy_epsilon": FigureKind("", "trained", "ε that training has spent: what weights tell of a training example at most"),
+    "privacy_delta": FigureKind("", "trained", "δ at which ε is told: the chance with which it does not hold"),
+}
+"""Figures of a training in private."""
+
+OF_MEMBERS: Mapping[str, FigureKind] = {
+    "membership_auroc": FigureKind(
+        "", "trained", "chance that a training example has less loss than another; 0.5: nothing is told"
+    ),
+    "membership_found": FigureKind("", "trained", "share of training examples found by loss, taking 1 % of others for some"),
+    "membership_lira_auroc": FigureKind("", "trained", "as membership_auroc, by likelihood ratios of shadow networks"),
+    "membership_lira_found": FigureKind("", "trained", "as membership_found, by likelihood ratios of shadow networks"),
+}
+"""Figures of what a finalist gives away of its training examples, where that was guessed; see `nas privacy`."""
+
+
 def figure_kind(name: str) -> FigureKind | None:
     """What every evaluation can give by that name; `latency_ms:raspi4` is a latency, measured on a named device."""
     base = name.partition(":")[0]
-    return FIGURES.get(base) or next((kinds[base] for kinds in OF_PROTOCOLS.values() if base in kinds), None)
+    return next((kinds[base] for kinds in (FIGURES, OF_PRIVACY, OF_MEMBERS, *OF_PROTOCOLS.values()) if base in kinds), None)
 
 
 SCORES: Mapping[str, FigureKind] = {
@@ -177,8 +194,8 @@ class Failure:
 
     kind: str
     """What the candidate did: "wrong_shape", "raised", "diverged", "out_of_memory", or "exited" by itself; "unsupported" by a
-    method that makes trials of others. In a process of its own, also "timed_out" or "out_of_disk" where it was ended, "crashed"
-    by a signal, and "poisoned" where its workers died."""
+    method that makes trials of others, or by training in private. In a process of its own, also "timed_out" or "out_of_disk"
+    where it was ended, "crashed" by a signal, and "poisoned" where its workers died."""
     message: str
 
 

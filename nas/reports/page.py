@@ -11,7 +11,7 @@ from nas.benchmark import Objective
 from nas.ranking import Table, rank
 from nas.ranking.agreement import Audit, audit_of
 from nas.ranking.steps import steps
-from nas.records import FIGURES, SCORES, Ledger, StudyEntry, Trial
+from nas.records import FIGURES, OF_MEMBERS, OF_PRIVACY, SCORES, Ledger, StudyEntry, Trial
 from nas.records.schema import STAGES
 from nas.reports import matters
 from nas.reports.assets import asset, policy, scripts
@@ -203,4 +203,5 @@ def _origin(entry: StudyEntry, trials: Sequence[Trial]) -> dict[str, Any]:
 def _meanings(tables: Sequence[Table]) -> list[tuple[str, str]]:
     """What the columns mean that evaluations of every benchmark can give."""
     shown = {name for table in tables for row in table.rows for name in row.figures}
-    return [(title(name), kind.meaning) for name, kind in {**FIGURES, **SCORES}.items() if name in shown]
+    known = {**FIGURES, **OF_PRIVACY, **OF_MEMBERS, **SCORES}
+    return [(title(name), kind.meaning) for name, kind in known.items() if name in shown]

@@ -25,7 +25,7 @@ from nas.datasets import find_benchmark, is_place
 from nas.documents import read_file
 from nas.errors import SearchError, did_you_mean, quote
 from nas.measures import measure_of, measures_among
-from nas.records import DEFAULT_URL, FIGURES, OF_PROTOCOLS, SCORES, meaning, usual_direction, without_password
+from nas.records import DEFAULT_URL, FIGURES, OF_PRIVACY, OF_PROTOCOLS, SCORES, meaning, usual_direction, without_password
 from nas.searching.confirming import usual_confirmations
 from nas.searching.on_table import check_on_table, from_table
 from nas.searching.places import Places
@@ -164,7 +164,8 @@ def _objective(figure: str) -> Objective:
 
 def _check_figures(figures: Iterable[str], benchmark: Benchmark) -> None:
     aims = (objective.figure for objective in benchmark.objectives)
-    known = {*FIGURES, *OF_PROTOCOLS.get(benchmark.protocol, {}), *SCORES, *aims}
+    private = OF_PRIVACY if benchmark.recipe.private else {}
+    known = {*FIGURES, *private, *OF_PROTOCOLS.get(benchmark.protocol, {}), *SCORES, *aims}
     for figure in figures:
         if figure not in known and not (figure.startswith("validation_") and measure_of(figure)):
             raise SearchError(f"No figure of {benchmark.name} is called {figure!r}. {did_you_mean(figure, known)}")

@@ -17,6 +17,7 @@ from nas.training.metrics import HITS, METRICS, Metric
 from nas.training.mixing import mix
 from nas.training.optimizing import make_optimizer, optimizer_of
 from nas.training.places import find_data
+from nas.training.private import epsilon_of, make_stepper, noise_for, unserved
 from nas.training.protocols import Protocol, Setup, Stage, protocol_of, stages_of
 from nas.training.ranks import OtherFailed, Ranks
 from nas.training.replicates import Together, train_replicates
@@ -75,14 +76,17 @@ __all__ = [
     "derivation_of",
     "digest_sources",
     "digest_tensors",
+    "epsilon_of",
     "evaluate",
     "feed",
     "find_data",
     "joined",
     "load_task",
     "make_optimizer",
+    "make_stepper",
     "measure",
     "mix",
+    "noise_for",
     "optimizer_of",
     "protocol_of",
     "read_weights",
@@ -94,6 +98,7 @@ __all__ = [
     "stratified_order",
     "train",
     "train_replicates",
+    "unserved",
     "write_tensors",
     "write_weights",
 ]

@@ -22,6 +22,7 @@ from nas.records import Epoch
 from nas.training.feeding import Feed, as_feed
 from nas.training.method import Method
 from nas.training.optimizing import Schedule
+from nas.training.private import make_stepper
 from nas.training.ranks import Ranks
 from nas.training.stepping import Stepper, group_of
 from nas.training.task import Examples
@@ -55,6 +56,8 @@ class Training:
     """What a reader of the figures should know: batches that were halved, an early end."""
     problem: str = ""
     """What was not finite, and when; empty but where it has diverged."""
+    spent: Mapping[str, float] = field(default_factory=dict)
+    """Figures of what the steps have spent beside time: ε and δ of a training in private."""
 
 
 @dataclass
@@ -114,7 +117,7 @@ def train(
     ranks = ranks or Ranks()
     with seeded(ranks.seed(seed), device):  # for dropout; order and augmentation have a generator of their own
         ranks.level(model)
-        stepper = Stepper(model, method, precision, ranks)
+        stepper = make_stepper(model, method, precision, ranks)
         data = as_feed(training, device).first(budget.fraction), as_feed(validation, device)
         loop = Loop(stepper, *data, budget=budget, seed=seed, objective=objective, forward_flops=forward_flops)
         begin(loop)
@@ -149,6 +152,7 @@ class Loop:
         self.per_epoch = math.ceil(len(training) / self.recipe.batch_size)
         passes = forward_flops * stepper.method.effort if forward_flops else forward_flops
         self.steps = steps_within(budget, self.per_epoch, len(training) / self.per_epoch, passes)
+        stepper.settle(len(training), self.steps)
         self.schedules = [Schedule(optimizer, self.recipe, self.steps) for optimizer in stepper.optimizers.values()]
         self.generator = torch.Generator().manual_seed(seed)
         self.epoch_begun = self.generator.get_state()
@@ -201,8 +205,7 @@ class Loop:
         at = self.at
         begin = self.clock() - at.seconds
         self.stepper.model.train()
-        # Batches of equal size but for one: a last batch of a single example would stop batch normalisation.
-        picked = self._order().tensor_split(self.per_epoch)[at.batch : at.batch + self.steps - at.step]
+        picked = self._dealt()[at.batch : at.batch + self.steps - at.step]
         batches = self.training.batches([self.ranks.share(whole) for whole in picked])
         for whole, (inputs, targets) in zip(picked, batches, strict=True):
             for schedule in self.schedules:
@@ -236,12 +239,14 @@ class Loop:
             return self.generator
         return torch.Generator().manual_seed(self.ranks.seed(self.seed, self.at.step))
 
-    def _order(self) -> Tensor:
-        """The epoch's order; in the middle of an epoch it is drawn again, and the generator stays where it is."""
+    def _dealt(self) -> Sequence[Tensor]:
+        """The epoch's batches; in the middle of an epoch they are drawn again, and the generator stays where it is."""
+        generator = self.generator
         if self.at.batch:
-            return torch.randperm(len(self.training), generator=torch.Generator().set_state(self.epoch_begun))
-        self.epoch_begun = self.generator.get_state()
-        return torch.randperm(len(self.training), generator=self.generator)
+            generator = torch.Generator().set_state(self.epoch_begun)
+        else:
+            self.epoch_begun = self.generator.get_state()
+        return self.stepper.deal(len(self.training), self.per_epoch, generator)
 
     def _look(self) -> None:
         """Look at the losses since the last look.
@@ -257,7 +262,7 @@ class Loop:
                 raise Diverged(f"the loss was {value} at step {self.at.looked_at} of {self.steps}.")
 
     def _mean_loss(self) -> float:
-        return self.ranks.total(self.loss_sum.clone()).item() / self.at.seen
+        return self.ranks.total(self.loss_sum.clone()).item() / max(1, self.at.seen)  # batches of private training may be empty
 
     def _remember(self, figures: Mapping[str, float]) -> None:
         """Where the recipe has patience, keep the weights if they are the best so far."""
@@ -279,6 +284,7 @@ class Loop:
     def _ended(self, how: Literal["complete", "pruned", "diverged"], problem: str = "") -> Training:
         """What came out; the model holds the weights that were validated."""
         at, model = self.at, self.stepper.model
+        self.stepper.close()
         if self.stepper.average is not None:
             model.load_state_dict(self.stepper.average.module.state_dict())
         notes = list(self.stepper.notes)
@@ -295,6 +301,7 @@ class Loop:
             figures=at.curve[at.best_epoch - 1].figures if at.curve else {},
             notes=tuple(notes),
             problem=problem,
+            spent=self.stepper.spent(),
         )
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:

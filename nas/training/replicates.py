@@ -29,6 +29,7 @@ from nas.training.feeding import Feed, as_feed
 from nas.training.loop import Batch, Loop, OnStep, Training, train
 from nas.training.method import Method
 from nas.training.optimizing import OURS
+from nas.training.private import make_stepper
 from nas.training.ranks import Ranks
 from nas.training.stacking import Stack, Unstackable, close, find_wholes
 from nas.training.stepping import Stepper
@@ -138,7 +139,7 @@ def _loop(
     precision: Precision,
     **given: Any,
 ) -> Loop:
-    return Loop(Stepper(model, method, precision), training, validation, seed=seed, **given)
+    return Loop(make_stepper(model, method, precision), training, validation, seed=seed, **given)
 
 
 def _choose(make: Make, models: Sequence[nn.Module], seeds: Sequence[int], together: Together, ranks: Ranks) -> _Choice:
@@ -165,6 +166,8 @@ def _hindrance(loop: Loop, count: int, together: Together, ranks: Ranks) -> str:
     if loop.stepper.method.alone:
         attacked = loop.recipe.attack is not None
         return "each is attacked by itself" if attacked else "they are not trained by supervision alone"
+    if loop.recipe.private:
+        return "gradients of each example are taken by themselves"
     if not ranks.alone:
         return f"{ranks.size} processes share each"
     if loop.recipe.accumulation > 1:

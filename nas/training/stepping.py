@@ -1,6 +1,6 @@
 """One batch moves the weights: forward, loss, backward, clip, step, once for each move; in parts where memory asks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -50,7 +50,7 @@ class Stepper:
         self.average = ModelEmaV3(model, decay=recipe.ema, use_warmup=True) if recipe.ema is not None else None
         pulls = bool(recipe.l1 or recipe.l2)
         self.pulled = {
-            part: [weight for weight in _weights(optimizer) if weight.ndim > 1] if pulls else []
+            part: [weight for weight in moved_by(optimizer) if weight.ndim > 1] if pulls else []
             for part, optimizer in self.optimizers.items()
         }
         self.steps = 0
@@ -59,6 +59,23 @@ class Stepper:
         """That each batch is trained in, one after another."""
         self.notes: list[str] = []
         """When batches were halved."""
+
+    def settle(self, examples: int, steps: int) -> None:
+        """Hear of how many examples it trains on, and of how many steps there are in all, before the first."""
+
+    def deal(self, examples: int, batches: int, generator: torch.Generator) -> Sequence[Tensor]:
+        """The epoch's batches as numbers of examples, in an order that is drawn: each example is in one of them.
+
+        They are of equal size but for one: a last batch of a single example would stop batch normalisation.
+        """
+        return torch.randperm(examples, generator=generator).tensor_split(batches)
+
+    def spent(self) -> Mapping[str, float]:
+        """Figures of what the steps so far have spent, beside time."""
+        return {}
+
+    def close(self) -> None:
+        """Leave the network as an ordinary one, after the last step."""
 
     @property
     def optimizer(self) -> torch.optim.Optimizer:
@@ -96,7 +113,7 @@ class Stepper:
         if pulled:
             pull_to_zero(pulled, self.recipe)
         if self.recipe.gradient_norm is not None:
-            nn.utils.clip_grad_norm_(_weights(optimizer), self.recipe.gradient_norm)
+            nn.utils.clip_grad_norm_(moved_by(optimizer), self.recipe.gradient_norm)
 
     def follow(self) -> None:
         """Note that the optimiser has taken its step, and take the weights' running mean along."""
@@ -187,7 +204,7 @@ class Stepper:
         self.steps, self.parts, self.notes = data["steps"], data["parts"], list(data["notes"])
 
 
-def _weights(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+def moved_by(optimizer: torch.optim.Optimizer) -> list[Tensor]:
     """All that it moves."""
     return [weight for group in optimizer.param_groups for weight in group["params"]]
 
