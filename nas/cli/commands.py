@@ -25,6 +25,7 @@ from nas.cli.layers import layers
 from nas.cli.means import amount, means, measure_option, places, usual_workers
 from nas.cli.plot import plot
 from nas.cli.printing import FOLDER, Ordered, complain, console
+from nas.cli.privacy import privacy
 from nas.cli.profile import profile
 from nas.cli.rank import rank
 from nas.cli.report import report
@@ -312,6 +313,7 @@ main.add_command(rank)
 main.add_command(effects)
 main.add_command(report)
 main.add_command(explain)
+main.add_command(privacy)
 main.add_command(export)
 main.add_command(table)
 main.add_command(plot)

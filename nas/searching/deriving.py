@@ -74,7 +74,7 @@ def derive(
             derivation.recipe(benchmark.recipe)  # before anything is begun
         plan = plan_of(entry, benchmark, places, given, data=data, ranks=None, store=shared_by(url))
         run = _Descents(book, entry, benchmark, on_event, plan)
-        finder = _Finder(book, entry, url)
+        finder = Finder(book, entry, url)
         beside = [finder.trainings(name) for name in teachers]
         for name in names:
             for parent in finder.trainings(name)[:seeds]:
@@ -94,7 +94,7 @@ def _pinned(options: Mapping[str, Any]) -> Mapping[str, Any]:
     return options
 
 
-class _Finder:
+class Finder:
     """The trainings of finalists, and their weights."""
 
     def __init__(self, book: Ledger, entry: StudyEntry, url: str) -> None:

@@ -1,0 +1,275 @@
+"""What finalists give away of their training examples: membership inference, by losses and by shadow networks.
+
+A finalist and what was trained of it by another recipe are looked at side by side: each training by its kept weights, and the
+shadow networks of each by its own recipe. Members are training examples, others those of validation, which moved no weight; test
+data are not read.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.benchmark import Benchmark
+from nas.errors import ModelError, SearchError, quote
+from nas.records import Ledger, StudyEntry, Trial
+from nas.searching.config import default_ledger
+from nas.searching.deriving import Finder
+from nas.searching.picking import TRIAL
+from nas.searching.retraining import benchmark_of
+from nas.searching.weights import weights_of
+from nas.tables import TableBenchmark
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from nas.privacy import Shadow, Standing
+    from nas.training import Examples, Task
+
+EXAMPLES = 2_000
+"""Members that are guessed at, and as many others, at most."""
+
+NOTE = "Members were guessed after it was trained, {members:,} training examples among {others:,} of validation."
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guessed:
+    """How well the members of one training are told."""
+
+    trial: Trial
+    by_loss: "Standing"
+    by_shadows: "Standing | None"
+    """None where no shadow networks were trained."""
+    members: int
+    others: int
+
+    @property
+    def words(self) -> str:
+        """How it was trained, where not as finalists are."""
+        record = self.trial.record
+        return record.derived.words if record and record.derived else "finalist"
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """For its Record."""
+        found = _figures("membership", self.by_loss)
+        return found | (_figures("membership_lira", self.by_shadows) if self.by_shadows else {})
+
+    def to_data(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        record = self.trial.record
+        assert record is not None  # noqa: S101 - it is complete
+        return {
+            "study": self.trial.study,
+            "architecture": self.trial.architecture.id,
+            "seed": record.seed,
+            "trained": self.words,
+            "privacy_epsilon": record.figures.get("privacy_epsilon"),
+            "members": self.members,
+            "others": self.others,
+            "by_loss": asdict(self.by_loss),
+            "by_shadows": asdict(self.by_shadows) if self.by_shadows else None,
+        }
+
+
+def _figures(name: str, standing: "Standing") -> dict[str, float]:
+    found = {f"{name}_auroc": standing.auroc}
+    return found | ({f"{name}_found": standing.found} if standing.found is not None else {})
+
+
+def guess_members(
+    named: str,
+    *,
+    shadows: int = 0,
+    examples: int = EXAMPLES,
+    ledger: str | None = None,
+    data: Path | None = None,
+    device: str | None = None,
+    say: Say = lambda _: None,
+) -> tuple[Guessed, ...]:
+    """How well it can be told which examples a finalist, and what was made of it, were trained on; a row a training.
+
+    `named` is STUDY (its winner), STUDY:NUMBER, STUDY:ID, or STUDY:id:N for one training. With `shadows`, so many networks are
+    trained for each recipe, each on half of training and validation examples together. What comes of it joins the Records, and
+    so the columns of leaderboards.
+
+    Raises:
+        NasError: there is no such finalist, no weights of it are kept, or no shadow networks can be trained for it.
+    """
+    from nas.device import pick
+    from nas.training import load_task
+
+    if isinstance(examples, bool) or examples < 2:
+        raise SearchError(f"At least 2 members are guessed at, got {quote(examples)}.")
+    url = ledger or default_ledger()
+    study = named.partition(":")[0]
+    with Ledger(url, create=False) as book:
+        entry = book.study(study)
+        benchmark = benchmark_of(entry, data)
+        if isinstance(benchmark, TableBenchmark):
+            raise SearchError(f"The study {study!r} is on a table, in which nothing was trained; there is nothing to guess at.")
+        trials = Finder(book, entry, url).trainings(named)
+        if TRIAL.fullmatch(named) or named == study:
+            trials += children(book.trials(entry), trials)
+    where = pick(device)
+    task = load_task(benchmark, data)
+    kept = [(trial, path) for trial in trials if (path := weights_of(url, trial)) is not None]
+    if not kept:
+        raise SearchError(
+            f"No weights of {named} are kept, by which alone its members are guessed; `nas finals {study}` keeps them."
+        )
+    room = _Room(entry, benchmark, task, where, data, examples, shadows, say)
+    rows = []
+    for trial, path in kept:
+        row = room.guess(trial, path)
+        note = NOTE.format(members=row.members, others=row.others)
+        with Ledger(url, create=False) as book:
+            rows.append(replace(row, trial=book.add_figures(trial, row.figures, note)))
+    return tuple(rows)
+
+
+def children(trials: Sequence[Trial], parents: Sequence[Trial]) -> list[Trial]:
+    """The complete trainings of `parents`' architecture by another recipe, by recipe and seed."""
+    names = {trial.evaluation for trial in parents}
+    found = [
+        trial
+        for trial in trials
+        if trial.state == "complete"
+        and trial.record is not None
+        and trial.record.derived is not None
+        and trial.record.derived.parent in names
+        and _is_retrained(trial)
+    ]
+    return sorted(found, key=lambda trial: (trial.record.derived.words, trial.record.seed, trial.id))  # type: ignore[union-attr]
+
+
+def _is_retrained(trial: Trial) -> bool:
+    """Whether it began from no other's weights."""
+    from nas.training import derivation_of
+
+    derived = trial.record.derived if trial.record else None
+    return derived is None or not derivation_of(derived.method, derived.options).needs_weights
+
+
+class _Room:
+    """One study's data, and the shadow networks that were trained so far."""
+
+    def __init__(
+        self,
+        entry: StudyEntry,
+        benchmark: Benchmark,
+        task: "Task",
+        device: "torch.device",
+        data: Path | None,
+        examples: int,
+        shadows: int,
+        say: Say,
+    ) -> None:
+        from nas.privacy import pool_of, spread
+
+        self.entry, self.benchmark, self.task, self.device, self.data = entry, benchmark, task, device, data
+        self.shadows, self.say = shadows, say
+        self.validation = _tensors(task.examples("validation"), benchmark)
+        self.training = _tensors(task.examples("train"), benchmark)
+        self.pool_of, self.spread, self.most = pool_of, spread, examples
+        self.trained: dict[str, tuple[Examples, list[Shadow]]] = {}
+
+    def build(self, trial: Trial, seed: int) -> "nn.Module":
+        from nas.models import build
+
+        return build(self.entry.space, trial.architecture, self.benchmark.signature, seed=seed)
+
+    def guess(self, trial: Trial, path: Path) -> Guessed:
+        from nas.device import place
+        from nas.privacy import likelihood_ratios, losses_of, signals, standing
+        from nas.training import read_weights
+
+        record = trial.record
+        assert record is not None  # noqa: S101 - it is complete
+        network = self.build(trial, record.seed)
+        try:
+            read_weights(network, path)
+        except (OSError, ModelError) as error:
+            reason = getattr(error, "strerror", None) or str(error).removesuffix(".")
+            raise SearchError(f"The weights of the {trial.title} cannot be read: {reason}.") from error
+        place(network, self.device)
+        members = self.spread(self.training.first(record.budget.fraction), self.most)
+        others = self.spread(self.validation, self.most)
+        pool = self.pool_of(members, others).to(self.device)
+        self.say(f"Guessing the members of {trial.title} …")
+        losses = losses_of(network, self.task, pool)
+        count = len(members)
+        by_shadows = None
+        if self.shadows:
+            import numpy as np
+
+            shadows = self.of(trial, pool)
+            told = np.stack([signals(losses_of(one.network, self.task, pool)) for one in shadows])
+            inside = np.stack([one.inside_N.numpy() for one in shadows])
+            ratios = likelihood_ratios(signals(losses), told, inside)
+            by_shadows = standing(ratios[:count], ratios[count:])
+        return Guessed(
+            trial=trial,
+            by_loss=standing(-losses[:count], -losses[count:]),
+            by_shadows=by_shadows,
+            members=count,
+            others=len(others),
+        )
+
+    def of(self, trial: Trial, pool: "Examples") -> "list[Shadow]":
+        """The shadow networks for `trial`; those of equal recipes are the same."""
+        from nas.models import plan
+        from nas.privacy import train_shadows
+
+        record = trial.record
+        assert record is not None  # noqa: S101 - it is complete
+        if not _is_retrained(trial):
+            raise SearchError(
+                f"The {trial.title} began from its parent's weights, as shadow networks do not; ask for 0, or for its parent."
+            )
+        benchmark = replace(self.benchmark, recipe=self.recipe(trial))
+        key = f"{trial.architecture.id} {benchmark.recipe} {record.budget}"
+        if key not in self.trained:
+            self.trained[key] = (
+                pool,
+                train_shadows(
+                    lambda seed: self.build(trial, seed),
+                    plan(self.entry.space, trial.architecture, benchmark.signature),
+                    benchmark,
+                    self.task,
+                    pool,
+                    budget=replace(record.budget, fraction=1.0),
+                    count=self.shadows,
+                    forward_flops=record.figures.get("flops"),
+                    data=self.data,
+                    device=self.device,
+                    on_trained=lambda number: self.say(f"Trained {number} of {self.shadows} shadow networks …"),
+                ),
+            )
+        return self.trained[key][1]
+
+    def recipe(self, trial: Trial) -> Any:
+        """That `trial` was trained by."""
+        from nas.training import derivation_of
+
+        derived = trial.record.derived if trial.record else None
+        recipe = self.benchmark.recipe
+        return derivation_of(derived.method, derived.options).recipe(recipe) if derived else recipe
+
+
+def _tensors(source: Any, benchmark: Benchmark) -> "Examples":
+    """Examples in memory.
+
+    Raises:
+        SearchError: they are read one by one.
+    """
+    from nas.training import Examples
+
+    if not isinstance(source, Examples):
+        raise SearchError(
+            f"Members are guessed of examples that lie in memory, and those of {benchmark.name} are read one by one."
+        )
+    return source
