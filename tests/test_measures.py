@@ -1,5 +1,7 @@
 """The names of measures: what they say is read, kept in one form, and found again in the figures that they give."""
 
+from pathlib import Path
+
 import pytest
 
 from nas.errors import BenchmarkError
@@ -119,3 +121,14 @@ def test_a_tables_column_of_an_answer_is_of_training_and_not_of_a_device() -> No
     assert column == Column("metric", "validation_accuracy:pgd-linf-8_255", 12, 1)
     assert write_column(column) == "validation_accuracy:pgd-linf-8_255@12#1"
     assert read_column("latency_ms:raspi4").kind == "figure"
+
+
+def test_the_documentation_tells_the_severities_as_they_are() -> None:
+    page = (Path(__file__).parents[1] / "docs/how-to/robustness.md").read_text(encoding="utf-8")
+    for names in CORRUPTIONS.values():
+        for name, corruption in names.items():
+            shares = corruption.unit.startswith(("share of the tokens", "change of"))
+            told = {", ".join(f"{100 * value:g}" for value in corruption.values) + " %" if shares else ""}
+            told |= {", ".join(f"{value:.{digits}f}" for value in corruption.values) for digits in (0, 1, 2)}
+            told |= {", ".join(f"{value:g}" for value in corruption.values)}
+            assert any(f"{name} | {one} |" in page for one in told if one), name
