@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from postgres import Server
 
 os.environ["NAS_WORKERS"] = "0"  # candidates of commands run in the tests' own process, where what tests put in place is found
+os.environ["NAS_CACHE"] = ""  # nothing that is made of a folder is kept
 os.environ["OMP_NUM_THREADS"] = "1"  # read as torch is loaded, here and in the processes that tests start
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.datasets import pairs, tables, texts
+from nas.datasets import keeping, pairs, tables, texts
 from nas.datasets.declaration import (
     VOCABULARY,
     Captions,
@@ -204,8 +204,8 @@ class Source:
             BenchmarkError: a file changed, or cannot be read.
         """
         prepare = self.benchmark.declaration.prepare
-        if isinstance(prepare, Pictures | Sounds):
-            return self._of_files(prepare, part)
+        if isinstance(prepare, Pictures | Sounds | Captions):
+            return self._decoded(prepare, part)
         if isinstance(prepare, Links | TextPairs):
             raise BenchmarkError(f"{self.benchmark.name} has no arrays of examples; ask for its graph, or its pairs.")
         rowed = self._rowed
@@ -214,10 +214,32 @@ class Source:
             column = rowed.grid.column(prepare.text)
             inputs: Inputs = texts.encode([column[n] for n in rows], texts.read_vocabulary(self._words(prepare)), prepare.length)
             return inputs, self._classes(labels)
-        if isinstance(prepare, Captions):
-            return self._captions(prepare, rows), np.array(list(map(int, labels)), dtype=np.int64)
         inputs = tables.features(rowed.grid, rows, prepare.columns)
         return inputs, self._classes(labels) if prepare.mean is None else tables.numbers(labels, prepare)
+
+    def _decoded(self, prepare: Pictures | Sounds | Captions, part: Part) -> tuple[Inputs, Targets]:
+        """What is made of pictures or sounds, which is kept for the next command."""
+        declared = self.benchmark.declaration
+        decided_by = {
+            "form": 1,
+            "data": declared.data.sha256,
+            "prepare": prepare.model_dump(),
+            "classes": declared.classes,
+            "part": part,
+        }
+        files = (one.path for one, _ in self.files if one.part in {part, None})
+        called = keeping.name(self.folder, files, decided_by)
+        if called is not None and (known := keeping.kept(called)) is not None:
+            return known["inputs"], known["targets"]
+        if isinstance(prepare, Captions):
+            rows, labels = self._rowed.of(part)
+            inputs: Inputs = self._captions(prepare, rows)
+            targets: Targets = np.array(list(map(int, labels)), dtype=np.int64)
+        else:
+            inputs, targets = self._of_files(prepare, part)
+        if called is not None:
+            keeping.keep(called, {"inputs": inputs, "targets": targets})
+        return inputs, targets
 
     def pairs(self, part: Part) -> list[tuple[str, str]]:
         """Sources and targets of a split of pairs of texts.
