@@ -118,8 +118,11 @@ class Evaluator:
         self.protocol = protocol_of(benchmark)
         self.proxies = tuple(proxies)
         self.measures = benchmark.ask_for(measures)
-        several = {"replicates": replicates > 1, "zero-cost scores": self.proxies, "second process": ranks and not ranks.alone}
-        if asked := [what for what, value in several.items() if value and not self.protocol.stackable]:
+        refused = {
+            "zero-cost scores": self.proxies and not self.protocol.scored,
+            "second process": ranks and not ranks.alone and not self.protocol.stackable,
+        }
+        if asked := [what for what, value in refused.items() if value]:
             raise SearchError(f"The protocol {benchmark.protocol!r} of {benchmark.name} takes no {asked[0]}; leave that out.")
         if replicates > 1 and compile != "never":
             raise SearchError(f"Replicates are not compiled, got {replicates} and compile {compile!r}; leave one of them out.")
@@ -299,6 +302,8 @@ class _Run:
         self.checkpoints = checkpoints if evaluator.ranks.alone else None  # one process cannot go back to where it was by itself
         self.stopping = stopping
         self.model: nn.Module | None = None
+        self.trained_by: list[Protocol] = []
+        """Of each seed, where that is not `protocol`."""
         self.others: list[nn.Module] = []
         """The networks of the seeds after the first."""
         self.begin = time.perf_counter()
@@ -342,7 +347,9 @@ class _Run:
             self.ask("validation", self.evaluator.validation)
         if outcome == "complete" and final:
             test = self.evaluator.feed("test")
-            figures = mean_figures([self.protocol.measure(one, test, "test") for one in (model, *self.others)])
+            figures = mean_figures(
+                [by.measure(one, test, "test") for by, one in zip(self.measured_by(), (model, *self.others), strict=True)]
+            )
             if not all(map(math.isfinite, figures.values())):
                 return self.fail("diverged", "a test figure is not finite.")
             self.figures |= figures
@@ -477,7 +484,9 @@ class _Run:
 
     def learn(self, model: nn.Module, report: Report) -> Outcome:
         """Train, once or from several seeds."""
-        return self.train(model, report) if self.evaluator.replicates == 1 else self.train_all(model, report)
+        if self.evaluator.replicates == 1:
+            return self.train(model, report)
+        return self.train_all(model, report) if self.evaluator.protocol.stackable else self.train_each(model, report)
 
     def train(self, model: nn.Module, report: Report) -> Outcome:
         """Train stage by stage; the last is the one that is told of, and the one that a pruner may end."""
@@ -601,6 +610,58 @@ class _Run:
                 f"It was stopped after {len(trained)} of {evaluator.replicates} replicates, of which figures are means."
             )
         return "pruned" if left else "complete"
+
+    def train_each(self, model: nn.Module, report: Report) -> Outcome:
+        """Train from each seed, stage by stage, one after another: what a protocol knows of a training is of one seed alone."""
+        evaluator, known = self.evaluator, dict(self.figures)
+        runs: list[_Run] = []
+        ended: Outcome = "complete"
+        for number in range(evaluator.replicates):
+            one = _Run(evaluator, self.architecture, self.budget, self.seed + number, stopping=self.stopping)
+            one.figures = dict(known)
+            if number == 0:
+                one.protocol = self.protocol
+            network = model if number == 0 else place(one.build(), evaluator.device)
+            self.others += [network] if number else []
+            runs.append(one)
+
+            def first(epoch: Epoch, number: int = number) -> bool:
+                if number == 0:
+                    report(epoch)
+                return False
+
+            ended = one.train(network, first)
+            if ended == "failed" or self.on_replicate(number, one.figures):
+                break
+        self.trained_by = [one.protocol for one in runs]
+        self.gathered |= {name: runs[0].gathered[name] for name in ("loading", "weights_sha256") if name in runs[0].gathered}
+        self.gathered["replicates"] = tuple(one.as_replicate() for one in runs)
+        curves = [one.curve for one in self.gathered["replicates"]]  # type: ignore[attr-defined]
+        self.gathered["curve"] = mean_curve(curves)
+        self.figures["train_seconds"] = math.fsum(one.figures["train_seconds"] for one in runs)
+        self.notes += dict.fromkeys(note for one in runs for note in one.notes)
+        if ended == "failed":
+            error = runs[-1].gathered["error"]
+            assert isinstance(error, Failure)  # noqa: S101 - what failed says why
+            return self.fail(error.kind, f"from seed {runs[-1].seed}, {error.message}")
+        self.figures |= {**mean_figures([one.figures for one in runs]), "train_seconds": self.figures["train_seconds"]}
+        self.notes.append("Trained one after another: they are not trained by supervision alone.")
+        left = evaluator.replicates - len(runs)
+        if left:
+            self.notes.append(
+                f"It was stopped after {len(runs)} of {evaluator.replicates} replicates, of which figures are means."
+            )
+        return "pruned" if left else "complete"
+
+    def measured_by(self) -> list[Protocol]:
+        """What measures each trained network."""
+        return self.trained_by or [self.protocol] * (1 + len(self.others))
+
+    def as_replicate(self) -> Replicate:
+        """What came of this one, which is one of several."""
+        curve = self.gathered.get("curve", ())
+        figures = {name: value for name, value in self.figures.items() if name.startswith("validation_")}
+        return Replicate(seed=self.seed, figures=figures, curve=curve, weights_sha256=self.gathered.get("weights_sha256"))  # type: ignore[arg-type]
 
     def write(self, model: nn.Module, path: Path) -> None:
         """Write the weights of `model` to `path`, whose folder is there where it is shared with whoever asked."""

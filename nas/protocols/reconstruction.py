@@ -66,6 +66,7 @@ class Reconstruction(Protocol):
     """Learning to give back, spoilt as the candidate's `corruption` says, if it has one."""
 
     stackable = False
+    scored = False
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)

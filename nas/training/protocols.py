@@ -82,8 +82,11 @@ class Protocol:
     """Supervised learning: one stage, in which the network learns from its benchmark's examples. Others override."""
 
     stackable: ClassVar[bool] = True
-    """Whether a candidate may be trained from several seeds at once or by several processes, and scored at no cost: all of them
-    know one network and the task's loss alone."""
+    """Whether a candidate may be trained from several seeds at once or by several processes: both know one network and the
+    task's loss alone. Where it may not, several seeds train one after another."""
+
+    scored: ClassVar[bool] = True
+    """Whether zero-cost scores, which know the network as it is built and the task's loss of it, tell of what is learned."""
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup

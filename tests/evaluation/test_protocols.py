@@ -163,10 +163,42 @@ def test_costs_of_training_are_limited_before_it(two_stages: type[TwoStages]) ->
     assert two_stages.told == []
 
 
-@pytest.mark.parametrize(("options", "what"), [({"replicates": 3}, "replicates"), ({"proxies": ["synflow"]}, "zero-cost scores")])
-def test_what_a_protocol_does_not_serve_is_refused(options: dict[str, Any], what: str, two_stages: type[TwoStages]) -> None:
-    with pytest.raises(SearchError, match=f"The protocol 'supervised' of digits takes no {what}; leave that out."):
-        evaluator(**options)
+def test_scores_that_a_protocol_does_not_serve_are_refused(two_stages: type[TwoStages], monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluator(proxies=["synflow"])
+    monkeypatch.setattr(two_stages, "scored", False)
+    with pytest.raises(SearchError, match=r"^The protocol 'supervised' of digits takes no zero-cost scores; leave that out\.$"):
+        evaluator(proxies=["synflow"])
+
+
+def test_replicates_of_several_stages_train_one_after_another_each_as_if_alone(two_stages: type[TwoStages]) -> None:
+    alone = [evaluator()(choices(1), budget=BUDGET, seed=seed) for seed in (4, 5)]
+    told: list[tuple[int, float]] = []
+
+    def on_replicate(number: int, figures: Mapping[str, float]) -> bool:
+        told.append((number, figures["validation_accuracy"]))
+        return False
+
+    both = evaluator(replicates=2)(choices(1), budget=BUDGET, seed=4, on_replicate=on_replicate, final=True)
+    assert both.outcome == "complete", both.error
+    assert [one.weights_sha256 for one in both.replicates] == [one.weights_sha256 for one in alone]
+    assert both.weights_sha256 == alone[0].weights_sha256
+    accuracies = [one.figures["validation_accuracy"] for one in alone]
+    assert told == list(enumerate(accuracies))
+    assert both.figures["validation_accuracy"] == pytest.approx(sum(accuracies) / 2)
+    assert "test_accuracy" in both.figures
+    assert "Trained one after another: they are not trained by supervision alone." in both.notes
+    pruned = evaluator(replicates=3)(choices(1), budget=BUDGET, seed=4, on_replicate=lambda number, _: number == 1)
+    assert pruned.outcome == "pruned"
+    assert len(pruned.replicates) == 2
+
+
+def test_a_replicate_that_diverges_ends_the_candidate(two_stages: type[TwoStages]) -> None:
+    wild = replace(BENCHMARK, recipe=replace(BENCHMARK.recipe, learning_rate=1e30))
+    record = Evaluator(space(), wild, device="cpu", replicates=2)(choices(1), budget=replace(BUDGET, epochs=4), seed=7)
+    assert record.error is not None
+    assert record.error.kind == "diverged"
+    assert record.error.message.startswith("from seed 7, warming: ")
+    assert len(record.replicates) == 1
 
 
 def test_what_a_stage_draws_follows_from_the_candidates_seed() -> None:

@@ -246,9 +246,9 @@ def protocol_on(benchmark: Benchmark) -> AdversarialProtocol:
     )
 
 
-def test_adversaries_take_no_replicates() -> None:
-    with pytest.raises(SearchError, match="protocol 'adversarial' of digits_generation takes no replicates"):
-        evaluator(replicates=2)
+def test_adversaries_take_no_zero_cost_scores() -> None:
+    with pytest.raises(SearchError, match="protocol 'adversarial' of digits_generation takes no zero-cost scores"):
+        evaluator(proxies=["synflow"])
 
 
 def sheet(picture: Picture) -> PngImagePlugin.PngImageFile:

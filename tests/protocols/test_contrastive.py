@@ -245,3 +245,14 @@ def test_a_network_of_one_modality_is_measured_with_it_alone() -> None:
     assert math.isfinite(record.figures["test_loss"])
     assert Contrastive.stackable is False
     assert benchmark().signature.output == Features(3)
+
+
+def test_networks_of_several_modalities_have_zero_cost_scores() -> None:
+    names = ("synflow", "naswot", "snip", "grad_norm", "jacob_cov", "zen")
+    record = evaluator_with(proxies=names)(architecture(), budget=Budget(epochs=1), seed=0)
+    assert record.outcome == "complete", record.error
+    assert {name for name in names if name in record.figures} >= {"synflow", "snip", "grad_norm"}
+
+
+def evaluator_with(**options: Any) -> Evaluator:
+    return Evaluator(SPACE, benchmark(), device="cpu", **options)

@@ -203,9 +203,13 @@ def test_figures_of_no_split_are_refused() -> None:
         method.measure(lambda_network(), GRAPH.examples("validation"), "warming", "float32")
 
 
-def test_replicates_are_refused_in_one_line() -> None:
-    with pytest.raises(SearchError, match="takes no replicates"):
-        Evaluator(SPACE, BENCHMARK, device="cpu", replicates=2)
+def test_replicates_train_one_after_another_and_scores_are_refused_in_one_line() -> None:
+    one = space("distmult: {features: 8}")
+    record = Evaluator(one, BENCHMARK, device="cpu", replicates=2)(one.architecture({}), budget=Budget(epochs=1), seed=0)
+    assert record.outcome == "complete", record.error
+    assert [replicate.seed for replicate in record.replicates] == [0, 1]
+    with pytest.raises(SearchError, match="takes no zero-cost scores"):
+        Evaluator(SPACE, BENCHMARK, device="cpu", proxies=["synflow"])
 
 
 def test_every_loss_of_the_space_is_one_of_this_protocol() -> None:
