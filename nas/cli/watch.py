@@ -155,8 +155,8 @@ def _picture(seen: "Watch", *, whole: bool = False) -> "RenderableType":
 
 
 def _retrained(seen: "Watch") -> Iterator[str]:
-    """How far finals and an audit are."""
-    stages: tuple[tuple[Stage, str], ...] = (("final", "finals"), ("audit", "audited"))
+    """How far finals, an audit, and what is made of finalists are."""
+    stages: tuple[tuple[Stage, str], ...] = (("final", "finals"), ("audit", "audited"), ("derived", "made of finalists"))
     for stage, words in stages:
         of = f"/{seen.retraining[stage]}" if stage in seen.retraining else ""
         if seen.retrained[stage] or of:
@@ -178,6 +178,7 @@ def _data(seen: "Watch") -> dict[str, Any]:
         "progress": {key: value for key, value in vars(seen.progress).items() if value is not None},
         "finals": seen.retrained["final"],
         "audited": seen.retrained["audit"],
+        "derived": seen.retrained["derived"],
         "best": next(iter(trials_data([seen.tally.best] if seen.tally.best else [])), None),
         "running": trials_data(seen.running),
         "interrupted": trials_data(seen.interrupted),
