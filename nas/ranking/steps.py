@@ -13,6 +13,7 @@ from math import sqrt
 from statistics import fmean, geometric_mean, stdev
 
 from nas.benchmark import Objective
+from nas.ranking.loss import smallest_step
 from nas.records import Derived, Record, StudyEntry, Trial
 from nas.space import Architecture
 
@@ -147,7 +148,7 @@ def _step(
         trials=complete,
         figures={name: spread([record.figures[name] for record in records if name in record.figures]) for name in names},
         differences={
-            name: spread([own.figures[name] - other.figures[name] for own, other in both])
+            name: spread([own.figures[name] - other.figures[name] for own, other in both], _step_of(name, both))
             for name in scores
             if both and all(name in own.figures and name in other.figures for own, other in both)
         },
@@ -168,6 +169,11 @@ def _step(
     )
 
 
+def _step_of(name: str, both: Sequence[tuple[Record, Record]]) -> float:
+    """The smallest step that is seen between values of a figure."""
+    return smallest_step([record.figures[name] for pair in both for record in pair])
+
+
 def _derived(trial: Trial | None) -> Derived | None:
     return trial.record.derived if trial is not None and trial.record is not None else None
 
@@ -186,12 +192,16 @@ def _geometric(values: Sequence[float | None]) -> float | None:
     return geometric_mean(known) if known else None
 
 
-def spread(values: Sequence[float]) -> Spread:
-    """The mean of `values`, with its interval where there are two at least."""
+def spread(values: Sequence[float], step: float = 0.0) -> Spread:
+    """The mean of `values`, with its interval where there are two at least.
+
+    Scores go in steps of an example, so that a few equal ones do not show that there is no luck: their deviation counts as that
+    of rounding to `step` at least.
+    """
     mean = fmean(values)
     if len(values) < 2:
         return Spread(mean=mean, low=None, high=None, count=len(values))
     from scipy.special import stdtrit  # which a leaderboard without steps does not need
 
-    half = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / sqrt(len(values))
+    half = float(stdtrit(len(values) - 1, 0.975)) * max(stdev(values), step / sqrt(6)) / sqrt(len(values))
     return Spread(mean=mean, low=mean - half, high=mean + half, count=len(values))

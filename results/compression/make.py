@@ -16,7 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import nas
 from nas.benchmark import Objective
 from nas.ranking.steps import steps
-from nas.records import Ledger, commit
+from nas.records import Ledger
 from nas.reports.steps import steps_data, steps_table
 from nas.searching import derive
 
@@ -98,7 +98,7 @@ def tell(space: str) -> None:
         "space": space,
         "benchmark": QUESTIONS[space]["on"],
         "machine": str(record.machine),
-        "commit": commit(),
+        "commit": record.commit,
         "table": {"headers": table.headers, "rows": table.rows, "notes": table.notes},
         "steps": steps_data(found),
     }

@@ -60,6 +60,14 @@ def test_differences_are_of_equal_seeds() -> None:
     assert (found.low, found.high) == (pytest.approx(-0.015 - 12.7062 * 0.005), pytest.approx(-0.015 + 12.7062 * 0.005))
 
 
+def test_equal_children_do_not_show_that_there_is_no_luck() -> None:
+    same = [trial(n, "derived", accuracy, n, parent=f"final{n}") for n, accuracy in ((0, 0.90), (1, 0.92))]
+    _, child = steps(ENTRY, [*FINALS, *same])
+    found = child.differences["validation_accuracy"]
+    assert found.mean == 0
+    assert found.high == pytest.approx(12.7062 * 0.02 / 6**0.5 / 2**0.5)  # as rounding to 0.02 alone would give
+
+
 def test_one_seed_has_no_interval() -> None:
     assert (spread([0.5]).low, spread([0.5]).count) == (None, 1)
 
