@@ -60,6 +60,10 @@ def test_splits_keep_takes_or_speakers_apart(name: str, folder: Path) -> None:
         assert torch.bincount(examples.targets).tolist() == [size // 10] * 10
         numbers = (examples.inputs != 0).sum(dim=(1, 2)) - 10
         assert torch.equal(numbers // 300, examples.targets)
+        assert task.groups is not None
+        groups = task.groups(split)  # type: ignore[arg-type]  # a split's name
+        assert groups.names == spoken.SPEAKERS
+        assert torch.equal(groups.numbers_N, numbers // 50 % 6)
         held[split] = {(n // 50 % 6, n % 50) for n in numbers.tolist()}
         speakers = torch.bincount(numbers[: size // 2] // 50 % 6)
         assert speakers.max() - speakers[speakers > 0].min() <= 4

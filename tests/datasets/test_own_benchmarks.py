@@ -14,10 +14,12 @@ from nas.benchmark import Benchmark, Features, Image, Query, Tokens, Waveform
 from nas.cli import main
 from nas.datasets.making import make_benchmark
 from nas.errors import NasError, SearchError
+from nas.evaluation.robustness import check_task
 from nas.records import Ledger
+from nas.robustness import Scale, corrupt
 from nas.searching import resolve_benchmark
 from nas.testing import BenchmarkContract
-from nas.training import load_task
+from nas.training import load_task, scale_of, spelling_of
 
 Nas = Callable[..., Result]
 
@@ -82,6 +84,21 @@ def test_a_picture_is_the_one_in_its_file_standardised_by_training_pictures(made
     assert examples.inputs.mean().abs() < 1e-3
     assert (examples.inputs.std() - 1).abs() < 1e-2
     assert len(examples.targets.unique()) == 10
+
+
+def test_each_kind_says_what_its_numbers_stand_for_and_how_its_words_are_spelt(made: dict[str, Benchmark]) -> None:
+    tasks = {name: load_task(benchmark, None) for name, benchmark in made.items()}
+    pictures = scale_of(tasks["numerals"]).raw(tasks["numerals"].examples("validation").inputs)
+    assert pictures.min().item() == pytest.approx(0, abs=1e-5)
+    assert pictures.max().item() == pytest.approx(240 / 255, abs=1e-5)  # 16 levels of grey, 15 each
+    assert scale_of(tasks["tones"]).low is None
+    assert scale_of(tasks["wines"]) == Scale()
+    assert [name for name, task in tasks.items() if spelling_of(task)] == ["opinions"]
+    for name, corruption in (("numerals", "noise"), ("tones", "speed"), ("opinions", "typos")):
+        given, task = tasks[name].examples("validation"), tasks[name]
+        check_task(task, given, made[name].ask_for(["corruptions", f"{corruption}-5"]), name)
+        worse = corrupt(given.inputs, corruption, 5, torch.Generator(), scale_of(task), spelling_of(task))
+        assert worse.ne(given.inputs).any()
 
 
 def test_it_is_what_its_folder_or_its_file_says(made: dict[str, Benchmark]) -> None:
