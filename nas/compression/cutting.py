@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from nas.benchmark import Budget, Signature
 from nas.compression.narrowing import narrower
 from nas.compression.quantizing import Epochs, _epochs
+from nas.models import build
 from nas.models.layers.attention import SelfAttention
 from nas.models.layers.convolution import ResidualBlock
 from nas.models.layers.position import AddedPositions
@@ -78,7 +79,17 @@ class Structured(Derivation):
 
     def child(self, space: Space, architecture: Architecture, signature: Signature) -> Architecture:
         """The architecture of the cut shapes."""
-        return narrower(space, architecture, signature, self.share)
+        parent = build(space, architecture, signature)
+
+        def fits(other: Architecture) -> bool:
+            try:
+                cut(parent, build(space, other, signature))
+            except Unsupported:
+                return False
+            return True
+
+        cut(parent, parent)  # which says what is not known of it
+        return narrower(space, architecture, signature, self.share, fits)
 
     def budget(self, final: Budget) -> Budget:
         """Some epochs."""

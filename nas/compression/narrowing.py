@@ -4,8 +4,8 @@ A choice narrows a network if a smaller answer leaves every tensor in its place,
 alone: a width, an expansion, the ratio of a feed-forward network; not a kernel's size, a stride, or how many heads there are.
 """
 
-from collections.abc import Mapping
-from math import prod
+from collections.abc import Callable, Iterator, Mapping
+from itertools import combinations
 from typing import Any
 
 import torch
@@ -18,38 +18,68 @@ from nas.space import Architecture, Space
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def narrower(space: Space, architecture: Architecture, signature: Signature, share: float) -> Architecture:
+def narrower(
+    space: Space,
+    architecture: Architecture,
+    signature: Signature,
+    share: float,
+    fits: Callable[[Architecture], bool] = lambda _: True,
+) -> Architecture:
     """`architecture` with narrower layers: at most that share of its parameters, and as many of them as its choices allow.
 
     In turns the choice that is largest, as a share of what it was, is lowered by one, of equal ones that which saves most.
+    Choices of one value are lowered together where one alone would not do, as those of layers that a shortcut joins. What it
+    comes by must fit, as `fits` says.
 
     Raises:
         SearchError: it has no such choice, or cannot be made so small.
     """
     whole = cost(space, architecture, signature).params
     most = share * whole
-    narrowing = {name: values for name, values in _lower(space, architecture).items() if len(values) > 1}
-    narrowing = {name: values for name, values in narrowing.items() if _narrows(space, architecture, name, values[-2], signature)}
-    found, params = architecture, whole
+    before = shapes_of(space, architecture, signature)
+    values = {name: some for name, some in _lower(space, architecture).items() if len(some) > 1}
+    found, params, refused = architecture, whole, set[str]()
     while params > most:
-        steps = []
-        for name, values in narrowing.items():
-            at = values.index(found.choices[name])
-            if at:
-                try:
-                    next_one = space.architecture({**found.choices, name: values[at - 1]})
-                    steps.append((values[at] / values[-1], cost(space, next_one, signature).params, next_one))
-                except (ModelError, SpaceError):
-                    continue  # heads that no longer divide it
-        if not steps:
-            least = f"the narrowest has {params:,}" if narrowing else "none of its choices is a width"
+        at_last = shapes_of(space, found, signature)
+        for _, _, saved, other in sorted(_steps(space, architecture, found, values, signature), key=lambda step: step[:3]):
+            if other.id in refused:
+                continue
+            shapes = shapes_of(space, other, signature)
+            if shapes != at_last and is_narrower(before, shapes) and is_narrower(at_last, shapes) and fits(other):
+                found, params = other, saved
+                break
+            refused.add(other.id)
+        else:
+            nothing = found is architecture
+            least = "none of its choices is a width" if nothing else f"the narrowest has {params:,}"
             raise SearchError(
-                f"{architecture.id} has {whole:,} parameters and cannot be made as small as {int(most):,}: "
-                f"{least}; give a larger share."
+                f"{architecture.id} has {whole:,} parameters and cannot be made as small as {int(most):,}: {least}; give a "
+                "larger share."
             )
-        widest = max(size for size, _, _ in steps)
-        _, params, found = min((one for one in steps if one[0] == widest), key=lambda one: one[1])
     return found
+
+
+def _steps(
+    space: Space, whole: Architecture, found: Architecture, values: Mapping[str, list[Any]], signature: Signature
+) -> Iterator[tuple[float, int, int, Architecture]]:
+    """What `found` may be next: minus how large the choice is as a share of what it was, how many are lowered, the parameters."""
+    below = {name: some[: some.index(found.choices[name])] for name, some in values.items()}
+    free = [name for name, some in below.items() if some]
+    equal: dict[tuple[Any, Any], list[str]] = {}
+    for name in free:
+        equal.setdefault((found.choices[name], below[name][-1]), []).append(name)
+    groups: list[tuple[str, ...]] = [(name,) for name in free]
+    for names in equal.values():
+        groups += combinations(names, 2)
+        groups += [tuple(names)] if len(names) > 2 else []
+    for group in groups:
+        try:
+            other = space.architecture({**found.choices, **{name: below[name][-1] for name in group}})
+            params = cost(space, other, signature).params
+        except (ModelError, SpaceError):  # heads that no longer divide it
+            continue
+        size: float = max(found.choices[name] / whole.choices[name] for name in group)  # type: ignore[operator]  # numbers
+        yield -size, len(group), params, other
 
 
 def _lower(space: Space, architecture: Architecture) -> dict[str, list[Any]]:
@@ -61,16 +91,6 @@ def _lower(space: Space, architecture: Architecture) -> dict[str, list[Any]]:
         if all(isinstance(one, int | float) and not isinstance(one, bool) and one > 0 for one in values):
             found[name] = sorted(one for one in values if one <= value)
     return found
-
-
-def _narrows(space: Space, architecture: Architecture, name: str, value: Any, signature: Signature) -> bool:
-    """Whether that answer makes the architecture narrower and nothing else."""
-    try:
-        other = space.architecture({**architecture.choices, name: value})
-        before, after = shapes_of(space, architecture, signature), shapes_of(space, other, signature)
-    except (ModelError, SpaceError):
-        return False
-    return before != after and is_narrower(before, after)
 
 
 def is_narrower(before: Shapes, after: Shapes) -> bool:
@@ -88,8 +108,3 @@ def shapes_of(space: Space, architecture: Architecture, signature: Signature) ->
     with torch.device("meta"):
         network = build(space, architecture, signature)
     return {name: tuple(value.shape) for name, value in network.state_dict().items()}
-
-
-def elements(shapes: Shapes) -> int:
-    """How many numbers tensors of these shapes hold."""
-    return sum(map(prod, shapes.values()))

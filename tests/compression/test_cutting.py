@@ -167,3 +167,20 @@ def test_a_layer_that_is_not_known_is_named() -> None:
 
     with pytest.raises(Unsupported, match="does not know which channels of Odd belong together"):
         cut(nn.Sequential(nn.Linear(3, 4), Odd(4)), nn.Sequential(nn.Linear(3, 2), Odd(2)))
+
+
+def test_layers_that_a_shortcut_joins_are_made_narrower_together() -> None:
+    space = parse_space(
+        """
+name: joined
+version: 1
+accepts: image
+layers:
+  - conv: {features: [8, 16]}
+  - residual: {features: [8, 16]}
+  - head
+"""
+    )
+    whole = space.architecture({"conv.features": 16, "residual.features": 16})
+    small = narrower(space, whole, PICTURES, 0.5)
+    assert dict(small.choices) == {"conv.features": 8, "residual.features": 8}
