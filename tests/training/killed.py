@@ -30,6 +30,7 @@ RECIPES = [
     replace(PLAIN, optimizer="lamb", schedule="poly", patience=2, erase=0.3),
     replace(PLAIN, optimizer="lion", learning_rate=1e-3, accumulation=2, gradient_norm=1.0),
     replace(PLAIN, optimizer="adafactor", ema=0.95, cutmix=1.0, label_smoothing=0.1, l1=1e-4),
+    replace(PLAIN, privacy_epsilon=8.0, privacy_delta=1e-3, ema=0.9),
 ]
 EVERY_SECONDS = [0.0, 0.01, 0.03]
 """Between checkpoints: after each step, so that half the kills meet a write, and now and then."""
@@ -37,8 +38,9 @@ EVERY_SECONDS = [0.0, 0.01, 0.03]
 BUDGET = Budget(epochs=6, fraction=0.12)
 
 
-def network() -> nn.Module:
-    layers = nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 12, 3, stride=2), nn.BatchNorm2d(12), nn.ReLU()
+def network(recipe: Recipe) -> nn.Module:
+    norms = (nn.GroupNorm(2, 8), nn.GroupNorm(2, 12)) if recipe.private else (nn.BatchNorm2d(8), nn.BatchNorm2d(12))
+    layers = nn.Conv2d(1, 8, 3), norms[0], nn.ReLU(), nn.Conv2d(8, 12, 3, stride=2), norms[1], nn.ReLU()
     return place(nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.2), nn.Linear(48, 10)), torch.device("cpu"))
 
 
@@ -54,7 +56,8 @@ class Run:
     def train(self, out: Path, kept: Checkpoints | None, told: int) -> None:
         """Train to the end; `told` is given a byte at every step: whether it is within an epoch."""
         torch.manual_seed(self.number)
-        model = network()
+        recipe = RECIPES[self.number % len(RECIPES)]
+        model = network(recipe)
 
         def on_step(loop: Loop) -> None:
             os.write(told, bytes([loop.at.batch < loop.per_epoch]))
@@ -63,13 +66,13 @@ class Run:
 
         given: dict[str, Any] = {"begin": kept.begin} if kept is not None else {}
         given |= {"budget": BUDGET, "seed": self.number}
-        method = Method(self.task, RECIPES[self.number % len(RECIPES)], 10)
+        method = Method(self.task, recipe, 10)
         training = train(
             model, method, *self.data, objective=Objective("validation_accuracy", "maximize"), on_step=on_step, **given
         )
         write_weights(model, out.with_suffix(".safetensors"))
         curve = [asdict(replace(point, seconds=0)) for point in training.curve]
-        out.write_text(json.dumps({"curve": curve, "figures": dict(training.figures), "notes": training.notes}))
+        out.write_text(json.dumps({"curve": curve, "figures": {**training.figures, **training.spent}, "notes": training.notes}))
 
     def start(self, out: Path, kept: Checkpoints | None) -> tuple[int, int]:
         """A process that trains, and what it tells."""
