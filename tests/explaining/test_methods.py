@@ -3,10 +3,14 @@
 Axes: N examples, C channels, H height, W width, L positions, K classes, F features.
 """
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from nas import registry
 from nas.benchmark import Features, Image, NextTokens, Query, Sequence, Shape, Signature, Tokens, Waveform
 from nas.errors import ExplainError, RegistryError
 from nas.explaining import Asked, Says, find_explainer
@@ -169,3 +173,19 @@ def test_what_is_no_attribution_is_refused(given: object, message: str) -> None:
 def test_a_name_that_is_no_explainers_is_refused() -> None:
     with pytest.raises(RegistryError, match=r"No explainer is called 'integrated'\. Did you mean 'integrated-gradients'"):
         find_explainer("integrated")
+
+
+def test_the_explainer_of_the_documentation_explains_and_a_plugin_is_found_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "explain.md").read_text(encoding="utf-8")
+    code = page.rpartition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102 - our own page
+    monkeypatch.setattr(
+        registry, "load", lambda group, name: {("nas.explainers", "mine"): names["GradientTimesInput"]}[group, name]
+    )
+    network, inputs_NF = nn.Sequential(nn.Linear(5, 3)), torch.randn(4, 5)
+    found = explain("mine", asked_of(network, inputs_NF, Features(5), [0, 2, 1, 2]))
+    torch.testing.assert_close(found, (network[0].weight[[0, 2, 1, 2]] * inputs_NF).double().detach())
+    monkeypatch.setattr(registry, "load", lambda *_: object())
+    with pytest.raises(RegistryError, match="must be called with what is asked, say in `sums` whether"):
+        find_explainer("mine")
