@@ -58,18 +58,16 @@ def test_the_pruned_network_costs_what_a_fresh_one_of_the_cut_shapes_costs(name:
     assert child.eval()(example(signature.input, "cpu", 2)).shape == (2, *signature.output.axes)
 
 
-@pytest.mark.parametrize(("name", "signature"), CASES)
+@pytest.mark.parametrize(("name", "signature"), [case for case in CASES if case[0] != "transformer_encoder"])
 def test_axes_that_carry_nothing_can_be_cut_without_a_trace(name: str, signature: Signature) -> None:
     """Of each axis that is cut what is dropped is first silenced wherever it is made; then nothing changes by the cut."""
     space = resolve_space(name)
     rng = random.Random(3)
     while True:
         whole = space.sample(rng)
-        # What normalises a vector's length, or turns pairs at other speeds, does change by what is left out of it.
-        if any(value == "layer" for value in whole.choices.values()) or "positions" in whole.choices:
-            if name != "transformer_encoder":
-                continue
-            pytest.skip("a Transformer normalises the whole vector, of which zeros are a part")
+        # What normalises a whole vector changes by what is left out of it, as all Transformers do.
+        if any(value == "layer" for value in whole.choices.values()):
+            continue
         try:
             small = narrower(space, whole, signature, 0.7)
             break
