@@ -14,7 +14,7 @@ from nas.cli.audit import audit
 from nas.cli.benchmarks import benchmarks
 from nas.cli.cluster import SLURM, array, check_array, given_words, submit_array, submitted
 from nas.cli.compare import compare
-from nas.cli.derive import check_methods, compress, compress_finalists, derive, print_study_steps
+from nas.cli.derive import check_methods, compress, compress_finalists, derive, print_study_steps, show_steps
 from nas.cli.diff import diff
 from nas.cli.doctor import doctor
 from nas.cli.effects import effects
@@ -300,6 +300,7 @@ def finals(
 
 main.add_command(compress)
 main.add_command(derive)
+main.add_command(show_steps)
 main.add_command(robustness)
 main.add_command(audit)
 main.add_command(watch)

@@ -9,8 +9,9 @@ import click
 from nas.cli.events import told
 from nas.cli.means import means, places, usual_workers
 from nas.cli.printing import FOLDER, console, print_list
+from nas.cli.printing import as_json as as_json_option
 from nas.cli.stopping import INTERRUPTED
-from nas.cli.study import ledger_option, with_ledger
+from nas.cli.study import ledger_option, study_argument, the_study, with_ledger
 from nas.errors import SearchError, quote
 
 if TYPE_CHECKING:
@@ -77,6 +78,25 @@ def derive(recipe: tuple[str, ...], **given: Any) -> None:
     nas derive --list
     """  # noqa: D301 - see above
     _run(family=None, recipe=recipe, **given)
+
+
+@click.command("steps")
+@study_argument
+@as_json_option
+@ledger_option
+def show_steps(study: str | None, as_json: bool, ledger: str) -> None:
+    """Print the finalists of STUDY and what was made of them side by side: what each step costs, and what it brings.
+
+    Score, size and latency of each, with intervals over seeds and differences to its parent; then memory, how it holds against
+    attacks and corruptions, and what it gives away of its training data, as far as that was measured.
+    """
+    from nas.records import Ledger
+
+    with Ledger(ledger, create=False) as book:
+        name = the_study(book, study).name
+        again = with_ledger(f"nas compress {name}", book)
+    if not print_study_steps(name, ledger, as_json=as_json) and not as_json:
+        click.echo(f"Nothing is made of finalists of {name} yet; `{again}` and `nas derive` make smaller ones and others.")
 
 
 def _run(

@@ -11,9 +11,10 @@ from rich.text import Text
 
 from nas.benchmark import Objective
 from nas.errors import printable
+from nas.measures import in_reading_order, is_detail
 from nas.ranking.steps import Spread, Step
 from nas.reports.figures import face
-from nas.reports.tables import NOT_MEASURED, number
+from nas.reports.tables import NOT_MEASURED, full_width, number
 
 STEPS = "Steps"
 """What the table is called."""
@@ -26,29 +27,44 @@ class StepsTable:
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
+    aside: int = 0
+    """How many columns at the end a narrow table does without: memory, how they hold, what they give away."""
+
+
+ASIDE = ("peak_memory_bytes", "privacy_epsilon", "membership_auroc", "membership_lira_auroc")
+"""Figures that stand behind what a step costs and brings, beside what was asked of them on test data."""
 
 
 def steps_table(found: Sequence[Step], objectives: Sequence[Objective]) -> StepsTable:
-    """The steps of one study: its first objective on validation data, test figures, size and latency."""
+    """The steps of one study: its first objective on validation and test data, size and latency, then what else is known."""
     first = objectives[0].figure
     names = [first, *(name for name in [first.replace("validation_", "test_", 1)] if name != first and _has(found, name))]
-    scored = {*names}
-    names += [name for name in dict.fromkeys(name for step in found for name in step.figures) if _is_asked(name, names)]
+    asked = in_reading_order(name for step in found for name in step.figures)
+    aside = [name for name in asked if name.startswith("test_") and not is_detail(name)]
+    aside = [name for name in [*ASIDE[:1], *aside, *ASIDE[1:]] if _has(found, name) and name not in names]
     headers = ["step", "architecture"]
     for name in names:
-        headers += [face(name).title, *(["Δ to its parent"] if name in scored else [])]
-    headers += ["size", "file, of parent", "latency ms", "pass, of parent", "here", "seeds"]
+        headers += [face(name).title, "Δ to its parent"]
+    headers += [
+        "size",
+        "file, of parent",
+        "latency ms",
+        "pass, of parent",
+        "here",
+        "seeds",
+        *(face(name).title for name in aside),
+    ]
     rows = []
     for step in found:
         cells = [step.words or "the finalist", step.architecture.id]
         for name in names:
-            cells += [told(step.figures.get(name), name)]
-            cells += [told(step.differences.get(name), name, signed=True)] if name in scored else []
+            cells += [told(step.figures.get(name), name), told(step.differences.get(name), name, signed=True)]
         cells += [_bytes(step.size_bytes), _share(step.size_share)]
         latency = number(step.latency_ms, face("latency_ms").digits) if step.latency_ms is not None else NOT_MEASURED
         cells += [latency, _share(step.time_share), step.verdict, str(len(step.trials))]
+        cells += [told(step.figures.get(name), name) for name in aside]
         rows.append(tuple(map(printable, cells)))
-    return StepsTable(headers=tuple(headers), rows=tuple(rows), notes=tuple(_notes(found)))
+    return StepsTable(headers=tuple(headers), rows=tuple(rows), notes=tuple(_notes(found)), aside=len(aside))
 
 
 def _notes(found: Sequence[Step]) -> Iterable[str]:
@@ -61,11 +77,6 @@ def _notes(found: Sequence[Step]) -> Iterable[str]:
             yield printable(f"{step.words}: {own}.")
         for reason in step.failed:
             yield printable(f"{step.words} of {step.architecture.id}: {reason}")
-
-
-def _is_asked(name: str, known: Sequence[str]) -> bool:
-    """Whether it tells how networks hold on test data: what was asked beside the benchmark's own figures."""
-    return name.startswith("test_") and name not in known and not name.endswith(("_loss", "_low", "_high"))
 
 
 def _has(found: Sequence[Step], name: str) -> bool:
@@ -92,18 +103,31 @@ def _share(value: float | None) -> str:
 
 
 def print_steps(found: Sequence[Step], objectives: Sequence[Objective], console: Console) -> None:
-    """Print the steps of one study for people."""
+    """Print the steps of one study for people, in the columns that there is room for."""
     if not found:
         return
     table = steps_table(found, objectives)
-    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for n, header in enumerate(table.headers):
-        grid.add_column(Text(header), justify="left" if n < 2 or header == "here" else "right", no_wrap=n != 0)
-    for row, step in zip(table.rows, found, strict=True):
-        grid.add_row(*(Text(cell, style="bold" if step.parent is None else "") for cell in row))
+    shown = len(table.headers)
+    grid = _grid(table, found, shown)
+    while shown > len(table.headers) - table.aside and full_width(grid, console) > console.width:
+        shown -= 1
+        grid = _grid(table, found, shown)
+    left_out = (
+        [f"No room for {', '.join(table.headers[shown:])}; `nas steps --json` has all."] if shown < len(table.headers) else []
+    )
     console.print(Text(f"{STEPS} · {printable(found[0].study)} · finalists, and what was made of them", style="bold"))
     console.print(grid)
-    console.print(Text(" ".join(table.notes) + "\n", style="dim"))
+    console.print(Text(" ".join([*table.notes, *left_out]) + "\n", style="dim"))
+
+
+def _grid(table: StepsTable, found: Sequence[Step], shown: int) -> RichTable:
+    """The first `shown` columns."""
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for n, header in enumerate(table.headers[:shown]):
+        grid.add_column(Text(header), justify="left" if n < 2 or header == "here" else "right", no_wrap=n != 0)
+    for row, step in zip(table.rows, found, strict=True):
+        grid.add_row(*(Text(cell, style="bold" if step.parent is None else "") for cell in row[:shown]))
+    return grid
 
 
 def steps_data(found: Sequence[Step]) -> list[dict[str, Any]]:

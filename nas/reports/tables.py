@@ -79,7 +79,7 @@ def print_tables(tables: Sequence[Table], console: Console, *, top: int | None =
         names.sort(key=lambda name: name not in aims)
         grid = _grid(table, names, several, top)
         left_out: list[str] = []
-        while len(names) > len(aims) and _width(grid, console) > console.width:
+        while len(names) > len(aims) and full_width(grid, console) > console.width:
             left_out.insert(0, title(names.pop()))  # from the end: an objective is never cut short for a cost
             grid = _grid(table, names, several, top)
         apart = [apart_words(table, tables)] if table.apart else []
@@ -116,7 +116,7 @@ def cost_known(table: Table) -> list[str]:
     return [table.cost]
 
 
-def _width(grid: RichTable, console: Console) -> int:
+def full_width(grid: RichTable, console: Console) -> int:
     """How wide the table would be if nothing held it."""
     return Measurement.get(console, console.options.update(width=10_000), grid).maximum
 

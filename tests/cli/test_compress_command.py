@@ -77,6 +77,22 @@ def test_several_methods_stand_below_the_finalist(ledger: str) -> None:
     )
 
 
+def test_steps_are_told_alone_with_what_was_asked_of_them(ledger: str) -> None:
+    assert run(ledger, "steps").output.startswith("Nothing is made of finalists of s yet; `nas compress s --ledger ")
+    run(ledger, "compress", "s", "--how", "int8-weights")
+    run(ledger, "robustness", "s", "--measure", "noise-1", "--measure", "corruptions", "--measure", "pgd-linf-0.1-1")
+    told = run(ledger, "steps", "s").output
+    assert told.startswith("Steps · s")
+    assert told == run(ledger, "rank", "s").output[-len(told) :]
+    _, child = json.loads(run(ledger, "steps", "s", "--json").output)["steps"]
+    asked = {"test_accuracy:noise-1", "test_accuracy:corruptions", "test_accuracy:pgd-linf-0.1-1"}
+    assert {*child["figures"]} >= asked
+    shown = told.splitlines()[1]
+    assert shown.index("seeds") < shown.index("memory MiB")
+    assert "noise 1" not in told
+    assert "test corrupted; `nas steps --json` has all." in " ".join(told.split())
+
+
 def test_what_is_cut_is_exported_and_stands_in_the_report(ledger: str, tmp_path: Path) -> None:
     result = run(
         ledger, "compress", "s", "--how", "structured", "--set", "share=0.6", "--set", "epochs=1", "--seeds", "1", "--json"
