@@ -6,6 +6,7 @@ alone: a width, an expansion, the ratio of a feed-forward network; not a kernel'
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
+from math import ceil
 from typing import Any
 
 import torch
@@ -50,11 +51,11 @@ def narrower(
                 break
             refused.add(other.id)
         else:
-            nothing = found is architecture
-            least = "none of its choices is a width" if nothing else f"the narrowest has {params:,}"
+            reason = "none of its choices is a width that can be lowered; take a method that keeps shapes, or another finalist."
+            if found is not architecture:
+                reason = f"the narrowest in its space has {params:,}; ask for a share of {ceil(100 * params / whole) / 100:.2f}."
             raise SearchError(
-                f"{architecture.id} has {whole:,} parameters and cannot be made as small as {int(most):,}: {least}; give a "
-                "larger share."
+                f"{architecture.id} has {whole:,} parameters and cannot be made as small as {int(most):,}: {reason}"
             )
     return found
 

@@ -186,7 +186,10 @@ class _Descents(Finals):
         """Want a child of these."""
         space = self.entry.space
         own = space.architecture(parents[0].choices)
-        architecture = derivation.child(space, own, self.benchmark.signature)
+        try:
+            architecture = derivation.child(space, own, self.benchmark.signature)
+        except SearchError as error:
+            raise SearchError(f"{method}: {error}") from error
         descent = Descent(method=method, options=derivation.model_dump(mode="json"), parents=parents)
         budget = derivation.budget(self.budget) or self.budget
         words = " ".join(filter(None, (method, derivation.words)))

@@ -147,14 +147,17 @@ layers:
 
 def test_a_network_without_widths_is_refused() -> None:
     space = parse_space("name: one\nversion: 1\naccepts: image\nlayers:\n  - conv: {features: 8, kernel: [3, 5]}\n  - head\n")
-    with pytest.raises(SearchError, match=r"cannot be made as small as \d+: none of its choices is a width; give a larger share"):
+    with pytest.raises(SearchError, match=r"as small as \d+: none of its choices is a width that can be lowered; take a method"):
         narrower(space, space.architecture({"conv.kernel": 5}), PICTURES, 0.5)
 
 
 def test_the_least_is_told_where_more_is_asked() -> None:
     space = parse_space("name: one\nversion: 1\naccepts: image\nlayers:\n  - conv: {features: [8, 16]}\n  - head\n")
-    with pytest.raises(SearchError, match=r"the narrowest has \d+; give a larger share\.$"):
-        narrower(space, space.architecture({"conv.features": 16}), PICTURES, 0.1)
+    wide = space.architecture({"conv.features": 16})
+    with pytest.raises(SearchError, match=r"the narrowest in its space has \d+; ask for a share of 0\.\d\d\.$") as caught:
+        narrower(space, wide, PICTURES, 0.1)
+    share = float(str(caught.value)[-5:-1])
+    assert narrower(space, wide, PICTURES, share).choices == {"conv.features": 8}
 
 
 def test_a_layer_that_is_not_known_is_named() -> None:
