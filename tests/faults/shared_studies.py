@@ -109,6 +109,7 @@ def lost_node(scene: Scene) -> Outcome:
                     there = set(descendants(nodes[0].pid))
                     _lose(nodes[0])
                     at_work = [pid for pid in _under_way(study) if pid in there or not is_running(pid)]
+                    at_work += _not_kept(study, there)
                     driver.end()
                 except Missed as error:
                     counted.missed.append(f"study {number}: {error}")
@@ -123,6 +124,13 @@ def _under_way(study: Watched, node: "subprocess.Popen[str] | None" = None) -> l
     ended = {(line["architecture"], line["pid"]) for line in study.notes.of("ended")}
     begun = [line["pid"] for line in study.notes.of("begun") if (line["architecture"], line["pid"]) not in ended]
     return begun if node is None else [pid for pid in begun if pid in set(descendants(node.pid))]
+
+
+def _not_kept(study: Watched, there: set[int]) -> list[int]:
+    """The candidates that have ended in a process of these, and of which the ledger has not heard: they died as they told."""
+    kept = {(trial.architecture.id, trial.record.seed) for trial in trials(study.ledger) if trial.record is not None}
+    ended = study.notes.of("ended")
+    return [line["pid"] for line in ended if line["pid"] in there and (line["architecture"], line["seed"]) not in kept]
 
 
 @contextmanager
