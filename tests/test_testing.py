@@ -623,6 +623,7 @@ def tagging(monkeypatch: pytest.MonkeyPatch, tags: Callable[[Tensor], Tensor]) -
     signature = Signature(Sequence(6, 2), Sequence(6, 2))
     return replace(
         DIGITS,
+        classes=(),
         signature=signature,
         objectives=(Objective("validation_f1", "maximize"),),
         recipe=Recipe(batch_size=8, learning_rate=0.01),
@@ -656,6 +657,7 @@ def test_a_benchmark_of_texts_is_held_to_the_rules(monkeypatch, given: Shape) ->
     monkeypatch.setattr("benchmarks.digits.task.load", lambda _: Transcription(examples, alphabet="abc"))
     benchmark = replace(
         DIGITS,
+        classes=(),
         signature=Signature(given, Sequence(6, 4)),
         objectives=(Objective("validation_character_error_rate", "minimize"),),
         recipe=Recipe(batch_size=8, learning_rate=0.01),

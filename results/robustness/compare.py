@@ -19,12 +19,13 @@ import torch
 from scipy.stats import t as student
 from torch import Tensor, nn
 
-from benchmarks.digits.task import SCALE
 from nas.evaluation.robustness import Asking
 from nas.measures import Attack, read_measure
 from nas.robustness import perturb, start_of
 from nas.searching import resolve_benchmark, train_one
-from nas.training import as_feed, load_task
+from nas.training import as_feed, load_task, scale_of
+
+SCALE = scale_of(load_task(resolve_benchmark("digits"), None))
 
 HERE = Path(__file__).parent
 BOARDS = HERE.parent / "digits-v1" / "ffdf5b30"

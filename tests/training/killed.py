@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.digits import BENCHMARK
 from nas.benchmark import Budget, Objective, Recipe
 from nas.device import place
+from nas.searching import resolve_benchmark
 from nas.training import Checkpoints, Examples, Loop, Method, Task, load_task, train, write_weights
 
 PLAIN = Recipe(batch_size=16, learning_rate=0.01, shift=1)
@@ -129,7 +129,7 @@ class Run:
 
 
 if __name__ == "__main__":
-    task = load_task(BENCHMARK, None)
+    task = load_task(resolve_benchmark("digits"), None)
     data = task.examples("train"), task.examples("validation")
     for number in range(int(sys.argv[2]), int(sys.argv[3])):
         run = Run(number, Path(sys.argv[1]) / str(number), task, data)
