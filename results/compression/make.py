@@ -24,22 +24,22 @@ HERE = Path(__file__).parent
 BEGIN, END = "<!-- steps: python results/compression/make.py -->", "<!-- end of the steps -->"
 
 QUESTIONS: dict[str, dict[str, Any]] = {
-    "residual_cnn": {"on": "digits", "limits": ["params >= 60e3", "params <= 200e3"], "seeds": 3, "trials": 6, "epochs": 4},
+    "residual_cnn": {"on": "digits", "limits": ["params >= 60e3", "params <= 200e3"], "seeds": 5, "trials": 6, "epochs": 4},
     "transformer_encoder": {
         "on": "japanese_vowels",
         "limits": ["params >= 30e3", "params <= 120e3"],
-        "seeds": 2,
+        "seeds": 5,
         "trials": 6,
         "epochs": 10,
     },
     "recurrent": {
         "on": "japanese_vowels",
         "limits": ["params >= 40e3", "params <= 150e3"],
-        "seeds": 3,
+        "seeds": 5,
         "trials": 6,
         "epochs": 10,
     },
-    "audio_cnn": {"on": "spoken_digits", "limits": ["params >= 20e3", "flops <= 6e6"], "seeds": 2, "trials": 6, "epochs": 2},
+    "audio_cnn": {"on": "spoken_digits", "limits": ["params >= 20e3", "flops <= 6e6"], "seeds": 3, "trials": 6, "epochs": 2},
 }
 """Space → benchmark, limits, seeds of the finalist, and how long was searched."""
 
