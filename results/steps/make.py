@@ -23,7 +23,7 @@ COMMANDS = """
 nas search residual_cnn --on digits --trials 6 --epochs 4 --limit "params >= 60e3" --limit "params <= 200e3" --strategy random \\
     --study residual_cnn
 nas finals residual_cnn --top 1 --seeds 5
-nas compress residual_cnn --how int8-weights --how structured
+nas compress residual_cnn --how int8-weights --how int8-static --how int8-dynamic --how int4-weights --how structured
 nas derive residual_cnn --how retrain --recipe adversarial=fgsm-linf-16/255
 nas robustness residual_cnn --eps 4/255,16/255 --corruptions --calibration
 nas privacy residual_cnn
