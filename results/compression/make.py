@@ -8,6 +8,8 @@ Writes QUESTION.json beside this file and the tables into README.md. The ledgers
 import json
 import os
 import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import nas
 from nas.benchmark import Objective
-from nas.ranking.steps import steps
-from nas.records import Ledger
+from nas.ranking.steps import spread, steps
+from nas.records import Ledger, Record, Trial
 from nas.reports.steps import steps_data, steps_table
 from nas.searching import derive
 
@@ -101,9 +103,22 @@ def tell(space: str) -> None:
         "commit": record.commit,
         "table": {"headers": table.headers, "rows": table.rows, "notes": table.notes},
         "steps": steps_data(found),
+        "taught": taught(trials, goals),
     }
     (HERE / f"{space}.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     page()
+
+
+def taught(trials: Sequence[Trial], goals: Sequence[Objective]) -> dict[str, Any]:
+    """Figure → what a student has more of by its teacher than alone, over the seeds that have both, with its 95 % interval."""
+    by_weight: dict[bool, dict[int, Record]] = {True: {}, False: {}}
+    for trial in trials:
+        record = trial.record
+        if trial.state == "complete" and record is not None and record.derived is not None and record.derived.method == "distil":
+            by_weight[record.derived.options["weight"] > 0][record.seed] = record
+    both = [(by_weight[True][seed], alone) for seed, alone in by_weight[False].items() if seed in by_weight[True]]
+    names = [goals[0].figure, goals[0].figure.replace("validation_", "test_")]
+    return {name: asdict(spread([one.figures[name] - other.figures[name] for one, other in both])) for name in names if both}
 
 
 def page() -> None:
@@ -118,11 +133,19 @@ def page() -> None:
         parts.append(f"### {space} on {data['benchmark']}\n\n{data['machine']}, commit {data['commit']}\n")
         parts.append("| " + " | ".join(table["headers"]) + " |\n" + "|---" * len(table["headers"]) + "|")
         parts[-1] += "".join("\n| " + " | ".join(row) + " |" for row in table["rows"]) + "\n"
-        parts.append("\n".join(f"- {note}" for note in table["notes"][2:]) + "\n")
+        parts.append("\n".join(f"- {note}" for note in [*table["notes"][2:], *_told(data["taught"])]) + "\n")
     readme = HERE / "README.md"
     text = readme.read_text(encoding="utf-8")
     head, tail = text[: text.index(BEGIN)], text[text.index(END) :]
     readme.write_text(f"{head}{BEGIN}\n\n" + "\n".join(parts) + f"\n{tail}", encoding="utf-8")
+
+
+def _told(taught: Mapping[str, Any]) -> Iterator[str]:
+    """How much the teacher brings, in a sentence."""
+    for name, one in taught.items():
+        half = f" ± {one['high'] - one['mean']:.4f}" if one["high"] is not None else ""
+        words = name.replace("_", " ")
+        yield f"the student taught less the same alone, {words}: {one['mean']:+.4f}{half} ({one['count']} seeds)."
 
 
 if __name__ == "__main__":
