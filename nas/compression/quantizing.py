@@ -151,7 +151,18 @@ class Int4Weights(Derivation):
         return "torchao alone reads weights in 4 bits; int8-weights can be"
 
 
-class Int8Static(_Quantized):
+class _Ranged(_Quantized):
+    """Quantised with what layers are given too, whose ranges are kept beside the weights."""
+
+    def restored(self, network: nn.Module, path: Path, inputs: Tensor) -> nn.Module:
+        """With the weights and ranges of the file."""
+        _observe(network)
+        network = super().restored(network, path, inputs)
+        _freeze(network)
+        return network
+
+
+class Int8Static(_Ranged):
     """Weights in eight bits, and what linear layers and convolutions are given too, in a range that training data showed.
 
     The range of each is from the least to the largest value that calibration met (Jacob et al. 2018, sec. 3.1). Simulated: the
@@ -175,15 +186,8 @@ class Int8Static(_Quantized):
         _freeze(network)
         return network
 
-    def restored(self, network: nn.Module, path: Path, inputs: Tensor) -> nn.Module:
-        """With the weights and ranges of the file."""
-        _observe(network)
-        network = super().restored(network, path, inputs)
-        _freeze(network)
-        return network
 
-
-class Qat(_Quantized):
+class Qat(_Ranged):
     """As `int8-static`, with some epochs of training in which weights and what layers are given are rounded on the way forward,
     and gradients pass as if they were not (Jacob et al. 2018, sec. 3; Bengio et al. 2013, arXiv:1308.3432).
 
@@ -212,13 +216,6 @@ class Qat(_Quantized):
         for module in _quantized(network):
             parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
         network = super().finish(network, lineage).eval()
-        _freeze(network)
-        return network
-
-    def restored(self, network: nn.Module, path: Path, inputs: Tensor) -> nn.Module:
-        """With the weights and ranges of the file."""
-        _observe(network)
-        network = super().restored(network, path, inputs)
         _freeze(network)
         return network
 
