@@ -3,14 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from nas.comparing.drawing import differences, regret_curves
 from nas.comparing.running import STUCK
 from nas.comparing.significance import Significance
 from nas.comparing.standings import Agreement
 from nas.comparing.telling import EXPECTED, Findings, counted, figure, listed, sentence
-from nas.reports.assets import asset, data_uri, policy
+from nas.reports.assets import asset, data_uri, policy, templates
 from nas.reports.writing import replace_file
 
 PAGE = "comparison.html"
@@ -32,13 +30,7 @@ def write_comparison(findings: Findings, folder: Path) -> Path:
 
 def render(findings: Findings) -> str:
     """The page of `findings`."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("nas.comparing", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates("nas.comparing")
     style = asset("page.css") + asset("comparison.css", "nas.comparing")
     standings = findings.standings
     several = len(standings.questions) > 1

@@ -5,6 +5,7 @@ import hashlib
 from importlib.resources import files
 from urllib.parse import quote as percent
 
+import jinja2
 from markupsafe import Markup
 
 SCRIPTS = (
@@ -34,6 +35,17 @@ def scripts() -> Markup:
 def asset(name: str, room: str = "nas.reports") -> Markup:
     """A file of ours, from the templates of a room, that stands in the page as it is."""
     return Markup((files(room) / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704 - our own file
+
+
+def templates(room: str = "nas.reports") -> jinja2.Environment:
+    """The templates of a room: what they are given is escaped, and what they are not given is an error."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader(room, "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def policy(style: str, script: str = "") -> str:

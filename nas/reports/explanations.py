@@ -10,14 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import jinja2
 from pydantic import TypeAdapter, ValidationError
 
 from nas.errors import PathError, ReportError
 from nas.files import inside, write_whole
 from nas.ranking import Table
 from nas.records import Ledger, Trial
-from nas.reports.assets import asset, policy
+from nas.reports.assets import asset, policy, templates
 from nas.reports.tables import show, title
 from nas.reports.writing import replace_file
 
@@ -235,13 +234,7 @@ def explained(ledger: Ledger, tables: Sequence[Table]) -> list[Explained]:
 
 def render_explanations(explanations: Sequence[Explanation], headline: str, command: str) -> str:
     """A page of its own, which needs no network."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("nas.reports", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates()
     style = asset("page.css") + asset("explained.css")
     page = environment.get_template("explanations.html")
     return page.render(

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from nas.benchmark import Objective
 from nas.ranking import Table, rank
 from nas.ranking.agreement import Audit, audit_of
@@ -14,7 +12,7 @@ from nas.ranking.steps import steps
 from nas.records import FIGURES, OF_MEMBERS, OF_PRIVACY, SCORES, Ledger, StudyEntry, Trial
 from nas.records.schema import STAGES
 from nas.reports import matters
-from nas.reports.assets import asset, policy, scripts
+from nas.reports.assets import asset, policy, scripts, templates
 from nas.reports.board import board
 from nas.reports.certainty import certainty_words
 from nas.reports.command import commands, finals_command
@@ -85,13 +83,7 @@ def render(
     style, script = asset("page.css"), scripts()
     if explanations:
         style += asset("explained.css")
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("nas.reports", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates()
     environment.globals["duration"] = duration
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     tables = rank((entry, trial) for trial in trials) if tables is None else tables
