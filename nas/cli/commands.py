@@ -137,6 +137,12 @@ main.add_command(train)
     metavar="N",
     help="How many of the trials train the best five again from other seeds; with auto and 50 or more a tenth if not given.",
 )
+@click.option(
+    "--begin-with",
+    multiple=True,
+    metavar="ARCHITECTURE",
+    help="Evaluate this one first: its choices as JSON, a file of them, or STUDY:NUMBER; may be repeated.",
+)
 @click.option("--proposals", type=int, metavar="N", help="Most proposals, infeasible and repeated ones included.")
 @click.option(
     "--limit",

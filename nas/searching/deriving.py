@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nas.benchmark import Benchmark, Budget
 from nas.errors import SearchError, quote
 from nas.ranking import rank
-from nas.records import Descent, Ledger, Parent, Stage, StudyEntry, Trial
-from nas.searching.config import default_ledger
+from nas.records import Descent, Ledger, Parent, Stage, StudyEntry, Trial, default_ledger
 from nas.searching.driving import Work
 from nas.searching.evaluating import Plan
 from nas.searching.events import OnEvent, ignore

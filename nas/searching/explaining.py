@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from nas.benchmark import Features, Tokens
 from nas.errors import ExplainError, ModelError, SearchError, printable
-from nas.records import Ledger, Trial
-from nas.searching.config import default_ledger
+from nas.records import Ledger, Trial, default_ledger
 from nas.searching.handing_over import find
 from nas.searching.retraining import benchmark_of
 from nas.searching.weights import weights_of

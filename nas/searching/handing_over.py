@@ -11,8 +11,7 @@ from nas.benchmark import Benchmark
 from nas.errors import ExportError, ModelError, SearchError, printable, quote
 from nas.files import vacant
 from nas.ranking import Row, Table, rank
-from nas.records import Epoch, Ledger, Record, Stage, StudyEntry, Trial
-from nas.searching.config import default_ledger
+from nas.records import Epoch, Ledger, Record, Stage, StudyEntry, Trial, default_ledger
 from nas.searching.evaluating import make_evaluator
 from nas.searching.events import EpochEnded, OnEvent, RunBegun, ignore
 from nas.searching.picking import TRIAL

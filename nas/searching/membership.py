@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.benchmark import Benchmark
 from nas.errors import ModelError, SearchError, quote
-from nas.records import Ledger, StudyEntry, Trial
-from nas.searching.config import default_ledger
+from nas.records import Ledger, StudyEntry, Trial, default_ledger
 from nas.searching.deriving import Finder
 from nas.searching.picking import TRIAL
 from nas.searching.retraining import benchmark_of

@@ -19,9 +19,21 @@ from nas.benchmark import Benchmark, Recipe
 from nas.errors import SearchError, quote
 from nas.execution import Ended, Job, Question
 from nas.ranking.concordance import pooled_deviation
-from nas.records import FIGURES, LOOKED_UP, SCORES, Epoch, Ledger, Record, Reproduction, Stage, StudyEntry, Trial, judge
+from nas.records import (
+    FIGURES,
+    LOOKED_UP,
+    SCORES,
+    Epoch,
+    Ledger,
+    Record,
+    Reproduction,
+    Stage,
+    StudyEntry,
+    Trial,
+    default_ledger,
+    judge,
+)
 from nas.records.reproduction import SHARE, Deviation, measured_out
-from nas.searching.config import default_ledger
 from nas.searching.evaluating import Plan
 from nas.searching.places import Places
 from nas.searching.retraining import benchmark_of

@@ -17,10 +17,10 @@ from nas.errors import AtWork, NumberTaken, SearchError, did_you_mean, quote
 from nas.execution import Evaluate, Question
 from nas.measures import measures_among
 from nas.ranking import leaderboard
-from nas.records import SCORES, Epoch, Ledger, Record, Stage, StudyEntry, Trial
+from nas.records import SCORES, Epoch, Ledger, Record, Stage, StudyEntry, Trial, default_ledger
 from nas.searching.allotting import Allotment, Training, allot
 from nas.searching.asking import SPLITS, OnAsked, ask_trainings
-from nas.searching.config import MEANS, changed, complaint, default_ledger, resolve_benchmark
+from nas.searching.config import MEANS, changed, complaint, resolve_benchmark
 from nas.searching.driving import Driver, Source, Work
 from nas.searching.evaluating import EvaluationKey, Plan, make_evaluator
 from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
