@@ -5,6 +5,7 @@ on. Each leaderboard is kept by keep.py as soon as its finals have ended.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -24,9 +25,13 @@ def commands(study: str, asked: dict[str, Any]) -> list[list[str]]:
     space, on, limits = asked.pop("space"), asked.pop("on"), asked.pop("limits")
     search = ["search", space, "--on", on, "--trials", str(TRIALS), "--seed", str(SEED), "--study", study]
     search += [word for limit in limits for word in ("--limit", limit)]
-    search += [word for name, value in asked.items() for word in (f"--{name}", str(value))]
+    search += [word for name, value in asked.items() for word in (f"--{name}", _word(value))]
     options = ([f"--{name}"] if value is True else [f"--{name}", str(value)] for name, value in finals.items())
     return [search, ["finals", study, *(word for words in options for word in words)]]
+
+
+def _word(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, dict) else str(value)
 
 
 def main() -> None:

@@ -2,8 +2,9 @@
 
 The DCGAN (Radford et al. 2016, arXiv:1511.06434) has two transposed convolutions of 5×5, batch normalisation and ReLU in the
 generator, batch normalisation and leaky ReLU in the discriminator, the non-saturating loss, one step of each and one learning
-rate. Its width is the one whose generator's FLOPs are nearest to the winner's. It is trained by the winner's protocol, recipe,
-budget and seeds, and its figures go to seeds.csv; what is there already is not trained again. The README's table is made of it.
+rate. Its width is the one whose generator's FLOPs are nearest to the winner's. It is trained by the winner's protocol, budget and
+seeds and the study's recipe, and its figures go to seeds.csv; what is there already is not trained again. The README's table is
+made of it.
 """
 
 import argparse
@@ -21,14 +22,15 @@ from nas.evaluation import Evaluator
 from nas.models import cost
 from nas.ranking import leaderboard
 from nas.records import Ledger, Record
-from nas.registry import BENCHMARKS, load
 from nas.reports.samples import write_pictures
+from nas.searching.retraining import benchmark_of
 from nas.space import Space, parse_space
 
 HERE = Path(__file__).parent
 README, SEEDS = HERE / "README.md", HERE / "seeds.csv"
 BEGIN, END = "<!-- table: python results/gan/compare.py -->\n", "<!-- end of the table -->"
 WIDTHS = range(2, 97)
+COSTS = ("flops", "params", "discriminator_macs")
 FIGURES = ("validation_frechet_distance", "test_frechet_distance", "test_precision", "test_recall", "test_class_coverage")
 
 DCGAN = """
@@ -51,10 +53,13 @@ class Trained:
     benchmark: str
     network: str
     """"winner" or "dcgan"."""
+    recipe: str
+    """What the study changed in the benchmark's recipe: "ema=0.98"."""
+    budget: str
     seed: int
     flops: int
     params: int
-    discriminator_params: int
+    discriminator_macs: int
     validation_frechet_distance: float
     test_frechet_distance: float
     test_precision: float
@@ -62,11 +67,16 @@ class Trained:
     test_class_coverage: float
 
     @classmethod
-    def of(cls, benchmark: str, network: str, record: Record) -> "Trained":
+    def of(cls, benchmark: str, network: str, recipe: str, record: Record) -> "Trained":
         """What a complete record says."""
-        named = {field.name: record.figures[field.name] for field in fields(cls)[3:]}
-        whole = {"flops", "params", "discriminator_params"}
-        return cls(benchmark, network, record.seed, **{name: int(x) if name in whole else x for name, x in named.items()})
+        named = {name: record.figures[name] for name in (*COSTS, *FIGURES)}
+        rounded = {name: int(value) if name in COSTS else value for name, value in named.items()}
+        return cls(benchmark, network, recipe, str(record.budget), record.seed, **rounded)
+
+    @property
+    def way(self) -> tuple[str, str]:
+        """What two of them have in common that were trained the same way."""
+        return self.recipe, self.budget
 
 
 def dcgan(benchmark: Benchmark, flops: float) -> Space:
@@ -79,8 +89,10 @@ def read() -> list[Trained]:
     """What was trained already."""
     if not SEEDS.is_file():
         return []
-    texts, whole = ("benchmark", "network"), ("seed", "flops", "params", "discriminator_params")
-    kinds = {field.name: str if field.name in texts else int if field.name in whole else float for field in fields(Trained)}
+    kinds = {
+        field.name: int if field.name in ("seed", *COSTS) else float if field.name in FIGURES else str
+        for field in fields(Trained)
+    }
     with SEEDS.open(encoding="utf-8", newline="") as file:
         return [Trained(**{name: kinds[name](text) for name, text in row.items()}) for row in csv.DictReader(file)]
 
@@ -98,23 +110,28 @@ def compare(study: str, ledger: str) -> None:
     with Ledger(ledger, create=False) as book:
         row = next(table for table in leaderboard(book, study) if table.stage == "final").rows[0]
         records = [trial.record for trial in row.trials if trial.record]
-        benchmark = load(BENCHMARKS, book.study(study).definition["benchmark"]["name"])
+        entry = book.study(study)
+        benchmark = benchmark_of(entry)
     name, budget = benchmark.name, records[0].budget
-    found = [one for one in read() if (one.benchmark, one.network) != (name, "winner")]
-    found += [Trained.of(name, "winner", record) for record in records]
+    recipe = " ".join(f"{option}={value}" for option, value in sorted(entry.definition.get("recipe", {}).items()))
+    winners = [Trained.of(name, "winner", recipe, record) for record in records]
     write_pictures(records[0], HERE / name / "winner")
-    space = dcgan(benchmark, records[0].figures["flops"])
+    space = dcgan(benchmark, winners[0].flops)
     flops = cost(space, space.architecture({}), benchmark.signature).flops
-    found = [one for one in found if (one.benchmark, one.network) != (name, "dcgan") or one.flops == flops]
+    others = [one for one in read() if one.benchmark != name]
+    kept = [one for one in read() if (one.benchmark, one.network) == (name, "dcgan")]
+    found = [*others, *winners, *(one for one in kept if (one.flops, one.way) == (flops, winners[0].way))]
     there = {one.seed for one in found if (one.benchmark, one.network) == (name, "dcgan")}
     write(found)
-    for one in train(space, benchmark, budget, {record.seed for record in records} - there):
-        found.append(one)
+    for record in train(space, benchmark, budget, {record.seed for record in records} - there):
+        found.append(Trained.of(name, "dcgan", recipe, record))
         write(found)
+        if record.seed == records[0].seed:
+            write_pictures(record, HERE / name / "dcgan")
     tell(found)
 
 
-def train(space: Space, benchmark: Benchmark, budget: Budget, seeds: set[int]) -> Iterator[Trained]:
+def train(space: Space, benchmark: Benchmark, budget: Budget, seeds: set[int]) -> Iterator[Record]:
     """Each seed's training of the one network of `space`."""
     torch.set_num_threads(1)
     evaluate = Evaluator(space, benchmark, device="cpu") if seeds else None
@@ -124,8 +141,7 @@ def train(space: Space, benchmark: Benchmark, budget: Budget, seeds: set[int]) -
         print(
             f"dcgan on {benchmark.name}, seed {seed}: {record.outcome}, {record.figures.get('test_frechet_distance')}", flush=True
         )
-        write_pictures(record, HERE / benchmark.name / "dcgan")
-        yield Trained.of(benchmark.name, "dcgan", record)
+        yield record
 
 
 def difference(one: list[float], other: list[float]) -> tuple[float, float]:
@@ -138,13 +154,14 @@ def difference(one: list[float], other: list[float]) -> tuple[float, float]:
 def tell(found: list[Trained]) -> None:
     """The README's table anew."""
     lines = [
-        "| benchmark | network | FLOPs | parameters | distance, validation | test | precision | recall | classes | seeds |",
+        "| benchmark | network | FLOPs | multiply-adds of its discriminator | distance, validation | test | precision | recall "
+        "| classes | seeds |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name in sorted({one.benchmark for one in found}):
         sides = {side: [one for one in found if (one.benchmark, one.network) == (name, side)] for side in ("winner", "dcgan")}
         for side, trained in sides.items():
-            cells = [name, side, f"{trained[0].flops:,}", f"{trained[0].params:,}"]
+            cells = [name, side, f"{trained[0].flops:,}", f"{trained[0].discriminator_macs:,}"]
             for figure in FIGURES:
                 values = [getattr(one, figure) for one in trained]
                 cells.append(f"{statistics.mean(values):.2f} ± {statistics.stdev(values):.2f}")

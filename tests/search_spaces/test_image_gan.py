@@ -9,25 +9,28 @@ from benchmarks.digits_generation import BENCHMARK as DIGITS
 from benchmarks.digits_generation import BY_CLASS
 from benchmarks.fashion_mnist_generation import BENCHMARK as FASHION
 from nas.benchmark import Benchmark
-from nas.models import build, cost, count
+from nas.models import build, cost, count, plan, steps
+from nas.models.layers.adversarial import Discriminator
 from nas.space import Architecture, size
 from search_spaces.image_gan import SPACE
 
 README = Path(__file__).parents[2] / "search_spaces" / "image_gan" / "README.md"
 
 
-def dcgan() -> Architecture:
+def dcgan(width: int = 16) -> Architecture:
     """Radford et al. 2016, sec. 3, small: 4 → 8 pixels of digits, 7 → 14 → 28 of clothes."""
     answers = {
-        "project_to_image.features": 32,
+        "project_to_image.features": 2 * width,
         "project_to_image.halvings": 2,
         "stage.times": 1,
-        "stage.0.up_sample.features": 16,
+        "stage.0.up_sample.features": width,
         "stage.0.up_sample.kernel": 5,
         "image_head.kernel": 5,
+        "discriminator.width": width,
         "discriminator.norm": "batch",
         "discriminator.kernel": 5,
         "discriminator.depth": 2,
+        "adversary.rate_ratio": 1,
     }
     return SPACE.walk(lambda name, domain: answers.get(name, next(iter(domain))))
 
@@ -74,3 +77,15 @@ def test_a_dcgan_is_one_of_its_networks_and_costs_what_a_count_by_hand_gives() -
     layers = [str(type(module).__name__) for module in build(SPACE, dcgan(), signature).modules()]
     assert layers.count("ConvTranspose2d") == layers.count("BatchNorm2d") == 2
     assert layers[-1] == "Tanh"
+
+
+@pytest.mark.parametrize("width", [8, 12, 14, 16, 20, 24, 32])
+def test_a_dcgan_of_any_of_these_widths_is_in_the_space(width: int) -> None:
+    signature = FASHION.signature
+    found = cost(SPACE, dcgan(width), signature)
+    assert found.macs == 32 * 2 * width * 49 + 25 * 2 * width * width * 49 + 25 * width * 196
+    discriminator = next(
+        step for step in steps(plan(SPACE, dcgan(width), signature)) if isinstance(step.placed.kind, Discriminator)
+    )
+    convolutions = 25 * width * 196 + 25 * width * 2 * width * 49
+    assert discriminator.placed.kind.network_cost(FASHION.signature.output).macs == convolutions + 2 * width * 49
