@@ -6,16 +6,15 @@ from typing import Any
 
 import pytest
 import torch
-from graphs import task
+from graphs import BENCHMARK, GRAPH, quick, task
 from torch import nn
 
-from nas.benchmark import Benchmark, Budget, Objective, Recipe
+from nas.benchmark import Benchmark, Budget
 from nas.device import is_out_of_memory
 from nas.errors import BenchmarkError, Interrupted, SearchError
 from nas.evaluation import Evaluator
 from nas.models import build, plan
 from nas.models.layers.interactions import Scorer
-from nas.profiling import latency
 from nas.protocols.triple_losses import BinaryLoss, SoftmaxLoss, TripleLoss, TriplePenalty
 from nas.protocols.triples import LinkPrediction
 from nas.records import Record
@@ -23,30 +22,11 @@ from nas.space import Space, parse_space
 from nas.training import Checkpoints, Classification, Setup, Split, protocol_of, stages_of
 from search_spaces.knowledge_graph import SPACE
 
-GRAPH = task()
-
-BENCHMARK = Benchmark(
-    name="circle",
-    version=1,
-    summary="nine people in a circle",
-    signature=GRAPH.signature,
-    objectives=(Objective("validation_mrr", "maximize"),),
-    budget=Budget(epochs=3),
-    final_budget=Budget(epochs=3),
-    recipe=Recipe(batch_size=16, learning_rate=0.02, weight_decay=0),
-    task="graphs:load",
-    source="here",
-    licence="none",
-    protocol="link_prediction",
-)
+__all__ = ["quick"]
 
 LOSSES = ("softmax_loss", "binary_loss", "margin_loss", "self_adversarial_loss")
 
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latency, "WARMUP_SECONDS", 0.0)
-    monkeypatch.setattr(latency, "SAMPLE_SECONDS", 0.0)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def space(*layers: str) -> Space:
