@@ -747,17 +747,18 @@ class _Descended(_Run):
     def go(self, report: Report, *, final: bool) -> Outcome:
         evaluator, derivation = self.evaluator, self.derivation
         derivation.check(evaluator.device)
-        if not evaluator.protocol.stackable:
+        if not (evaluator.protocol.stackable or evaluator.protocol.ends_plain):
             raise Unsupported(
                 f"Nothing is made of networks that the protocol {evaluator.benchmark.protocol!r} trains: it knows more than one "
                 "network and the task's loss."
             )
+        onward = evaluator.protocol.ends_plain and derivation.needs_weights
         self.reckon()
         self.count()
         trains = derivation.budget(self.budget) is not None
         signature = evaluator.benchmark.signature
         lineage = lineage_of(evaluator.space, signature, self.protocol.setup, self.descent, evaluator.device)
-        evaluator.protocol = by_method(evaluator.protocol, derivation, lineage)
+        evaluator.protocol = by_method(Protocol if onward else evaluator.protocol, derivation, lineage)
         del self.__dict__["protocol"]
         self.grouped = derivation.needs_weights and is_grouped(lineage.parents[0])
         model = derivation.begin(place(self.build(), evaluator.device), lineage)
@@ -767,6 +768,8 @@ class _Descended(_Run):
         outcome: Outcome = "complete"
         if trains:
             outcome = self.learn(model, report)
+            if onward:
+                self.notes.append("It was trained with labels alone, all of it at one rate; nothing was pre-trained for it.")
         if outcome != "complete":
             return outcome
         self.model = model = derivation.finish(model, lineage).eval()
