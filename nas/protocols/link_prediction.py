@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from nas.device import Precision
 from nas.errors import BenchmarkError, quote
 from nas.models import steps
+from nas.models.layers.interactions import Scorer
 from nas.models.layers.knowledge_graph import GraphNetwork
 from nas.models.layers.messages import Propagated
-from nas.protocols.triple_losses import SoftmaxLoss, TripleLoss, TriplePenalty
+from nas.protocols.triple_losses import RelationLoss, SoftmaxLoss, TripleLoss, TriplePenalty
 from nas.protocols.triples import Known, LinkPrediction
 from nas.training import Examples, Feed, Method, Protocol, Split, measure
 
@@ -40,14 +41,20 @@ class LinkPredictionMethod(Method):
         asked, penalty = setup.training(TripleLoss), setup.training(TriplePenalty)
         self.asked = asked if isinstance(asked, TripleLoss) else SoftmaxLoss(smoothing=self.recipe.label_smoothing)
         self.penalty = penalty if isinstance(penalty, TriplePenalty) else None
+        relations = setup.training(RelationLoss)
+        self.relations = relations if isinstance(relations, RelationLoss) else None
         self._trained_on: Known | None = None
         self._fraction = setup.budget.fraction
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """With loss and penalty."""
-        penalty = self.penalty.model_dump() if self.penalty else None
-        return {**super().identity, "loss": [type(self.asked).__name__, self.asked.model_dump()], "penalty": penalty}
+        own = {
+            "loss": [type(self.asked).__name__, self.asked.model_dump()],
+            "penalty": self.penalty.model_dump() if self.penalty else None,
+            "relations": self.relations.model_dump() if self.relations else None,
+        }
+        return {**super().identity, **own}
 
     def optimizers(self, trained: nn.Module) -> Mapping[str, torch.optim.Optimizer]:
         """The recipe's, at the loss's rate."""
@@ -58,8 +65,11 @@ class LinkPredictionMethod(Method):
         return optimizers
 
     def loss(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
-        """The candidate's loss and penalty."""
+        """The candidate's loss of entities, and of relations, and its penalty."""
         loss = self.asked.of(network, inputs, targets, self.trained_on(inputs.device))
+        if self.relations is not None:
+            pairs_N2 = torch.stack([inputs[:, 0], targets], dim=1)
+            loss = loss + self.relations.of(_relating(network).relation_scores(pairs_N2), inputs[:, 1])
         if self.penalty is None:
             return loss
         triples_N3 = torch.cat([inputs, targets[:, None]], dim=1)
@@ -92,6 +102,17 @@ def _squares(network: nn.Module) -> list[Squares]:
     if not found:
         raise BenchmarkError("A triple_penalty is of vectors, which no layer of this network tells by `squares`; leave it out.")
     return found
+
+
+def _relating(network: nn.Module) -> Scorer:
+    parts = [*network.modules()]
+    found = [part for part in parts if isinstance(part, Scorer) and part.relates]
+    if not found or any(isinstance(part, Propagated) for part in parts):
+        raise BenchmarkError(
+            "A relation_loss is of networks that score all relations at once: distmult, complex or tucker, and this is none; "
+            "leave it out."
+        )
+    return found[-1]
 
 
 class LinkPredictionProtocol(Protocol):

@@ -63,12 +63,19 @@ class BinaryLoss(TripleLoss):
 
     smoothing: Share = 0.1
     """Answers are (1 − smoothing) · right + smoothing / entities."""
+    of_each: Literal["triple", "query"] = "triple"
+    """What counts as one: a triple, so that a query counts as often as it has answers; or a query, as in the paper."""
 
     def of(self, network: nn.Module, queries_N2: Tensor, answers_N: Tensor, known: Known) -> Tensor:  # noqa: ARG002
         """Mean binary cross-entropy over queries and entities, times the number of entities so that rates are alike."""
         scores_NE = network(queries_N2)
-        wanted_NE = known.answers(queries_N2).to(scores_NE.dtype) * (1 - self.smoothing) + self.smoothing / scores_NE.shape[1]
-        return functional.binary_cross_entropy_with_logits(scores_NE, wanted_NE, reduction="sum") / len(scores_NE)
+        right_NE = known.answers(queries_N2).to(scores_NE.dtype)
+        wanted_NE = right_NE * (1 - self.smoothing) + self.smoothing / scores_NE.shape[1]
+        losses_N = functional.binary_cross_entropy_with_logits(scores_NE, wanted_NE, reduction="none").sum(1)
+        if self.of_each == "triple":
+            return losses_N.mean()
+        weights_N = 1 / right_NE.sum(1).clamp(min=1)
+        return (weights_N * losses_N).sum() / weights_N.sum()
 
 
 class Sampled(TripleLoss):
@@ -129,3 +136,16 @@ class TriplePenalty(TrainingKind):
     def of(self, squares: tuple[Tensor, ...]) -> Tensor:
         """Of the squares of sizes, each (N, numbers)."""
         return self.weight * torch.stack([(part ** (self.power / 2)).sum(1).mean() for part in squares]).sum()
+
+
+class RelationLoss(TrainingKind):
+    """Which relation joins head and tail is asked for too: cross-entropy over all relations, both ways, is added (Chen et
+    al. 2021, arXiv:2110.02834).
+    """
+
+    weight: Positive = 0.1
+    """Of it, beside the loss of entities."""
+
+    def of(self, scores_NP: Tensor, relations_N: Tensor) -> Tensor:
+        """Of what each relation scores between a query's entity and its answer, and the query's relation."""
+        return self.weight * functional.cross_entropy(scores_NP, relations_N)

@@ -69,7 +69,8 @@ def _limits(limits: Any) -> Any:
 
 
 def _architectures(given: Any, info: ValidationInfo) -> Any:
-    space, ledger = info.data.get("space"), info.data.get("ledger") or ""
+    space: Space | None = info.data.get("space")
+    ledger = info.data.get("ledger") or ""
     if space is None:
         return ()  # what is wrong with it is told of first
 

@@ -92,6 +92,22 @@ def test_scores_are_those_of_pykeen(kind: str) -> None:
         assert torch.allclose(model(queries()), _pykeens(modules, kind, model, head, relation, tail), atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["distmult", "complex", "tucker"])
+def test_what_all_relations_score_between_two_entities_is_what_each_query_scores(kind: str) -> None:
+    model = scorer(kind)
+    pairs = torch.tensor([[2, 7], [9, 0], [4, 4]])
+    with torch.no_grad():
+        found = model.relation_scores(pairs)
+        one_by_one = [[model(torch.tensor([[head, by]]))[0, tail].item() for by in range(6)] for head, tail in pairs.tolist()]
+    assert model.relates
+    assert torch.allclose(found, torch.tensor(one_by_one), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["transe", "rotate", "conve", "query_transformer"])
+def test_other_networks_do_not_say_that_they_score_all_relations_at_once(kind: str) -> None:
+    assert not scorer(kind).relates
+
+
 def _pykeens(modules: Any, kind: str, model: Scorer, head: Tensor, relation: Tensor, tail: Tensor) -> Tensor:
     if kind == "transe":
         return modules.TransEInteraction(p=2)(head, relation, tail) + model.bias

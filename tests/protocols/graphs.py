@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
+from nas.benchmark import Benchmark, Budget, Objective, Recipe
+from nas.profiling import latency
 from nas.protocols.triples import LinkPrediction, Triple, link_prediction
 
 PEOPLE = 9
@@ -21,3 +25,28 @@ def task() -> LinkPrediction:
 def load(_: Path | None) -> LinkPrediction:
     """What a benchmark names."""
     return task()
+
+
+GRAPH = task()
+
+BENCHMARK = Benchmark(
+    name="circle",
+    version=1,
+    summary="nine people in a circle",
+    signature=GRAPH.signature,
+    objectives=(Objective("validation_mrr", "maximize"),),
+    budget=Budget(epochs=3),
+    final_budget=Budget(epochs=3),
+    recipe=Recipe(batch_size=16, learning_rate=0.02, weight_decay=0),
+    task="graphs:load",
+    source="here",
+    licence="none",
+    protocol="link_prediction",
+)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time is spent on latency."""
+    monkeypatch.setattr(latency, "WARMUP_SECONDS", 0.0)
+    monkeypatch.setattr(latency, "SAMPLE_SECONDS", 0.0)

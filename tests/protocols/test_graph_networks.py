@@ -5,47 +5,27 @@ from typing import Any
 
 import pytest
 import torch
-from graphs import task
+from graphs import BENCHMARK, GRAPH, quick
 
-from nas.benchmark import Benchmark, Budget, Objective, Recipe
+from nas.benchmark import Budget
 from nas.errors import Interrupted, ModelError
 from nas.evaluation import Evaluator
 from nas.exporting import load_source, write_forms
 from nas.models import build, plan
 from nas.models.layers.messages import Propagated
-from nas.profiling import latency
 from nas.records import Record
 from nas.space import parse_space
 from nas.training import Checkpoints, Setup, protocol_of, read_weights, write_weights
 from search_spaces.graph_network import SPACE
 
-GRAPH = task()
+__all__ = ["quick"]
 
-BENCHMARK = Benchmark(
-    name="circle",
-    version=1,
-    summary="nine people in a circle",
-    signature=GRAPH.signature,
-    objectives=(Objective("validation_mrr", "maximize"),),
-    budget=Budget(epochs=3),
-    final_budget=Budget(epochs=3),
-    recipe=Recipe(batch_size=16, learning_rate=0.02, weight_decay=0),
-    task="graphs:load",
-    source="here",
-    licence="none",
-    protocol="link_prediction",
-)
+pytestmark = pytest.mark.usefixtures("quick")
 
 KINDS = [
     "compgcn: {features: 8, depth: 2, link_dropout: 0.2}",
     "rgcn: {features: 8, bases: 2, score: complex, dropout: 0.1}",
 ]
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latency, "WARMUP_SECONDS", 0.0)
-    monkeypatch.setattr(latency, "SAMPLE_SECONDS", 0.0)
 
 
 def evaluate(layer: str, *, budget: Budget = Budget(epochs=3), **given: Any) -> Record:  # noqa: B008 - frozen

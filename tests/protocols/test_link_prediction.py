@@ -6,46 +6,27 @@ from typing import Any
 
 import pytest
 import torch
-from graphs import task
+from graphs import BENCHMARK, GRAPH, quick, task
 from torch import nn
 
-from nas.benchmark import Benchmark, Budget, Objective, Recipe
+from nas.benchmark import Benchmark, Budget
 from nas.device import is_out_of_memory
 from nas.errors import BenchmarkError, Interrupted, SearchError
 from nas.evaluation import Evaluator
 from nas.models import build, plan
-from nas.profiling import latency
-from nas.protocols.triple_losses import BinaryLoss, SoftmaxLoss, TripleLoss
+from nas.models.layers.interactions import Scorer
+from nas.protocols.triple_losses import BinaryLoss, SoftmaxLoss, TripleLoss, TriplePenalty
 from nas.protocols.triples import LinkPrediction
 from nas.records import Record
 from nas.space import Space, parse_space
 from nas.training import Checkpoints, Classification, Setup, Split, protocol_of, stages_of
 from search_spaces.knowledge_graph import SPACE
 
-GRAPH = task()
-
-BENCHMARK = Benchmark(
-    name="circle",
-    version=1,
-    summary="nine people in a circle",
-    signature=GRAPH.signature,
-    objectives=(Objective("validation_mrr", "maximize"),),
-    budget=Budget(epochs=3),
-    final_budget=Budget(epochs=3),
-    recipe=Recipe(batch_size=16, learning_rate=0.02, weight_decay=0),
-    task="graphs:load",
-    source="here",
-    licence="none",
-    protocol="link_prediction",
-)
+__all__ = ["quick"]
 
 LOSSES = ("softmax_loss", "binary_loss", "margin_loss", "self_adversarial_loss")
 
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latency, "WARMUP_SECONDS", 0.0)
-    monkeypatch.setattr(latency, "SAMPLE_SECONDS", 0.0)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def space(*layers: str) -> Space:
@@ -104,6 +85,7 @@ def test_another_loss_or_penalty_goes_on_from_no_checkpoint() -> None:
             ("binary_loss", "distmult: {features: 8}"),
             ("binary_loss: {smoothing: 0.3}", "distmult: {features: 8}"),
             ("binary_loss", "triple_penalty", "distmult: {features: 8}"),
+            ("binary_loss", "relation_loss", "distmult: {features: 8}"),
         )
     ]
     assert all(one != other for n, one in enumerate(identities) for other in identities[:n])
@@ -176,6 +158,40 @@ def test_a_penalty_of_a_network_that_tells_no_vectors_is_refused() -> None:
     (stage,) = stages_of(protocol, nn.Embedding(9, 9))
     with pytest.raises(BenchmarkError, match="no layer of this network tells by `squares`"):
         stage.method.loss(lambda_network(), *_batch())
+
+
+def test_relations_are_asked_for_between_a_querys_entity_and_its_answer() -> None:
+    layers = "softmax_loss", "complex: {features: 8}"
+    method, alone = (protocol_of(BENCHMARK)(setup(*more, *layers)).method() for more in (("relation_loss: {weight: 0.5}",), ()))
+    one = space(*layers)
+    network = build(one, one.architecture({}), BENCHMARK.signature, seed=0)
+    inputs, targets = _batch()
+    nats = []
+    for (head, by), tail in zip(inputs.tolist(), targets.tolist(), strict=True):
+        scores = torch.stack([network(torch.tensor([[head, other]]))[0, tail] for other in range(6)])
+        nats.append(-scores.log_softmax(0)[by])
+    more = method.loss(network, inputs, targets) - alone.loss(network, inputs, targets)
+    assert more.item() == pytest.approx(0.5 * torch.stack(nats).mean().item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("layer", ["conve: {features: 16}", "rgcn: {features: 8}"])
+def test_relations_are_not_asked_of_a_network_that_does_not_score_them_at_once(layer: str) -> None:
+    one = space(layer)
+    network = build(one, one.architecture({}), BENCHMARK.signature, seed=0)
+    method = protocol_of(BENCHMARK)(setup("relation_loss", layer)).method()
+    with pytest.raises(BenchmarkError, match=r"that score all relations at once: distmult, complex or tucker, and this is none"):
+        method.loss(network, *_batch())
+
+
+def test_a_penalty_counts_the_vectors_of_a_graph_network_once() -> None:
+    one = space("rgcn: {features: 8}")
+    network = build(one, one.architecture({}), BENCHMARK.signature, seed=0)
+    method, alone = (protocol_of(BENCHMARK)(setup(*more, "rgcn: {features: 8}")).method() for more in (("triple_penalty",), ()))
+    inputs, targets = _batch()
+    (scorer,) = [part for part in network.modules() if isinstance(part, Scorer)]
+    once = TriplePenalty().of(scorer.squares(torch.cat([inputs, targets[:, None]], dim=1)))
+    more = method.loss(network, inputs, targets) - alone.loss(network, inputs, targets)
+    assert more.item() == pytest.approx(once.item(), rel=1e-3)
 
 
 def lambda_network() -> nn.Module:

@@ -12,12 +12,15 @@ from torch.nn import functional
 from nas.protocols.triple_losses import (
     BinaryLoss,
     MarginLoss,
+    RelationLoss,
     Sampled,
     SelfAdversarialLoss,
     SoftmaxLoss,
     TripleLoss,
     TriplePenalty,
 )
+from nas.protocols.triples import Known
+from nas.training import Examples
 
 KNOWN = task().known("train", torch.device("cpu"))
 EXAMPLES = task().examples("train").first(0.3)
@@ -61,14 +64,30 @@ def test_softmax_is_over_all_entities_or_all_but_other_known_answers(others: Any
     assert found.item() == pytest.approx(sum(expected) / len(expected), rel=1e-5)
 
 
-def test_the_binary_loss_wants_all_known_answers() -> None:
-    expected = 0.0
-    for scores, _, known in rows():
-        for n, score in enumerate(scores):
-            wanted = (n in known) * 0.9 + 0.1 / 9
+@pytest.mark.parametrize("of_each", ["triple", "query"])
+def test_the_binary_loss_wants_all_known_answers(of_each: Any) -> None:
+    """Every second query has two answers: it counts half where each query counts as one."""
+    twice = Examples(EXAMPLES.inputs[::2], (EXAMPLES.targets[::2] + 1) % 9)
+    known = Known.of(KNOWN.shape, [EXAMPLES, twice])
+    expected, weights = 0.0, 0.0
+    for n, scores in enumerate(Table()(EXAMPLES.inputs).tolist()):
+        right = known.answers(EXAMPLES.inputs[n : n + 1])[0].tolist()
+        assert sum(right) == 2 - n % 2
+        weight = 1 / sum(right) if of_each == "query" else 1
+        weights += weight
+        for score, is_right in zip(scores, right, strict=True):
+            wanted = is_right * 0.9 + 0.1 / 9
             share = 1 / (1 + math.exp(-score))
-            expected -= wanted * math.log(share) + (1 - wanted) * math.log(1 - share)
-    assert loss(BinaryLoss(smoothing=0.1)).item() == pytest.approx(expected / len(EXAMPLES), rel=1e-5)
+            expected -= weight * (wanted * math.log(share) + (1 - wanted) * math.log(1 - share))
+    found = BinaryLoss(smoothing=0.1, of_each=of_each).of(Table(), EXAMPLES.inputs, EXAMPLES.targets, known)
+    assert found.item() == pytest.approx(expected / weights, rel=1e-5)
+
+
+def test_a_loss_of_relations_is_cross_entropy_by_its_weight() -> None:
+    scores = [[0.5, -1.0, 2.0], [0.0, 3.0, 1.0]]
+    nats = [math.log(sum(map(math.exp, row))) - row[right] for row, right in zip(scores, (2, 0), strict=True)]
+    found = RelationLoss(weight=0.3).of(torch.tensor(scores), torch.tensor([2, 0]))
+    assert found.item() == pytest.approx(0.3 * sum(nats) / 2)
 
 
 def sampled(asked: Sampled) -> tuple[Tensor, Tensor, Tensor, Tensor]:

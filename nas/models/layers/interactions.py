@@ -1,6 +1,7 @@
 """How answers to queries are scored: the vectors of an entity and a relation become one, which is compared with every entity's.
 
-Axes: N queries, D numbers of an entity's vector, R of a relation's, E entities, K entities that stand beside a query.
+Axes: N queries, D numbers of an entity's vector, R of a relation's, E entities, K entities that stand beside a query, P
+relations, both ways.
 """
 
 import math
@@ -68,6 +69,18 @@ class Scorer(nn.Module):
             scores = scores + (self.bias[queries_NQ[:, 2:]] if self.biased and queries_NQ.shape[1] > 2 else self.bias)
         return scores
 
+    @property
+    def relates(self) -> bool:
+        """Whether it can tell what each relation scores between two entities at the cost of one query."""
+        return hasattr(self.combine, "relate")
+
+    def relation_scores(self, pairs_N2: Tensor) -> Tensor:
+        """What each relation scores from one entity to another, (N, P); without what the query's vector goes through at last."""
+        assert isinstance(self.combine, Product | ComplexProduct | Core)  # noqa: S101 - who asks has asked `relates`
+        head_ND, tail_ND = self.before(self.entities(pairs_N2[:, 0])), self.entities(pairs_N2[:, 1])
+        relations_PR: Tensor = self.before(self.relations.weight)
+        return self.combine.relate(head_ND, tail_ND) @ relations_PR.t()
+
     def squares(self, triples_N3: Tensor) -> tuple[Tensor, ...]:
         """Squares of the sizes of the numbers, real or complex, in the vectors of triples; phases are left out."""
         head_N, relation_N, tail_N = triples_N3.unbind(1)
@@ -98,6 +111,10 @@ class Product(nn.Module):
         """Their product."""
         return head_ND * relation_ND
 
+    def relate(self, head_ND: Tensor, tail_ND: Tensor) -> Tensor:
+        """That whose inner product with a relation's vector is the score."""
+        return head_ND * tail_ND
+
 
 class ComplexProduct(nn.Module):
     """Complex number by complex number (Trouillon et al. 2016, arXiv:1606.06357, eq. 9).
@@ -112,6 +129,11 @@ class ComplexProduct(nn.Module):
         real_b, imaginary_b = relation_ND.chunk(2, dim=1)
         real, imaginary = real_a * real_b - imaginary_a * imaginary_b, real_a * imaginary_b + imaginary_a * real_b
         return torch.cat([real, imaginary], dim=1)
+
+    def relate(self, head_ND: Tensor, tail_ND: Tensor) -> Tensor:
+        """That whose inner product with a relation's vector is the score: the tail's times the head's conjugate."""
+        real, imaginary = head_ND.chunk(2, dim=1)
+        return self.forward(tail_ND, torch.cat([real, -imaginary], dim=1))
 
 
 class Rotation(nn.Module):
@@ -137,6 +159,10 @@ class Core(nn.Module):
         """The entity's vector times the relation's matrix."""
         matrix_NDD = (relation_NR @ self.weight).reshape(-1, self.features, self.features)
         return torch.bmm(head_ND.unsqueeze(1), matrix_NDD).squeeze(1)
+
+    def relate(self, head_ND: Tensor, tail_ND: Tensor) -> Tensor:
+        """That whose inner product with a relation's vector is the score, (N, R)."""
+        return (head_ND.unsqueeze(2) * tail_ND.unsqueeze(1)).flatten(1) @ self.weight.t()
 
 
 class Convolved(nn.Module):

@@ -52,10 +52,6 @@ class Propagated(nn.Module):
             entities_ED, relations_RD = layer(entities_ED, relations_RD, head_M, relation_M, tail_M)
         return entities_ED, relations_RD
 
-    def squares(self, triples_N3: Tensor) -> tuple[Tensor, ...]:
-        """Of the vectors that messages begin with."""
-        return self.scorer.squares(triples_N3)
-
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Make room for the links that come."""
         if prefix + "links" in state_dict:
