@@ -37,6 +37,11 @@ RECIPE: dict[str, Any] = {
 """Of all children, so that noise is all that they differ in: large batches, in which it weighs less."""
 EPSILONS = (None, 8.0, 3.0, 1.0)
 
+TITLES = (
+    *("trained", "ε told", "by opacus' accountant", "σ"),
+    *("validation accuracy", "test accuracy", "members told, AUROC", "members found", "seeds"),
+)
+
 NOTE = re.compile(r"In private: .* for ([\d,]+) steps .* chance ([\d.]+), noise ([\d.]+) times")
 
 
@@ -111,8 +116,8 @@ def by_opacus(record: Record) -> float:
 def write(rows: list[dict[str, Any]], where: str) -> None:
     """Put the table into its place."""
     lines = [
-        "| trained | ε told | by opacus' accountant | σ | validation accuracy | test accuracy | members told, AUROC | found | seeds |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"| {' | '.join(TITLES)} |",
+        "|---" * len(TITLES) + "|",
     ]
     for row in rows:
         found = [one for one in row["found"] if one is not None]
