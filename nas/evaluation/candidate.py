@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import asdict, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -45,6 +45,8 @@ from nas.training import (
     Training,
     Unsupported,
     as_feed,
+    become,
+    cut_of,
     derivation_of,
     digest_sources,
     digest_tensors,
@@ -740,8 +742,10 @@ class _Descended(_Run):
         own.compiler = Compiler(evaluator.compiler.policy)
         super().__init__(own, architecture, budget, seed, *rest)
         self.descent, self.derivation = descent, derivation
+        self.like: nn.Module | None = None
+        """What it is built like, of the same architecture: its parent, or what came of cutting it."""
         self.grouped = False
-        """Whether it begins from weights of group normalisation where its architecture says batch normalisation."""
+        """Whether its parent, of another architecture, has group normalisation where that says batch normalisation."""
         self.derived = self.gathered["derived"] = begun(derivation, descent)
 
     def go(self, report: Report, *, final: bool) -> Outcome:
@@ -760,8 +764,14 @@ class _Descended(_Run):
         lineage = lineage_of(evaluator.space, signature, self.protocol.setup, self.descent, evaluator.device)
         evaluator.protocol = by_method(Protocol if onward else evaluator.protocol, derivation, lineage)
         del self.__dict__["protocol"]
-        self.grouped = derivation.needs_weights and is_grouped(lineage.parents[0])
+        if derivation.needs_weights and self.architecture.choices == self.descent.parents[0].choices:
+            self.like = lineage.parents[0]
+        elif derivation.needs_weights and is_grouped(lineage.parents[0]):
+            self.grouped = True
         model = derivation.begin(place(self.build(), evaluator.device), lineage)
+        if cut_of(model):
+            self.like = model
+            self.count_again(model)
         if trains and self.is_unserved(model):
             return "failed"
         self.heed()
@@ -801,10 +811,18 @@ class _Descended(_Run):
         model = super().build(number)
         if self.grouped:
             group(model)
-        return model
+        return model if self.like is None else become(model, self.like)
+
+    def count_again(self, model: nn.Module) -> None:
+        """Figures of a network that is narrower than its architecture."""
+        with torch.no_grad():
+            counts = count_layers(lambda: deepcopy(model).to("meta"), self.evaluator.benchmark.signature.input)
+        self.figures |= {**_figures(counts), "activation_bytes": counts.activation_bytes}
+        self.gathered["uncounted"] = counts.uncounted
+        self.gathered["network_id"] = None
 
     def put(self, model: nn.Module, path: Path) -> None:
-        written = keep(self.derivation.kept(model), path, grouped=is_grouped(model))
+        written = keep(self.derivation.kept(model), path, model)
         self.derived = self.gathered["derived"] = replace(self.derived, file_bytes=written)
 
 

@@ -67,7 +67,7 @@ def export(
     from nas.exporting import Origin, check_forms, hand_over
     from nas.models import build, plan
     from nas.reports.command import commands  # brings rich, which no search needs
-    from nas.training import Setup, load_task, protocol_of, suit
+    from nas.training import Setup, cut_of, load_task, protocol_of, suit
 
     forms = check_forms(formats) if formats is not None else None
     if untrained and weights is not None:
@@ -127,7 +127,7 @@ def export(
         trained=not untrained,
         commands=(*commands(entry, trials), shlex.join(line)),
     )
-    return hand_over(network, origin, inputs, to, forms=forms, parts=parts, say=say)
+    return hand_over(network, origin, inputs, to, forms=forms, parts=() if cut_of(network) else parts, say=say)
 
 
 def _made(network: "nn.Module", record: Record, kept: Path | None, inputs: "Tensor") -> "tuple[nn.Module, str]":
