@@ -218,7 +218,7 @@ def _figures(origin: Origin) -> Iterator[str]:
     if several:
         yield f"The weights here are those of seed {origin.record.seed}."
     yield ""
-    yield "| figure | value | 95 % interval | unit |" + (" a linear model |" if floor else "")
+    yield "| figure | value | 95 % interval | unit |" + (f" {origin.benchmark.floor_by} |" if floor else "")
     yield "|---|---:|---:|---|" + ("---:|" if floor else "")
     for name, summary in sorted(figures.items(), key=lambda item: _place(item[0])):
         told = face(name)
@@ -227,8 +227,8 @@ def _figures(origin: Origin) -> Iterator[str]:
         if name == "latency_ms" and origin.record.latency is not None and not several:
             between = f"{origin.record.latency.low_ms:.3f} to {origin.record.latency.high_ms:.3f}"
         mean = show(name, Summary(mean=summary.mean, deviation=None, count=summary.count))
-        linear = f" {floor[name]:.4f} |" if name in floor else " |" if floor else ""
-        yield f"| {told.words} | {mean} | {between} | {told.unit} |{linear}"
+        simple = f" {floor[name]:.4f} |" if name in floor else " |" if floor else ""
+        yield f"| {told.words} | {mean} | {between} | {told.unit} |{simple}"
 
 
 def _place(name: str) -> tuple[int, str]:
