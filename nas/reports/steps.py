@@ -68,8 +68,10 @@ def steps_table(found: Sequence[Step], objectives: Sequence[Objective]) -> Steps
 
 
 def _notes(found: Sequence[Step]) -> Iterable[str]:
+    if any(len(step.trials) > 1 for step in found):
+        yield "± is half the 95 % interval of a mean over seeds, by Student's t."
     if any(step.differences for step in found):
-        yield "Δ: child less parent of the same seed, with the 95 % interval of the mean over seeds by Student's t."
+        yield "Δ: child less parent of the same seed."
     yield "Sizes are of the weights as they are kept; passes are timed in turns with the parent's, on this device."
     for step in found:
         own = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in step.own.items())
