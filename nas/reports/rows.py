@@ -301,7 +301,7 @@ def _points(trial: Trial, figure: str) -> list[list[float | None]]:
 
 
 def _short(value: float | None, figure: str = "", digits: int = 6) -> float | None:
-    """Six digits in the unit of the figure's title, or all that are shown; whole numbers exactly, and None for what JSON lacks."""
+    """Six digits in the unit of the figure's title, or all that are shown; whole numbers are exact; None for what JSON lacks."""
     if value is None or not math.isfinite(value):
         return None
     scaled = value / face(figure).scale

@@ -63,6 +63,7 @@ def test_the_card_tells_figures_intervals_seeds_data_licence_and_commands(study:
     assert "$ nas search toy.yaml --on digits" in card
     assert "$ nas export s --to home --formats source" in card
     assert "is not there" not in card
+    assert "privacy" not in card  # options of what this recipe does not do
     assert str(tmp_path) not in card
     data = json.loads((tmp_path / "home" / "figures.json").read_text())
     figure = data["figures"]["validation_loss"]
