@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PATHS = os.pathsep.join(map(str, (HERE, HERE / "training")))
+PATHS = os.pathsep.join(map(str, (HERE, HERE / "training", HERE / "protocols", *filter(None, [os.environ.get("PYTHONPATH")]))))
 
 
 def torchrun(*words: str, seconds: float = 240) -> subprocess.CompletedProcess[str]:

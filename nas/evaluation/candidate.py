@@ -125,7 +125,7 @@ class Evaluator:
         self.measures = benchmark.ask_for(measures)
         refused = {
             "zero-cost scores": self.proxies and not self.protocol.scored,
-            "second process": ranks and not ranks.alone and not self.protocol.stackable,
+            "second process": ranks and not ranks.alone and not self.protocol.shared,
         }
         if asked := [what for what, value in refused.items() if value]:
             raise SearchError(f"The protocol {benchmark.protocol!r} of {benchmark.name} takes no {asked[0]}; leave that out.")
@@ -282,7 +282,7 @@ class Evaluator:
         run.figures |= wanted["figures"]
         torch.set_num_threads(self.setting.threads)
         with self.ranks.working():
-            run.learn(place(run.build(), self.device), lambda _: False)
+            run.learn_as_wanted(place(run.build(), self.device))
         release(self.device)
 
 
@@ -493,8 +493,18 @@ class _Run:
             return self.train(model, report)
         return self.train_all(model, report) if self.evaluator.protocol.stackable else self.train_each(model, report)
 
+    def learn_as_wanted(self, model: nn.Module) -> None:
+        """This process's part of what rank 0 wants, which of several seeds that train one after another is one at a time."""
+        together = self.evaluator.replicates > 1 and self.evaluator.protocol.stackable
+        (self.train_all if together else self.train)(model, lambda _: False)
+
     def train(self, model: nn.Module, report: Report) -> Outcome:
         """Train stage by stage; the last is the one that is told of, and the one that a pruner may end."""
+        with self.evaluator.ranks.working(self.wanted()):
+            return self.train_stages(model, report)
+
+    def train_stages(self, model: nn.Module, report: Report) -> Outcome:
+        """All of them; of several processes each does."""
         seconds = 0.0
         ended: Outcome = "complete"
         for stage in stages_of(self.protocol, model):
@@ -543,22 +553,21 @@ class _Run:
                 raise Interrupted
 
         evaluator = self.evaluator
-        with evaluator.ranks.working(self.wanted()):
-            training = train(
-                stage.trained,
-                stage.method,
-                stage.training,
-                stage.validation,
-                budget=stage.budget,
-                seed=self.seed,
-                report=report,
-                objective=stage.objective,
-                forward_flops=stage.forward_flops or self.figures["flops"],
-                precision=evaluator.precision,
-                ranks=evaluator.ranks,
-                begin=begin,
-                on_step=on_step,
-            )
+        training = train(
+            stage.trained,
+            stage.method,
+            stage.training,
+            stage.validation,
+            budget=stage.budget,
+            seed=self.seed,
+            report=report,
+            objective=stage.objective,
+            forward_flops=stage.forward_flops or self.figures["flops"],
+            precision=evaluator.precision,
+            ranks=evaluator.ranks,
+            begin=begin,
+            on_step=on_step,
+        )
         if checkpoints is not None and stage.name and training.ended == "complete":
             checkpoints.write(loops[-1])  # so that what goes on later does not train it again
         return training

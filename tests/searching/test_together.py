@@ -20,9 +20,9 @@ def ledger(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/nas.sqlite"
 
 
-def trials(url: str, stage: str) -> list[Trial]:
+def trials(url: str, stage: str, study: str = "s") -> list[Trial]:
     with Ledger(url, create=False) as book:
-        return [trial for trial in book.trials(book.study("s"), stage) if trial.reused_from is None]
+        return [trial for trial in book.trials(book.study(study), stage) if trial.reused_from is None]
 
 
 @pytest.mark.slow
@@ -39,6 +39,10 @@ def test_a_search_of_two_processes_keeps_a_ledger_like_any_other_and_outlives_a_
     (final,) = trials(ledger, "final")
     assert final.record is not None
     assert "test_accuracy" in final.record.figures
+    (other,) = trials(ledger, "search", "unusual")
+    assert other.record is not None
+    assert other.record.outcome == "complete"
+    assert len(other.record.replicates) == 2, "one after another, in both processes"
 
 
 @pytest.mark.slow
