@@ -24,8 +24,9 @@ from timm.models._efficientnet_blocks import SqueezeExcite as BlockSqueezeExcite
 from torch import Tensor, nn
 
 from nas.benchmark import Budget, Signature
+from nas.compression.fine_tuning import Epochs, fine_tuning
 from nas.compression.narrowing import narrower
-from nas.compression.quantizing import Epochs, _epochs
+from nas.errors import SearchError
 from nas.models import build
 from nas.models.layers.attention import SelfAttention
 from nas.models.layers.convolution import ResidualBlock
@@ -101,7 +102,11 @@ class Structured(Derivation):
     """Of fine-tuning; half a finalist's if not given."""
 
     def child(self, space: Space, architecture: Architecture, signature: Signature) -> Architecture:
-        """The architecture of the cut shapes."""
+        """The architecture of the cut shapes.
+
+        Raises:
+            SearchError: it cannot be made so small, or has a layer of which it is not known which channels belong together.
+        """
         parent = build(space, architecture, signature)
 
         def fits(other: Architecture) -> bool:
@@ -111,12 +116,15 @@ class Structured(Derivation):
                 return False
             return True
 
-        cut(parent, parent)  # which says what is not known of it
+        try:
+            cut(parent, parent)  # which says what is not known of it
+        except Unsupported as error:
+            raise SearchError(str(error)) from error
         return narrower(space, architecture, signature, self.share, fits)
 
     def budget(self, final: Budget) -> Budget:
         """Some epochs."""
-        return _epochs(final, self.epochs, 2)
+        return fine_tuning(final, self.epochs, 2)
 
     def begin(self, network: nn.Module, lineage: Lineage) -> nn.Module:
         """With what is kept of the parent's weights.
