@@ -32,6 +32,7 @@ from nas.training import (
     Compile,
     Compiler,
     Feed,
+    Lineage,
     Loading,
     Loop,
     OnStep,
@@ -470,8 +471,12 @@ class _Run:
         self.heed()
         self.figures["peak_memory_bytes"] = peak_memory_bytes(self.make_step, evaluator.device)
 
+    def at_start(self) -> nn.Module:
+        """What is trained, as it is before its first step."""
+        return place(self.build(), self.evaluator.device)
+
     def make_step(self) -> tuple[nn.Module, "_Step"]:
-        model = place(self.build(), self.evaluator.device)
+        model = self.at_start()
         *_, last = stages_of(self.make_protocol(), model)
         return last.trained, _Step(last, self.evaluator.precision)
 
@@ -735,6 +740,8 @@ class _Run:
 class _Descended(_Run):
     """One that is made of other trials: parents' weights → the method → its training, if any → measured as all are."""
 
+    lineage: Lineage
+
     def __init__(
         self,
         evaluator: Evaluator,
@@ -777,7 +784,8 @@ class _Descended(_Run):
             self.like = lineage.parents[0]
         elif derivation.needs_weights and is_grouped(lineage.parents[0]):
             self.grouped = True
-        model = derivation.begin(place(self.build(), evaluator.device), lineage)
+        self.lineage = lineage
+        model = self.at_start()
         if cut_of(model):
             self.like = model
             self.count_again(model)
@@ -829,6 +837,9 @@ class _Descended(_Run):
         self.figures |= {**_figures(counts), "activation_bytes": counts.activation_bytes}
         self.gathered["uncounted"] = counts.uncounted
         self.gathered["network_id"] = None
+
+    def at_start(self) -> nn.Module:
+        return self.derivation.begin(super().at_start(), self.lineage)
 
     def put(self, model: nn.Module, path: Path) -> None:
         written = keep(self.derivation.kept(model), path, model)

@@ -109,6 +109,15 @@ def test_what_is_kept_answers_as_what_was_measured(evaluate: Evaluator, parent: 
     assert told["validation_loss"] == pytest.approx(record.figures["validation_loss"], rel=1e-3)
 
 
+def test_the_memory_of_a_step_is_of_what_is_trained(evaluate: Evaluator, parent: Parent) -> None:
+    """Rounding keeps a rounded copy of each weight, and of what each layer is given, until the way back."""
+    rounded, plain = (
+        evaluate(WIDE, budget=BUDGET, seed=5, descent=descent(parent, method, epochs=1)).figures["peak_memory_bytes"]
+        for method in ("qat", "magnitude")
+    )
+    assert rounded > 1.2 * plain
+
+
 def test_a_child_by_weights_alone_is_not_trained(evaluate: Evaluator, parent: Parent) -> None:
     record = evaluate(WIDE, budget=BUDGET, seed=5, descent=descent(parent, "int8-weights"))
     assert record.curve == ()

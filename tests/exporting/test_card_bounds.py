@@ -6,7 +6,9 @@ from nas.exporting.card import bounds
 from nas.ranking import Summary
 
 
-@pytest.mark.parametrize("name", ["test_accuracy", "test_f1", "test_auroc", "test_recall_at_5", "test_ndcg_at_10", "test_coverage"])
+@pytest.mark.parametrize(
+    "name", ["test_accuracy", "test_f1", "test_auroc", "test_recall_at_5", "test_ndcg_at_10", "test_coverage"]
+)
 def test_a_share_ends_at_1_and_a_percentage_does_not(name: str) -> None:
     low, high = bounds(name, Summary(mean=0.99, deviation=0.02, count=2))
     assert low is not None
