@@ -69,7 +69,7 @@ def begun(derivation: Derivation, descent: Descent) -> Derived:
     return Derived(
         method=descent.method,
         options=descent.options,
-        words=" ".join(filter(None, (descent.method, derivation.words))),
+        words=descent.words(derivation.words),
         parent=descent.parents[0].evaluation,
         beside=tuple(parent.evaluation for parent in descent.parents[1:]),
         plain=derivation.plain,

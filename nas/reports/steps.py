@@ -28,11 +28,14 @@ class StepsTable:
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
     aside: int = 0
-    """How many columns at the end a narrow table does without: memory, how they hold, what they give away."""
+    """How many columns at the end a narrow table does without: FLOPs, memory, how they hold, what they give away."""
 
 
-ASIDE = ("peak_memory_bytes", "privacy_epsilon", "membership_auroc", "membership_lira_auroc")
-"""Figures that stand behind what a step costs and brings, beside what was asked of them on test data."""
+COSTS = ("flops", "peak_memory_bytes")
+"""Figures that stand behind what a step costs and brings, before what was asked of them on test data."""
+
+GIVEN_AWAY = ("privacy_epsilon", "membership_auroc", "membership_lira_auroc")
+"""Figures that stand last."""
 
 
 def steps_table(found: Sequence[Step], objectives: Sequence[Objective]) -> StepsTable:
@@ -41,7 +44,7 @@ def steps_table(found: Sequence[Step], objectives: Sequence[Objective]) -> Steps
     names = [first, *(name for name in [first.replace("validation_", "test_", 1)] if name != first and _has(found, name))]
     asked = in_reading_order(name for step in found for name in step.figures)
     aside = [name for name in asked if name.startswith("test_") and not is_detail(name)]
-    aside = [name for name in [*ASIDE[:1], *aside, *ASIDE[1:]] if _has(found, name) and name not in names]
+    aside = [name for name in [*COSTS, *aside, *GIVEN_AWAY] if _has(found, name) and name not in names]
     headers = ["step", "architecture"]
     for name in names:
         headers += [face(name).title, "Δ to its parent"]
@@ -56,7 +59,7 @@ def steps_table(found: Sequence[Step], objectives: Sequence[Objective]) -> Steps
     ]
     rows = []
     for step in found:
-        cells = [step.words or "the finalist", step.architecture.id]
+        cells = [_called(step), step.architecture.id]
         for name in names:
             cells += [told(step.figures.get(name), name), told(step.differences.get(name), name, signed=True)]
         cells += [_bytes(step.size_bytes), _share(step.size_share)]
@@ -67,18 +70,23 @@ def steps_table(found: Sequence[Step], objectives: Sequence[Objective]) -> Steps
     return StepsTable(headers=tuple(headers), rows=tuple(rows), notes=tuple(_notes(found)), aside=len(aside))
 
 
+def _called(step: Step) -> str:
+    """The finalist or what was made of it, and what sets it apart from others of that name."""
+    return " · ".join(filter(None, (step.words or "the finalist", step.elsewhere)))
+
+
 def _notes(found: Sequence[Step]) -> Iterable[str]:
     if any(len(step.trials) > 1 for step in found):
-        yield "± is half the 95 % interval of a mean over seeds, by Student's t."
+        yield "± is half the 95 % interval of a mean over seeds, by Student's t; of seeds that agree, that of rounding to an example."
     if any(step.differences for step in found):
         yield "Δ: child less parent of the same seed."
     yield "Sizes are of the weights as they are kept; passes are timed in turns with the parent's, on this device."
     for step in found:
         own = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in step.own.items())
         if own:
-            yield printable(f"{step.words}: {own}.")
+            yield printable(f"{_called(step)}: {own}.")
         for reason in step.failed:
-            yield printable(f"{step.words} of {step.architecture.id}: {reason}")
+            yield printable(f"{_called(step)} of {step.architecture.id}: {reason}")
 
 
 def _has(found: Sequence[Step], name: str) -> bool:
@@ -86,12 +94,13 @@ def _has(found: Sequence[Step], name: str) -> bool:
 
 
 def told(spread: Spread | None, name: str, *, signed: bool = False) -> str:
-    """A mean with half the width of its interval."""
+    """A mean with half the width of its interval, where that has one."""
     if spread is None:
         return NOT_MEASURED if not signed else ""
     scale, digits = face(name).scale, face(name).digits
-    mean = f"{'+' if signed and spread.mean >= 0 else ''}{number(spread.mean / scale, digits)}"
-    if spread.low is None or spread.high is None:
+    value = round(spread.mean / scale, digits) + 0.0  # no minus before zeros
+    mean = f"{'+' if signed and value >= 0 else ''}{number(value, digits)}"
+    if spread.low is None or spread.high is None or spread.low == spread.high:
         return mean
     return f"{mean} ± {number((spread.high - spread.low) / 2 / scale, digits)}"
 
@@ -138,6 +147,7 @@ def steps_data(found: Sequence[Step]) -> list[dict[str, Any]]:
         {
             "study": step.study,
             "step": step.words,
+            "elsewhere": step.elsewhere,
             "architecture": step.architecture.id,
             "parent": step.parent.id if step.parent else None,
             "figures": {name: asdict(one) for name, one in step.figures.items()},

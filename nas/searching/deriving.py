@@ -157,7 +157,14 @@ class Finder:
             raise SearchError(
                 f"The {trial.title} is {record.derived.words}, and its weights are no plain ones; begin from its parent instead."
             )
-        return Parent(evaluation=trial.evaluation, choices=dict(trial.architecture.choices), seed=record.seed, weights=weights)
+        return Parent(
+            evaluation=trial.evaluation,
+            choices=dict(trial.architecture.choices),
+            seed=record.seed,
+            weights=weights,
+            architecture=trial.architecture.id,
+            words=record.derived.words if record.derived else "",
+        )
 
 
 @dataclass(frozen=True)
@@ -191,7 +198,7 @@ class _Descents(Finals):
             raise SearchError(f"{method}: {error}") from error
         descent = Descent(method=method, options=derivation.model_dump(mode="json"), parents=parents)
         budget = derivation.budget(self.budget) or self.budget
-        words = " ".join(filter(None, (method, derivation.words)))
+        words = descent.words(derivation.words)
         key = self.key(architecture, budget, parents[0].seed, descent.key)
         if key not in self.children:
             self.children[key] = _Child(architecture, budget, parents[0].seed, descent, f"{words}, seed {parents[0].seed}")
