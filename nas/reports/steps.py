@@ -1,6 +1,6 @@
 """Finalists and what was made of them, for people: as text, as plain data, and as the page shows it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,6 +18,9 @@ from nas.reports.tables import NOT_MEASURED, full_width, number
 
 STEPS = "Steps"
 """What the table is called."""
+
+
+DELTA = "Δ to its parent"
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def steps_table(found: Sequence[Step], objectives: Sequence[Objective]) -> Steps
     aside = [name for name in [*COSTS, *aside, *GIVEN_AWAY] if _has(found, name) and name not in names]
     headers = ["step", "architecture"]
     for name in names:
-        headers += [face(name).title, "Δ to its parent"]
+        headers += [face(name).title, DELTA]
     headers += [
         "size",
         "file, of parent",
@@ -113,31 +116,66 @@ def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}×"
 
 
+SPARED = ("architecture", "seeds", "latency ms", "size")
+"""Columns that a narrow terminal does without after those behind them, in this order; then the test data's, then the verdict."""
+
+
+WORDS = 28
+"""Characters of a line of what a step is called; what is longer goes on below."""
+
+
 def print_steps(found: Sequence[Step], objectives: Sequence[Objective], console: Console) -> None:
     """Print the steps of one study for people, in the columns that there is room for."""
     if not found:
         return
     table = steps_table(found, objectives)
-    shown = len(table.headers)
+    shown = [*range(len(table.headers))]
+    broken = False
     grid = _grid(table, found, shown)
-    while shown > len(table.headers) - table.aside and full_width(grid, console) > console.width:
-        shown -= 1
-        grid = _grid(table, found, shown)
-    left_out = (
-        [f"No room for {', '.join(table.headers[shown:])}; `nas steps --json` has all."] if shown < len(table.headers) else []
-    )
+    for leaves in _leaving(table):
+        if full_width(grid, console) <= console.width:
+            break
+        broken = broken or leaves is None
+        shown = [column for column in shown if column != leaves]
+        grid = _grid(table, found, shown, broken=broken)
+    without = [_named(table, column) for column in range(len(table.headers)) if column not in shown]
+    left_out = [f"No room for {', '.join(without)}; `nas steps --json` has all."] if without else []
     console.print(Text(f"{STEPS} · {printable(found[0].study)} · finalists, and what was made of them", style="bold"))
     console.print(grid)
     console.print(Text(" ".join([*table.notes, *left_out]) + "\n", style="dim"))
 
 
-def _grid(table: StepsTable, found: Sequence[Step], shown: int) -> RichTable:
-    """The first `shown` columns."""
+def _leaving(table: StepsTable) -> Iterator[int | None]:
+    """The columns that leave where there is no room, one after another; None for the headers' single line."""
+    count = len(table.headers)
+    yield from reversed(range(count - table.aside, count))
+    yield None
+    yield from map(table.headers.index, SPARED)
+    yield from reversed(range(4, table.headers.index("size")))  # the test data's, where there are some
+    yield table.headers.index("here")
+
+
+def _named(table: StepsTable, column: int) -> str:
+    """What a column is called beside others."""
+    header = table.headers[column]
+    return f"{header} of {table.headers[column - 1]}" if header == DELTA else header
+
+
+def _grid(table: StepsTable, found: Sequence[Step], shown: Sequence[int], *, broken: bool = False) -> RichTable:
+    """The columns `shown`; `broken` are headers that take a line a word or two."""
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for n, header in enumerate(table.headers[:shown]):
-        grid.add_column(Text(header), justify="left" if n < 2 or header == "here" else "right", no_wrap=n != 0)
+    for column in shown:
+        header = table.headers[column]
+        words = header.replace(", ", ",\n").replace(" accuracy", "\naccuracy").replace("its parent", "its\nparent")
+        grid.add_column(
+            Text(words if broken else header),
+            justify="left" if column < 2 or header == "here" else "right",
+            no_wrap=column != 0,
+            min_width=len("the finalist") if column == 0 else None,
+            max_width=WORDS if column == 0 else None,
+        )
     for row, step in zip(table.rows, found, strict=True):
-        grid.add_row(*(Text(cell, style="bold" if step.parent is None else "") for cell in row[:shown]))
+        grid.add_row(*(Text(row[column], style="bold" if step.parent is None else "") for column in shown))
     return grid
 
 
