@@ -64,6 +64,8 @@ def derive(
     if seeds is not None and (isinstance(seeds, bool) or seeds < 1):
         raise SearchError(f"Children are of at least 1 seed, got {quote(seeds)}.")
     methods = {name: derivation_of(name, _pinned(options or {})) for name in ([how] if isinstance(how, str) else how)}
+    if teachers and (alone := next((name for name, derivation in methods.items() if not derivation.taught), None)):
+        raise SearchError(f"{alone} learns from no teachers, got {quote(teachers[0])}; name them for distil alone.")
     places, given = asked(means)
     url = ledger or default_ledger()
     with Ledger(url, create=False) as book:

@@ -161,6 +161,11 @@ def test_what_one_method_cannot_do_does_not_keep_others_from_it(study: Study) ->
         derive("s", "structured", options={"share": 0.0001}, ledger=study.ledger)
 
 
+def test_teachers_of_what_learns_from_none_are_refused(study: Study) -> None:
+    with pytest.raises(SearchError, match=r"^retrain learns from no teachers, got 's'; name them for distil alone\.$"):
+        derive("s", "retrain", options=MIXED, teachers=["s"], ledger=study.ledger)
+
+
 def test_two_studies_at_once_are_refused(study: Study) -> None:
     with pytest.raises(SearchError, match=r"^What is made at once is of one study, got 't' beside 's'\.$"):
         derive(["s", "t"], "retrain", options=MIXED, ledger=study.ledger)
