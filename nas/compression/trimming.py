@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from nas.benchmark import Budget
 from nas.compression.cutting import Axis, Heads, taken, walked
-from nas.compression.quantizing import Epochs, _epochs
+from nas.compression.fine_tuning import Epochs, fine_tuning
 from nas.errors import did_you_mean
 from nas.training import Derivation, Lineage, Unsupported, reshape
 from nas.training.derivations import Family
@@ -51,7 +51,7 @@ class Trim(Derivation):
 
     def budget(self, final: Budget) -> Budget:
         """Some epochs."""
-        return _epochs(final, self.epochs, 2)
+        return fine_tuning(final, self.epochs, 2)
 
     def begin(self, network: nn.Module, lineage: Lineage) -> nn.Module:
         """Narrower, with what is kept of the parent's weights.

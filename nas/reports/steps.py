@@ -80,7 +80,7 @@ def _called(step: Step) -> str:
 
 def _notes(found: Sequence[Step]) -> Iterable[str]:
     if any(len(step.trials) > 1 for step in found):
-        yield "± is half the 95 % interval of a mean over seeds, by Student's t; of seeds that agree, that of rounding to an example."
+        yield "± is half the 95 % interval of a mean over seeds, by Student's t; where all agree, of rounding to an example."
     if any(step.differences for step in found):
         yield "Δ: child less parent of the same seed."
     yield "Sizes are of the weights as they are kept; passes are timed in turns with the parent's, on this device."
