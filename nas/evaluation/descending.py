@@ -15,7 +15,18 @@ from nas.models import build, example
 from nas.profiling.interleaving import rank_by_latency
 from nas.records import Derived, Descent
 from nas.space import Space
-from nas.training import Derivation, Lineage, Method, Protocol, Setup, Unsupported, as_feed, read_weights, write_tensors
+from nas.training import (
+    Derivation,
+    Lineage,
+    Method,
+    Protocol,
+    Setup,
+    Unsupported,
+    as_feed,
+    read_weights,
+    said_of,
+    write_tensors,
+)
 
 
 def lineage_of(space: Space, signature: Signature, setup: Setup, descent: Descent, device: torch.device) -> Lineage:
@@ -58,7 +69,7 @@ def begun(derivation: Derivation, descent: Descent) -> Derived:
     return Derived(
         method=descent.method,
         options=descent.options,
-        words=" ".join(filter(None, (descent.method, derivation.words))),
+        words=descent.words(derivation.words),
         parent=descent.parents[0].evaluation,
         beside=tuple(parent.evaluation for parent in descent.parents[1:]),
         plain=derivation.plain,
@@ -80,13 +91,13 @@ def told(derived: Derived, derivation: Derivation, network: nn.Module, lineage: 
     )
 
 
-def keep(kept: Mapping[str, Tensor], path: Path, *, grouped: bool) -> int:
-    """Write what is kept of a network, whose batch normalisation may be `grouped`, to `path`; returns the bytes of the file.
+def keep(kept: Mapping[str, Tensor], path: Path, network: nn.Module) -> int:
+    """Write what is kept of `network` to `path`; returns the bytes of the file.
 
     Raises:
         OSError: it cannot be written.
     """
-    write_tensors(kept, path, grouped=grouped)
+    write_tensors(kept, path, said_of(network))
     return path.stat().st_size
 
 

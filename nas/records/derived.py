@@ -22,6 +22,10 @@ class Parent:
     seed: int
     weights: Path | None
     """The file that they are kept in; None where the method asks for none."""
+    architecture: str = ""
+    """Its id, for people."""
+    words: str = ""
+    """How it was made itself, for people; empty for a finalist."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,12 @@ class Descent:
     def key(self) -> list[Any]:
         """What names the work beside architecture, benchmark, budget and seed."""
         return ["derived", self.method, dict(sorted(self.options.items())), [parent.evaluation for parent in self.parents]]
+
+    def words(self, options: str) -> str:
+        """What the child is called, given its options for people: all steps from the finalist on, and who taught it."""
+        taught = [" ".join(filter(None, ("teacher", one.architecture, one.words))) for one in self.parents[1:]]
+        own = " ".join(filter(None, (self.method, ", ".join(filter(None, (options, *taught))))))
+        return " → ".join(filter(None, (self.parents[0].words, own)))
 
     def to_data(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
@@ -63,7 +73,7 @@ class Derived:
     method: str
     options: Mapping[str, Any]
     words: str
-    """Method and options for people."""
+    """Method and options for people, after those of the steps before it, and with its teachers."""
     parent: str
     """The parent's trial, as the ledger names its work."""
     beside: tuple[str, ...] = ()

@@ -48,7 +48,7 @@ def explain(
     from nas.explaining import Network, explain_network
     from nas.models import build
     from nas.reports.explanations import keep_explanation
-    from nas.training import Examples, as_feed, group, is_grouped, load_task
+    from nas.training import Examples, as_feed, become, load_task
 
     if isinstance(examples, bool) or not 1 <= examples <= MOST:
         raise ExplainError(f"From 1 to {MOST} examples are explained, got {examples}.")
@@ -81,9 +81,7 @@ def explain(
 
         def redraw(seed: int) -> "nn.Module":
             fresh = build(entry.space, trial.architecture, benchmark.signature, seed=seed)
-            if is_grouped(network):
-                group(fresh)
-            return place(fresh, where)
+            return place(become(fresh, network), where)
 
         found = []
         for method in methods:

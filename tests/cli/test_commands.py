@@ -56,7 +56,8 @@ def nas_size(name: str) -> int | float:
 
 def test_benchmarks_are_listed_with_their_floor(run: Nas) -> None:
     rows = {row["name"]: row for row in json.loads(run("benchmarks", "--json").output)}
-    assert rows["digits"]["linear_floor"] == "test_accuracy 0.972"
+    assert rows["digits"]["floor"] == "test_accuracy 0.972 (a linear model)"
+    assert rows["nations"]["floor"].endswith("(ranking by popularity)")
     assert rows["fashion_mnist"]["input"] == "an image of 1×28×28"
 
 

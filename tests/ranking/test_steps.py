@@ -13,7 +13,13 @@ from nas.records import Derived, Failure, StudyEntry, Trial
 WIDE = TOY.architecture({"width": 16, "stem.kernel": 3, "block.times": 0})
 NARROW = TOY.architecture({"width": 8, "stem.kernel": 3, "block.times": 0})
 ENTRY = StudyEntry(
-    id=1, name="s", definition={"objectives": [{"figure": "validation_accuracy", "direction": "maximize"}]}, begun_at=""
+    id=1,
+    name="s",
+    definition={
+        "benchmark": {"name": "b", "version": 1},
+        "objectives": [{"figure": "validation_accuracy", "direction": "maximize"}],
+    },
+    begun_at="",
 )
 
 
@@ -68,6 +74,14 @@ def test_equal_children_do_not_show_that_there_is_no_luck() -> None:
     assert found.high == pytest.approx(12.7062 * 0.02 / 6**0.5 / 2**0.5)  # as rounding to 0.02 alone would give
 
 
+def test_equal_finalists_do_not_show_that_there_is_no_luck_either() -> None:
+    finals = [trial(n, "final", 0.9, seed=n) for n in range(2)]
+    other = [trial(n, "derived", accuracy, n, parent=f"final{n}") for n, accuracy in ((0, 0.90), (1, 0.92))]
+    root, _ = steps(ENTRY, [*finals, *other])
+    found = root.figures["validation_accuracy"]
+    assert found.high == pytest.approx(0.9 + 12.7062 * 0.02 / 12**0.5 / 2**0.5)  # the finest step that the table shows
+
+
 def test_one_seed_has_no_interval() -> None:
     assert (spread([0.5]).low, spread([0.5]).count) == (None, 1)
 
@@ -115,3 +129,32 @@ def test_a_child_of_a_child_stands_below_it() -> None:
     assert [step.words for step in found] == ["", "half", "quarter", "other"]
     assert found[2].parent == NARROW
     assert found[2].differences["validation_accuracy"].mean == pytest.approx(-0.01)
+
+
+def test_children_of_two_that_look_alike_stay_apart() -> None:
+    """Cut and taught networks may have one architecture; the 8-bit child of each is no other seed of the other's."""
+    made = [
+        trial(0, "derived", 0.89, 0, NARROW, parent="final0", words="cut"),
+        trial(1, "derived", 0.88, 0, NARROW, parent="final0", words="taught"),
+        trial(2, "derived", 0.87, 0, NARROW, parent="derived0", words="cut → int8"),
+        trial(3, "derived", 0.86, 0, NARROW, parent="derived1", words="taught → int8"),
+    ]
+    found = steps(ENTRY, [*FINALS, *made])
+    assert [step.words for step in found] == ["", "cut", "cut → int8", "taught", "taught → int8"]
+    assert [round(step.differences["validation_accuracy"].mean, 9) for step in found[1:]] == [-0.01, -0.02, -0.02, -0.02]
+
+
+def test_trainings_with_other_threads_are_a_row_of_their_own() -> None:
+    def with_threads(one: Trial) -> Trial:
+        assert one.record is not None
+        return replace(one, record=replace(one.record, threads=4))
+
+    others = [with_threads(trial(n, "final", 0.5, seed=n)) for n in (7, 8)]
+    below = [with_threads(trial(9, "derived", 0.4, 7, parent="final7"))]
+    found = steps(ENTRY, [*FINALS, *children(), *others, *below])
+    assert [(step.words, step.elsewhere, len(step.trials)) for step in found] == [
+        ("", "", 3),
+        ("half", "", 2),
+        ("", "threads 4", 2),
+        ("half", "", 1),
+    ]
