@@ -158,7 +158,7 @@ def test_a_search_that_is_done_prints_its_leaderboard_and_the_next_step(run: Nas
             ["search", "residual_cn", "--on", "digits"],
             "No search space is called 'residual_cn'. Did you mean 'residual_cnn'?",
         ),
-        (["search", "residual_cnn"], "A search needs 'on'."),
+        (["search", "residual_cnn"], "A search needs 'on', a benchmark such as digits; `nas benchmarks` lists what there is."),
         (["search", "missing.yaml", "--on", "digits"], "missing.yaml: cannot be read: No such file or directory."),
         (
             ["search", "residual_cnn", "--on", "digits", "--trials", "x"],
