@@ -11,13 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.benchmark import Benchmark, Features, NextTokens
+from nas.benchmark import Benchmark, Features, NextTokens, Query
 from nas.errors import printable
 from nas.exporting.forms import FILES, FORMS, TOLERANCE, Forms
 from nas.exporting.source import WEIGHTS
 from nas.measures import in_reading_order
 from nas.ranking import Row, Summary
 from nas.ranking.certainty import is_share
+from nas.ranking.leaderboard import by_number
 from nas.records import FIGURES, Latency, Record, StudyEntry, Trial, figure_kind, this_machine, versions
 from nas.reports.figures import face
 from nas.reports.tables import show
@@ -134,7 +135,7 @@ def _use(benchmark: Benchmark, forms: Forms, examples: Tensor) -> Iterator[str]:
         yield ""
     yield f"In: {signature.input}; a batch is {given} of {kind}. {_range(examples)}"
     yield ""
-    yield f"Out: {_outputs(benchmark)}; a batch is {gives}."
+    yield f"Out: {outputs_of(benchmark)}; a batch is {gives}."
     if names := benchmark.classes:
         yield ""
         yield f"The outputs stand for, in order{_more(len(names))}:\n"
@@ -147,10 +148,12 @@ def _more(count: int) -> str:
     return f" (the first {MOST_CLASSES} of {count:,}; `figures.json` has all)" if count > MOST_CLASSES else ""
 
 
-def _outputs(benchmark: Benchmark) -> str:
+def outputs_of(benchmark: Benchmark) -> str:
     """What comes out, as far as the benchmark's figures tell what it is."""
     output = benchmark.signature.output
-    classifies = any(objective.figure.endswith("accuracy") for objective in benchmark.objectives)
+    classifies = bool(benchmark.classes) or any(goal.figure.endswith("accuracy") for goal in benchmark.objectives)
+    if isinstance(benchmark.signature.input, Query):
+        return f"a score for each of {benchmark.signature.input.entities:,} entities, the higher the likelier that it answers"
     if isinstance(output, Features) and classifies:
         return f"a logit for each of {output.count} classes, before the softmax"
     return f"{output}, as logits before the softmax" if classifies or isinstance(output, NextTokens) else str(output)
@@ -216,12 +219,14 @@ def _figures(origin: Origin) -> Iterator[str]:
         if several
         else f"Of one training, from seed {seeds[0]}: how much another seed would change them is not known."
     )
-    if several:
+    if not origin.trained:
+        yield "They are of networks that were trained; the weights here were not."
+    elif several:
         yield f"The weights here are those of seed {origin.record.seed}."
     yield ""
     yield "| figure | value | 95 % interval | unit |" + (f" {origin.benchmark.floor_by} |" if floor else "")
     yield "|---|---:|---:|---|" + ("---:|" if floor else "")
-    for name, summary in sorted(figures.items(), key=lambda item: _place(item[0])):
+    for name, summary in sorted(figures.items(), key=lambda item: place_of(item[0])):
         told = face(name)
         low, high = bounds(name, summary, origin.row)
         between = "" if low is None or high is None else f"{_number(low, name)} to {_number(high, name)}"
@@ -232,11 +237,12 @@ def _figures(origin: Origin) -> Iterator[str]:
         yield f"| {told.words} | {mean} | {between} | {told.unit} |{simple}"
 
 
-def _place(name: str) -> tuple[int, str]:
-    """Test figures first, then validation's, then what it costs."""
-    costs = [*FIGURES]
-    base = name.partition(":")[0]
-    return (2 + costs.index(base), "") if base in costs else (0 if name.startswith("test_") else 1, name)
+def place_of(name: str) -> tuple[object, ...]:
+    """Test figures first, then validation's, then what every candidate costs, and what only some do."""
+    costs, base = [*FIGURES], name.partition(":")[0]
+    if base in costs:
+        return 2, costs.index(base), name
+    return 0 if name.startswith("test_") else 3 if figure_kind(name) is not None else 1, by_number(name)
 
 
 def _number(value: float, name: str) -> str:

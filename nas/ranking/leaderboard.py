@@ -416,7 +416,7 @@ def figure_names(table: Table) -> list[str]:
     first = [objective.figure for objective in table.objectives]
     first += [name.replace("validation_", "test_", 1) for name in first if name.startswith("validation_")]
     held = in_reading_order(present)
-    metrics = sorted((name for name in present.difference(held) if figure_kind(name) is None), key=_by_number)
+    metrics = sorted((name for name in present.difference(held) if figure_kind(name) is None), key=by_number)
     of_some = [name for known in (*OF_PROTOCOLS.values(), OF_PRIVACY, OF_MEMBERS) for name in known]
     names = [*first, *_costs(present, FIGURES), *metrics, *_costs(present, of_some), *held]
     return [name for name in dict.fromkeys(names) if name in present]
@@ -427,6 +427,6 @@ def _costs(present: Iterable[str], kinds: Iterable[str]) -> list[str]:
     return [name for kind in kinds for name in sorted(present) if name.partition(":")[0] == kind]
 
 
-def _by_number(name: str) -> list[tuple[int, str]]:
+def by_number(name: str) -> list[tuple[int, str]]:
     """Orders "hits_at_3" before "hits_at_10"."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -61,6 +61,10 @@ class Step:
     latency_ms: float | None
     time_share: float | None
     """Of a pass, timed in turns with the parent's."""
+    energy_mj: float | None
+    """Of a pass; of a finalist as it was measured beside its children. None where nothing on the device counts energy."""
+    energy_share: float | None
+    """As a share of the parent's."""
     faster: bool | None
     """Whether every child is faster than its parent beyond the noise; None where that was not measured."""
     slower: bool | None
@@ -153,6 +157,9 @@ def _step(
     complete = tuple(trial for trial in trials if trial.state == "complete" and trial.record is not None)
     records = [trial.record for trial in complete if trial.record is not None]
     told = [record.derived for record in records if record.derived is not None]
+    these = {trial.evaluation for trial in complete}
+    made = [trial.record.derived for trial in found.values() if trial.record is not None and trial.record.derived is not None]
+    beside = [one.parent_turn_mj for one in made if one.parent in these]
     names = list(dict.fromkeys(name for record in records for name in record.figures))
     pairs = [(record, _record(found.get(record.derived.parent))) for record in records if record.derived is not None]
     both = [(own, other) for own, other in pairs if other is not None]
@@ -177,6 +184,8 @@ def _step(
         size_share=_geometric([one.size_share for one in told]),
         latency_ms=_mean([record.figures.get("latency_ms") for record in records]),
         time_share=_geometric([one.time_share for one in told]),
+        energy_mj=_mean([one.turn_mj for one in told] or beside),
+        energy_share=_geometric([one.energy_share for one in told]),
         faster=all(not one.tied and (one.time_share or 1) < FASTER for one in timed) if timed else None,
         slower=all(not one.tied and (one.time_share or 1) > 1 / FASTER for one in timed) if timed else None,
         own={name: fmean(one.figures[name] for one in told if name in one.figures) for one in told for name in one.figures},

@@ -86,6 +86,9 @@ class Derived:
     parent_turn_ms: float | None = None
     tied: bool | None = None
     """Whether these two cannot be told apart; None where they were not timed."""
+    turn_mj: float | None = None
+    """Millijoules of one pass, measured after the parent's; None where nothing on the device counts energy."""
+    parent_turn_mj: float | None = None
     plain: bool = True
     """Whether the file holds the weights of the architecture as it is built, so that others can begin from them."""
     figures: Mapping[str, float] = field(default_factory=dict)
@@ -95,6 +98,11 @@ class Derived:
     def size_share(self) -> float | None:
         """Its file as a share of the parent's."""
         return self.file_bytes / self.parent_file_bytes if self.file_bytes and self.parent_file_bytes else None
+
+    @property
+    def energy_share(self) -> float | None:
+        """Its energy of a pass as a share of the parent's."""
+        return self.turn_mj / self.parent_turn_mj if self.turn_mj and self.parent_turn_mj else None
 
     @property
     def time_share(self) -> float | None:

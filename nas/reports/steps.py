@@ -34,6 +34,9 @@ class StepsTable:
     """How many columns at the end a narrow table does without: FLOPs, memory, how they hold, what they give away."""
 
 
+ENERGY = ("energy mJ", "energy, of parent")
+"""Columns that are there where a counter of energy could be read."""
+
 COSTS = ("flops", "peak_memory_bytes")
 """Figures that stand behind what a step costs and brings, before what was asked of them on test data."""
 
@@ -48,6 +51,7 @@ def steps_table(found: Sequence[Step], objectives: Sequence[Objective]) -> Steps
     asked = in_reading_order(name for step in found for name in step.figures)
     aside = [name for name in asked if name.startswith("test_") and not is_detail(name)]
     aside = [name for name in [*COSTS, *aside, *GIVEN_AWAY] if _has(found, name) and name not in names]
+    drawn = any(step.energy_mj is not None for step in found)
     headers = ["step", "architecture"]
     for name in names:
         headers += [face(name).title, DELTA]
@@ -56,6 +60,7 @@ def steps_table(found: Sequence[Step], objectives: Sequence[Objective]) -> Steps
         "file, of parent",
         "latency ms",
         "pass, of parent",
+        *(ENERGY if drawn else ()),
         "here",
         "seeds",
         *(face(name).title for name in aside),
@@ -67,7 +72,10 @@ def steps_table(found: Sequence[Step], objectives: Sequence[Objective]) -> Steps
             cells += [told(step.figures.get(name), name), told(step.differences.get(name), name, signed=True)]
         cells += [_bytes(step.size_bytes), _share(step.size_share)]
         latency = number(step.latency_ms, face("latency_ms").digits) if step.latency_ms is not None else NOT_MEASURED
-        cells += [latency, _share(step.time_share), step.verdict, str(len(step.trials))]
+        cells += [latency, _share(step.time_share)]
+        if drawn:
+            cells += [NOT_MEASURED if step.energy_mj is None else number(step.energy_mj, 3), _share(step.energy_share)]
+        cells += [step.verdict, str(len(step.trials))]
         cells += [told(step.figures.get(name), name) for name in aside]
         rows.append(tuple(map(printable, cells)))
     return StepsTable(headers=tuple(headers), rows=tuple(rows), notes=tuple(_notes(found)), aside=len(aside))
@@ -84,6 +92,8 @@ def _notes(found: Sequence[Step]) -> Iterable[str]:
     if any(step.differences for step in found):
         yield "Δ: child less parent of the same seed."
     yield "Sizes are of the weights as they are kept; passes are timed in turns with the parent's, on this device."
+    if any(step.energy_mj is not None for step in found):
+        yield "Energy is of all that the device draws while passes follow each other, whatever else runs there counted too."
     for step in found:
         own = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in step.own.items())
         if own:
@@ -194,6 +204,8 @@ def steps_data(found: Sequence[Step]) -> list[dict[str, Any]]:
             "size_share": step.size_share,
             "latency_ms": step.latency_ms,
             "time_share": step.time_share,
+            "energy_mj": step.energy_mj,
+            "energy_share": step.energy_share,
             "smaller": step.smaller,
             "faster": step.faster,
             "slower": step.slower,

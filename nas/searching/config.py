@@ -484,6 +484,13 @@ class SearchConfig(Places):
         return f"{words[:73]}-{mark}"
 
 
+NEEDED = {
+    "on": "a benchmark such as digits; `nas benchmarks` lists what there is",
+    "space": "a search space such as residual_cnn; `nas spaces` lists what there is",
+}
+"""What a search cannot do without, and where to find one."""
+
+
 def complaint(error: ValidationError, known: Mapping[str, Any]) -> str:
     """What pydantic found wrong first, in one line."""
     first = error.errors(include_url=False)[0]
@@ -491,5 +498,5 @@ def complaint(error: ValidationError, known: Mapping[str, Any]) -> str:
     if first["type"] == "extra_forbidden":
         return f"A search has no option {option!r}. {did_you_mean(option, known)}"
     if first["type"] == "missing":
-        return f"A search needs {option!r}."
+        return f"A search needs {option!r}, {NEEDED[option]}."
     return f"{option}: {first['msg'].removeprefix('Value error, ')}, got {quote(first['input'])}."

@@ -202,8 +202,8 @@ layers:
 
 def test_a_layer_whose_channels_it_does_not_know_is_refused_in_a_line() -> None:
     space = parse_space(
-        "name: grouped\nversion: 1\naccepts: image\nlayers:\n  - conv: {features: [4, 8], norm: none}\n"
-        "  - norm: {kind: group, groups: 4}\n  - head: {pool: average}\n"
+        "name: asking\nversion: 1\naccepts: sequence\nlayers:\n  - embedding: {features: [4, 8]}\n"
+        "  - cross_attention: {heads: 2, queries: 3}\n  - head: {pool: average}\n"
     )
-    with pytest.raises(SearchError, match="does not know which channels of GroupNorm belong together; distil instead"):
-        Structured().child(space, space.architecture({"conv.features": 8}), PICTURES)
+    with pytest.raises(SearchError, match="does not know which channels of QueriedAttention belong together; distil instead"):
+        Structured().child(space, space.architecture({"embedding.features": 8}), SEQUENCES)

@@ -1,9 +1,10 @@
-"""Intervals of a model card, of trainings that no leaderboard compares."""
+"""What a model card says: intervals of trainings that no leaderboard compares, figures in order, and what comes out."""
 
 import pytest
 
-from nas.exporting.card import bounds
+from nas.exporting.card import bounds, outputs_of, place_of
 from nas.ranking import Summary
+from nas.searching import resolve_benchmark
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,24 @@ def test_no_time_is_below_0_and_a_loss_may_be() -> None:
     low, _ = bounds("validation_loss", Summary(mean=0.08, deviation=0.1, count=2))
     assert low is not None
     assert low < 0
+
+
+def test_figures_stand_by_what_they_tell_and_by_their_numbers() -> None:
+    names = [
+        *("test_hits_at_1", "test_hits_at_3", "test_hits_at_10", "validation_mrr"),
+        *("params", "flops", "latency_ms", "latency_ms:phone", "discriminator_params"),
+    ]
+    assert sorted(sorted(names), key=place_of) == names
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("digits", "a logit for each of 10 classes, before the softmax"),
+        ("breast_cancer", "a logit for each of 2 classes, before the softmax"),
+        ("kinships", "a score for each of 104 entities, the higher the likelier that it answers"),
+        ("digits_generation", "an image of 1×8×8"),
+    ],
+)
+def test_what_comes_out_is_said_by_what_it_means(name: str, words: str) -> None:
+    assert outputs_of(resolve_benchmark(name)) == words

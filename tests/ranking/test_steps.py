@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from toys import TOY, toy_record
 
-from nas.benchmark import Budget
+from nas.benchmark import Budget, Objective
 from nas.ranking.steps import Step, spread, steps
 from nas.records import Derived, Failure, StudyEntry, Trial
+from nas.reports.steps import steps_table
 
 WIDE = TOY.architecture({"width": 16, "stem.kernel": 3, "block.times": 0})
 NARROW = TOY.architecture({"width": 8, "stem.kernel": 3, "block.times": 0})
@@ -158,3 +159,15 @@ def test_trainings_with_other_threads_are_a_row_of_their_own() -> None:
         ("", "threads 4", 2),
         ("half", "", 1),
     ]
+
+
+def test_energy_is_told_of_children_beside_their_parent_and_of_the_finalist_as_it_was_measured_there() -> None:
+    root, child = steps(ENTRY, [*FINALS, *children(turn_mj=3.0, parent_turn_mj=6.0)])
+    assert (root.energy_mj, root.energy_share) == (6.0, None)
+    assert (child.energy_mj, child.energy_share) == (3.0, pytest.approx(0.5))
+    table = steps_table([root, child], [Objective("validation_accuracy", "maximize")])
+    cells = [dict(zip(table.headers, row, strict=True)) for row in table.rows]
+    assert [row["energy mJ"] for row in cells] == ["6.000", "3.000"]
+    assert [row["energy, of parent"] for row in cells] == ["", "0.50×"]
+    plain = steps_table(steps(ENTRY, [*FINALS, *children()]), [Objective("validation_accuracy", "maximize")])
+    assert not [header for header in plain.headers if "energy" in header]  # nothing counts it there

@@ -127,6 +127,7 @@ def test_weights_of_ones_own_are_taken(study: Study, tmp_path: Path) -> None:
 
 def test_untrained_weights_are_said_to_be_so(study: Study, tmp_path: Path) -> None:
     done = export("s", tmp_path / "home", ledger=study.ledger, untrained=True, **SOURCE)
+    assert "They are of networks that were trained; the weights here were not." in (tmp_path / "home" / "README.md").read_text()
     assert "before any training" in done.origin.weights
     assert "answers nothing before it is trained" in (tmp_path / "home" / "README.md").read_text()
     with pytest.raises(SearchError, match="Untrained weights are drawn, got a file of weights too"):
