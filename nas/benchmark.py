@@ -385,6 +385,9 @@ class Recipe:
     """δ at which ε is told; below one of the training examples."""
     privacy_clip: float = 1.0
     """In private, the norm that each example's gradient is cut to."""
+    batch_norm: Literal["batch", "group"] = "batch"
+    """What stands where the space says batch normalisation; `group` is of each example by itself, 8 channels a group (Wu & He
+    2018, arXiv:1803.08494), as private training needs it."""
     patience: int | None = None
     """Training ends after so many epochs without a better first objective on validation data, and the weights of the best
     epoch are kept; None for training to the end."""
@@ -416,6 +419,8 @@ class Recipe:
         if self.adversarial is not None:
             self.attack  # noqa: B018 - which looks at it
         self._check_privacy()
+        if self.batch_norm not in {"batch", "group"}:
+            raise BenchmarkError(f"A recipe's batch_norm is batch or group, got {quote(self.batch_norm)}.")
         if self.accumulation > self.batch_size:
             raise BenchmarkError(
                 f"A batch of {self.batch_size} cannot be trained in {self.accumulation} parts; give accumulation of at most that."
@@ -474,7 +479,7 @@ ADVERSARIAL_STEPS = 7
 
 YOUNG = (
     *("adversarial", "corrupt", "teacher", "teacher_weight", "temperature"),
-    *("privacy_noise", "privacy_epsilon", "privacy_delta", "privacy_clip"),
+    *("privacy_noise", "privacy_epsilon", "privacy_delta", "privacy_clip", "batch_norm"),
 )
 """Options of a recipe that are told where they are used alone, so that studies older than them keep their meaning."""
 
@@ -517,6 +522,11 @@ class Benchmark:
             raise BenchmarkError(
                 f"{self.name}: in private networks learn by supervision alone, got the protocol {self.protocol!r}; leave privacy "
                 "out."
+            )
+        if self.recipe.batch_norm != "batch" and self.protocol != "supervised":
+            raise BenchmarkError(
+                f"{self.name}: normalisation is replaced where networks learn by supervision alone, got the protocol "
+                f"{self.protocol!r}; leave batch_norm out."
             )
         given = self.signature.input
         for name, words in (("flip", "mirrored"), ("erase", "erased in part")):

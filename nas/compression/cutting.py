@@ -173,8 +173,11 @@ class _Walk:
         return tuple(axes)
 
     def vector(self, at: str, axes: Dimension | None) -> None:
-        """Whatever has one number for each channel: bias, normalisation and its running figures."""
-        for name in ("weight", "bias", "running_mean", "running_var"):
+        """Whatever has one number for each channel: bias, normalisation and its running figures.
+
+        Group normalisation beside an activation is one name further in (see `nas.training.grouping`).
+        """
+        for name in ("weight", "bias", "running_mean", "running_var", "norm.weight", "norm.bias"):
             if f"{at}{name}" in self.tensors and self.tensors[f"{at}{name}"].ndim == 1:
                 self.note(f"{at}{name}", 0, axes)
 
@@ -430,7 +433,7 @@ _RULES: Sequence[tuple[tuple[type[nn.Module], ...], Rule]] = (
     ((AddedPositions,), _positions),
     ((nn.Linear,), _linear),
     ((nn.Conv1d, nn.Conv2d), _convolution),
-    ((nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.RMSNorm), _normalisation),
+    ((nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm), _normalisation),
     ((nn.Embedding,), _embedding),
 )
 

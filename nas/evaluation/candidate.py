@@ -49,10 +49,13 @@ from nas.training import (
     digest_sources,
     digest_tensors,
     feed,
+    group,
+    is_grouped,
     load_task,
     make_stepper,
     protocol_of,
     stages_of,
+    suit,
     train,
     train_replicates,
     unserved,
@@ -421,8 +424,8 @@ class _Run:
 
     def count(self) -> Counts:
         """Figures of a pass on the meta device, by torch's formulas, which go before the layers'."""
-        signature = self.evaluator.benchmark.signature
-        counts = count_layers(lambda: build(self.evaluator.space, self.architecture, signature), signature.input)
+        signature, recipe = self.evaluator.benchmark.signature, self.evaluator.benchmark.recipe
+        counts = count_layers(lambda: suit(build(self.evaluator.space, self.architecture, signature), recipe), signature.input)
         counted = {
             **_figures(counts),
             "size_bytes": counts.size_bytes + self.protocol.equipment_bytes,
@@ -439,7 +442,7 @@ class _Run:
         evaluator = self.evaluator
         model = build(evaluator.space, self.architecture, evaluator.benchmark.signature, seed=self.seed + number)
         self.protocol.equip(model)
-        return model
+        return suit(model, evaluator.benchmark.recipe)
 
     def score(self, model: nn.Module) -> None:
         """The zero-cost scores that are asked for, of the network as it begins; it stays as it is."""
@@ -737,23 +740,27 @@ class _Descended(_Run):
         own.compiler = Compiler(evaluator.compiler.policy)
         super().__init__(own, architecture, budget, seed, *rest)
         self.descent, self.derivation = descent, derivation
+        self.grouped = False
+        """Whether it begins from weights of group normalisation where its architecture says batch normalisation."""
         self.derived = self.gathered["derived"] = begun(derivation, descent)
 
     def go(self, report: Report, *, final: bool) -> Outcome:
         evaluator, derivation = self.evaluator, self.derivation
         derivation.check(evaluator.device)
-        if not evaluator.protocol.stackable:
+        if not (evaluator.protocol.stackable or evaluator.protocol.ends_plain):
             raise Unsupported(
                 f"Nothing is made of networks that the protocol {evaluator.benchmark.protocol!r} trains: it knows more than one "
                 "network and the task's loss."
             )
+        onward = evaluator.protocol.ends_plain and derivation.needs_weights
         self.reckon()
         self.count()
         trains = derivation.budget(self.budget) is not None
         signature = evaluator.benchmark.signature
         lineage = lineage_of(evaluator.space, signature, self.protocol.setup, self.descent, evaluator.device)
-        evaluator.protocol = by_method(evaluator.protocol, derivation, lineage)
+        evaluator.protocol = by_method(Protocol if onward else evaluator.protocol, derivation, lineage)
         del self.__dict__["protocol"]
+        self.grouped = derivation.needs_weights and is_grouped(lineage.parents[0])
         model = derivation.begin(place(self.build(), evaluator.device), lineage)
         if trains and self.is_unserved(model):
             return "failed"
@@ -761,6 +768,8 @@ class _Descended(_Run):
         outcome: Outcome = "complete"
         if trains:
             outcome = self.learn(model, report)
+            if onward:
+                self.notes.append("It was trained with labels alone, all of it at one rate; nothing was pre-trained for it.")
         if outcome != "complete":
             return outcome
         self.model = model = derivation.finish(model, lineage).eval()
@@ -788,8 +797,15 @@ class _Descended(_Run):
                 self.notes.append(f"How it holds is not measured: of {self.derived.words} nobody can ask for gradients.")
         return "complete"
 
+    def build(self, number: int = 0) -> nn.Module:
+        model = super().build(number)
+        if self.grouped:
+            group(model)
+        return model
+
     def put(self, model: nn.Module, path: Path) -> None:
-        self.derived = self.gathered["derived"] = replace(self.derived, file_bytes=keep(self.derivation.kept(model), path))
+        written = keep(self.derivation.kept(model), path, grouped=is_grouped(model))
+        self.derived = self.gathered["derived"] = replace(self.derived, file_bytes=written)
 
 
 def _digest(model: nn.Module) -> str | None:

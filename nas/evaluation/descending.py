@@ -80,13 +80,13 @@ def told(derived: Derived, derivation: Derivation, network: nn.Module, lineage: 
     )
 
 
-def keep(kept: Mapping[str, Tensor], path: Path) -> int:
-    """Write what is kept to `path`; returns the bytes of the file.
+def keep(kept: Mapping[str, Tensor], path: Path, *, grouped: bool) -> int:
+    """Write what is kept of a network, whose batch normalisation may be `grouped`, to `path`; returns the bytes of the file.
 
     Raises:
         OSError: it cannot be written.
     """
-    write_tensors(kept, path)
+    write_tensors(kept, path, grouped=grouped)
     return path.stat().st_size
 
 

@@ -250,6 +250,9 @@ def _positions(write: "Modules", module: position.AddedPositions, _: str) -> Exp
     return write.call(position.AddedPositions, *module.table_LC.shape, learned=isinstance(module.table_LC, nn.Parameter))
 
 
+NORMALISED = (ConvNormAct, InvertedResidual, DepthwiseSeparableConv, along.FilterBlock)
+"""Whose plain blocks have batch normalisation; with group normalisation in its place they are taken apart."""
+
 KNOWN: Mapping[type, Callable[["Modules", Any, str], Expression]] = {
     ConvNormAct: _conv_norm_act,
     SqueezeExcite: _squeeze_excite,

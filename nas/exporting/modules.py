@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from nas.errors import ExportError, quote
 from nas.exporting.blocks.chain import Chain
 from nas.exporting.expressions import Call, Expression, Layers, Name, render
-from nas.exporting.known import ACTIVATIONS, KNOWN
+from nas.exporting.known import ACTIVATIONS, KNOWN, NORMALISED
 from nas.exporting.lifting import Book, methods
+from nas.training import is_grouped
 
 SMALL = 32
 """Numbers of a constant that are written out; one of more lies beside the weights."""
@@ -57,7 +58,8 @@ class Modules:
         if any(getattr(module, name) for name in _HOOKS) or hasattr(module, "parametrizations"):
             raise ExportError(f"The module {path} has hooks or parametrisations, which source cannot say; remove them.")
         kind = type(module)
-        if write := KNOWN.get(kind):
+        write = KNOWN.get(kind)
+        if write is not None and not (kind in NORMALISED and is_grouped(module)):
             return write(self, module, path)
         if form := getattr(module, "plain_form", None):
             cls, given = form()

@@ -94,6 +94,7 @@ class FineTune(Protocol):
     """One stage: a trunk whose weights others have trained learns on with labels, as the candidate's `fine_tuning` says."""
 
     stackable: ClassVar[bool] = False
+    ends_plain: ClassVar[bool] = True
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)

@@ -7,7 +7,7 @@ what names it are the parent's training and the method with all its options. Tes
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +71,7 @@ def derive(
         if isinstance(benchmark, TableBenchmark):
             raise SearchError(f"The study {study!r} is on a table, in which nothing is trained; there are no weights to work at.")
         for derivation in methods.values():
-            derivation.recipe(benchmark.recipe)  # before anything is begun
+            replace(benchmark, recipe=derivation.recipe(benchmark.recipe))  # which looks at it before anything is begun
         plan = plan_of(entry, benchmark, places, given, data=data, ranks=None, store=shared_by(url))
         run = _Descents(book, entry, benchmark, on_event, plan)
         finder = Finder(book, entry, url)

@@ -49,7 +49,7 @@ def explain(
     from nas.explaining import Network, explain_network
     from nas.models import build
     from nas.reports.explanations import keep_explanation
-    from nas.training import Examples, as_feed, load_task
+    from nas.training import Examples, as_feed, group, is_grouped, load_task
 
     if isinstance(examples, bool) or not 1 <= examples <= MOST:
         raise ExplainError(f"From 1 to {MOST} examples are explained, got {examples}.")
@@ -79,6 +79,13 @@ def explain(
         feed = as_feed(task.examples("validation"), where)
         numbers = [n * len(feed) // min(examples, len(feed)) for n in range(min(examples, len(feed)))]
         inputs, targets = next(feed.batches([torch.tensor(numbers)]))
+
+        def redraw(seed: int) -> "nn.Module":
+            fresh = build(entry.space, trial.architecture, benchmark.signature, seed=seed)
+            if is_grouped(network):
+                group(fresh)
+            return place(fresh, where)
+
         found = []
         for method in methods:
             explanation = explain_network(
@@ -89,7 +96,7 @@ def explain(
                     evaluation=trial.evaluation,
                     benchmark=benchmark,
                     trained=place(network, where),
-                    redraw=lambda seed: place(build(entry.space, trial.architecture, benchmark.signature, seed=seed), where),
+                    redraw=redraw,
                 ),
                 Examples(inputs.to(where), targets.to(where)),
                 split="validation",

@@ -68,7 +68,7 @@ def export(
     from nas.exporting import Origin, check_forms, hand_over
     from nas.models import build, plan
     from nas.reports.command import commands  # brings rich, which no search needs
-    from nas.training import Setup, load_task, protocol_of
+    from nas.training import Setup, load_task, protocol_of, suit
 
     forms = check_forms(formats) if formats is not None else None
     if untrained and weights is not None:
@@ -84,7 +84,7 @@ def export(
     assert record is not None  # noqa: S101 - `find` gives what is complete
     signature = benchmark.signature
     parts = plan(entry.space, trial.architecture, signature)
-    network: nn.Module = build(entry.space, trial.architecture, signature, seed=record.seed)
+    network: nn.Module = suit(build(entry.space, trial.architecture, signature, seed=record.seed), benchmark.recipe)
     task = load_task(benchmark, data)
     setup = Setup(
         benchmark=benchmark,

@@ -179,8 +179,10 @@ class _Room:
 
     def build(self, trial: Trial, seed: int) -> "nn.Module":
         from nas.models import build
+        from nas.training import suit
 
-        return build(self.entry.space, trial.architecture, self.benchmark.signature, seed=seed)
+        network = build(self.entry.space, trial.architecture, self.benchmark.signature, seed=seed)
+        return suit(network, self.recipe(trial))
 
     def guess(self, trial: Trial, path: Path) -> Guessed:
         from nas.device import place

@@ -119,9 +119,13 @@ class Study:
         if "table" in self.entry.definition["benchmark"]:
             raise SearchError(f"The study {self.name!r} is on a table, which does not tell how its networks are built.")
         from nas.models import build
+        from nas.training.grouping import group
 
-        signature = Signature.from_data(self.entry.definition["benchmark"]["signature"])
-        return build(self.space, (row or self.best).architecture, signature, seed=seed)
+        asked = self.entry.definition["benchmark"]
+        network = build(self.space, (row or self.best).architecture, Signature.from_data(asked["signature"]), seed=seed)
+        if asked["recipe"].get("batch_norm") == "group":
+            group(network)
+        return network
 
     def plot(self, kind: "Kind" = "pareto") -> "Picture":
         """One picture: pareto, anytime, curves, parallel, importance, marginals or funnel; a figure of Matplotlib's.

@@ -7,6 +7,7 @@ from nas.training.derivations import Derivation, Lineage, Retrain, Unsupported, 
 from nas.training.digests import digest_sources, digest_tensors
 from nas.training.feeding import Feed, Loading, as_feed, feed
 from nas.training.generation import Generation
+from nas.training.grouping import group, is_grouped, suit
 from nas.training.hardening import scale_of, spelling_of
 from nas.training.joining import joined
 from nas.training.kinds import Classification, Detection, FewLabels, NextToken, Regression, Tagging
@@ -80,6 +81,8 @@ __all__ = [
     "evaluate",
     "feed",
     "find_data",
+    "group",
+    "is_grouped",
     "joined",
     "load_task",
     "make_optimizer",
@@ -96,6 +99,7 @@ __all__ = [
     "stages_of",
     "steps_within",
     "stratified_order",
+    "suit",
     "train",
     "train_replicates",
     "unserved",

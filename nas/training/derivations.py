@@ -24,7 +24,7 @@ from nas.space import Architecture, Space
 from nas.training.feeding import Feed
 from nas.training.method import Method
 from nas.training.protocols import Setup
-from nas.training.weights import read_weights
+from nas.training.weights import read_weights, suit_file
 
 Family = Literal["compression", "training"]
 
@@ -173,6 +173,7 @@ def restored(derived: Derived, network: nn.Module, path: Path, inputs: Tensor) -
         OSError: it cannot be read.
     """
     derivation = derivation_of(derived.method, derived.options)
+    suit_file(network, path)
     try:
         return derivation.restored(network, path, inputs).eval()
     except (KeyError, RuntimeError, SafetensorError) as error:  # other tensors than the method keeps

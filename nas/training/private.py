@@ -33,7 +33,7 @@ from nas.training.stepping import Stepper, moved_by
 CLOSE = 1e-3
 """Share of the largest number of a gradient by which opacus' may differ from one that is taken of the example alone."""
 
-WAY_OUT = "conv: `norm: none`; norm: `kind: group`"
+WAY_OUT = "--recipe batch_norm=group"
 
 NAMED = 2
 """Layers that a message names."""
@@ -61,8 +61,8 @@ def unserved(model: nn.Module) -> str:
         return ""
     more = f" and {len(found) - NAMED:,} more" if len(found) > NAMED else ""
     return (
-        f"Batches are normalised by {', '.join(found[:NAMED])}{more}, and in private no example may see another; take a space or "
-        f"choices without batch normalisation ({WAY_OUT})."
+        f"Batches are normalised by {', '.join(found[:NAMED])}{more}, and in private no example may see another; give "
+        f"{WAY_OUT}, or choices without batch normalisation."
     )
 
 

@@ -85,6 +85,10 @@ class Protocol:
     """Whether a candidate may be trained from several seeds at once or by several processes: both know one network and the
     task's loss alone. Where it may not, several seeds train one after another."""
 
+    ends_plain: ClassVar[bool] = False
+    """Whether a protocol that is not `stackable` ends in one network that answers its task's inputs as under supervision, so that
+    what is made of it afterwards may be trained on with labels alone."""
+
     scored: ClassVar[bool] = True
     """Whether zero-cost scores, which know the network as it is built and the task's loss of it, tell of what is learned."""
 

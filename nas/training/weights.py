@@ -1,6 +1,11 @@
-"""Weights in files: plain safetensors, each there whole or not at all, whenever the process or the machine stops."""
+"""Weights in files: plain safetensors, each there whole or not at all, whenever the process or the machine stops.
+
+A file says of itself if its network has group normalisation where its architecture says batch normalisation, and whoever reads
+it need not know how it was trained.
+"""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +15,10 @@ from torch import Tensor, nn
 
 from nas.errors import ModelError, quote
 from nas.files import write_whole
+from nas.training.grouping import group, is_grouped
+
+GROUPED = {"batch_norm": "group"}
+"""What a file says of itself."""
 
 
 def write_weights(model: nn.Module, path: Path) -> str:
@@ -21,7 +30,7 @@ def write_weights(model: nn.Module, path: Path) -> str:
         OSError: the file cannot be written; what was there is as it was.
         TypeError: the model's state is not of tensors alone.
     """
-    return write_tensors(model.state_dict(), path)
+    return write_tensors(model.state_dict(), path, grouped=is_grouped(model))
 
 
 def read_weights(model: nn.Module, path: Path) -> None:
@@ -35,6 +44,7 @@ def read_weights(model: nn.Module, path: Path) -> None:
         tensors = safetensors.torch.load(path.read_bytes())
     except SafetensorError as error:
         raise ModelError(f"{path.name} is no whole safetensors file ({error}); write it again with write_weights.") from error
+    suit_file(model, path)
     own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in tensors.items()}
     for name in _lists(model) & own.keys() & found.keys():
@@ -46,19 +56,37 @@ def read_weights(model: nn.Module, path: Path) -> None:
     model.load_state_dict(tensors)
 
 
+def suit_file(model: nn.Module, path: Path) -> None:
+    """Give `model` the normalisation that the file at `path` says its network has.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        header = file.read(int.from_bytes(file.read(8), "little"))
+    try:
+        said = json.loads(header).get("__metadata__", {})
+    except ValueError:  # no safetensors file, which whoever reads its tensors says
+        return
+    if said.get("batch_norm") == GROUPED["batch_norm"]:
+        group(model)
+
+
 def _lists(model: nn.Module) -> set[str]:
     """Buffers that may be longer than they were built, since they are of the data: a graph's links. Their modules make room."""
     return {f"{path}.{name}".lstrip(".") for path, module in model.named_modules() for name in getattr(module, "lists", ())}
 
 
-def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> str:
+def write_tensors(tensors: Mapping[str, Tensor], path: Path, *, grouped: bool = False) -> str:
     """Write `tensors` to a safetensors file at `path`; returns the file's SHA-256. Their strides are not in it.
+
+    Whether they are of a network with `grouped` normalisation (see `nas.training.grouping`) the file says.
 
     Raises:
         OSError: the file cannot be written; what was there is as it was.
         TypeError: one of them is no tensor.
     """
-    data = safetensors.torch.save(_apart(tensors), metadata={"format": "pt"})
+    data = safetensors.torch.save(_apart(tensors), metadata={"format": "pt"} | (GROUPED if grouped else {}))
     write_whole(data, path)
     return hashlib.sha256(data).hexdigest()
 

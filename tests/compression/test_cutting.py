@@ -15,7 +15,7 @@ from nas.errors import SearchError
 from nas.models import build, cost, example
 from nas.profiling.layers import count_layers
 from nas.space import Architecture, Space, parse_space, resolve_space
-from nas.training import Unsupported
+from nas.training import Unsupported, group
 
 PICTURES = Signature(input=Image(1, 8, 8), output=Features(10))
 SEQUENCES = Signature(input=Sequence(12, 5), output=Features(4))
@@ -143,6 +143,19 @@ layers:
         assert axes[name.replace("conv2", "conv1"), 1] == first
         assert axes[name, 1] != first
     assert axes["head.linear.weight", 1] == first
+
+
+@pytest.mark.parametrize("name", ["residual_cnn", "mobile_cnn"])
+def test_what_normalises_groups_of_channels_is_cut_with_them(name: str) -> None:
+    space = resolve_space(name)
+    whole, small = next(narrow_pairs(space, PICTURES, 2))
+    parent, child = build(space, whole, PICTURES, seed=0), build(space, small, PICTURES, seed=0)
+    group(parent)
+    group(child)
+    child.load_state_dict(cut(parent, child))
+    pruned = count_layers(lambda: deepcopy(child).to("meta"), PICTURES.input)
+    assert pruned.flops == count_layers(lambda: build(space, small, PICTURES), PICTURES.input).flops
+    assert child.eval()(example(PICTURES.input, "cpu", 2)).isfinite().all()
 
 
 def test_a_network_without_widths_is_refused() -> None:

@@ -63,8 +63,19 @@ def test_who_cannot_be_trained_in_private_is_a_record_that_says_why() -> None:
     assert record.error is not None
     assert record.error.kind == "unsupported"
     assert record.error.message.startswith("Batches are normalised by stem")
-    assert record.error.message.endswith("(conv: `norm: none`; norm: `kind: group`).")
+    assert record.error.message.endswith("give --recipe batch_norm=group, or choices without batch normalisation.")
     assert record.curve == ()
+
+
+def test_with_the_way_out_that_is_told_it_is_trained_in_private() -> None:
+    recipe = {"privacy_noise": 1.0, "privacy_delta": 1e-3, "batch_norm": "group"}
+    architecture = TOY.sample(random.Random(0))
+    record = evaluator(TOY, recipe)(architecture, budget=BRIEF, seed=0)
+    plain = Evaluator(TOY, DIGITS)(architecture, budget=BRIEF, seed=0)
+    assert record.outcome == "complete", record.error
+    assert any("gradients by opacus' rules" in note for note in record.notes)
+    assert [record.figures[name] for name in ("params", "flops")] == [plain.figures[name] for name in ("params", "flops")]
+    assert record.figures["size_bytes"] < plain.figures["size_bytes"]  # without running means and variances
 
 
 def test_what_is_compiled_is_not_private() -> None:
@@ -77,10 +88,17 @@ def test_other_protocols_are_refused() -> None:
         replace(DIGITS, protocol="adversarial", recipe=replace(DIGITS.recipe, privacy_noise=1.0))
 
 
+def test_normalisation_is_replaced_where_networks_learn_by_supervision_alone() -> None:
+    with pytest.raises(BenchmarkError, match="supervision alone, got the protocol 'fine_tune'; leave batch_norm out"):
+        replace(DIGITS, protocol="fine_tune", recipe=replace(DIGITS.recipe, batch_norm="group"))
+    with pytest.raises(BenchmarkError, match=r"A recipe's batch_norm is batch or group, got 'layer'\."):
+        replace(DIGITS.recipe, batch_norm="layer")  # type: ignore[arg-type]
+
+
 def test_a_recipe_without_privacy_means_what_it_meant_before() -> None:
     plain = DIGITS.to_data()["recipe"]
     assert not {name for name in plain if name.startswith("privacy")}
     assert Recipe(**plain) == DIGITS.recipe
     private = replace(DIGITS, recipe=replace(DIGITS.recipe, privacy_epsilon=2.0)).to_data()["recipe"]
     assert private == {**plain, "privacy_epsilon": 2.0}
-    assert {name for name in asdict(DIGITS.recipe) if name.startswith("privacy")} <= set(YOUNG)
+    assert {name for name in asdict(DIGITS.recipe) if name.startswith(("privacy", "batch_norm"))} <= set(YOUNG)

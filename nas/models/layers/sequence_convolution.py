@@ -225,10 +225,10 @@ class FilterBlock(nn.Module):
     def forward(self, inputs_NLC: Tensor) -> Tensor:
         """(N, L, C) → (N, L / stride, features)."""
         outputs_NCL: Tensor = self.conv(self.pad(inputs_NLC.transpose(1, 2)))
-        if isinstance(self.norm, nn.BatchNorm1d):
-            outputs_NLC = self.norm(outputs_NCL).transpose(1, 2)
-        else:
+        if isinstance(self.norm, nn.LayerNorm):
             outputs_NLC = self.norm(outputs_NCL.transpose(1, 2))
+        else:
+            outputs_NLC = self.norm(outputs_NCL).transpose(1, 2)
         activated: Tensor = self.act(outputs_NLC)
         return activated
 
