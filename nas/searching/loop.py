@@ -6,31 +6,31 @@ still runs. In rounds (`synchronous`) it hears nothing before a round has ended,
 that the study is the same whatever ran at once.
 """
 
-import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from nas.errors import AtWork, ModelError, NumberTaken, SearchError
+from nas.errors import AtWork, NumberTaken, SearchError
 from nas.execution import Evaluate, Question
-from nas.records import FIGURES, Epoch, Ledger, Record, Setting, Stage, StudyEntry, Trial, figure_kind, this_machine
+from nas.records import Epoch, Ledger, Record, Setting, Stage, StudyEntry, Trial, figure_kind, this_machine
 from nas.searching.config import SearchConfig
 from nas.searching.confirming import Confirmation
 from nas.searching.driving import Driver, Source, Work
 from nas.searching.evaluating import EvaluationKey, Plan, check_measures, check_proxies, check_pruning
 from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
+from nas.searching.foresight import Foresight
+from nas.searching.knowing import Known
 from nas.searching.rounds import Round
 from nas.searching.study import Study
 from nas.searching.together import follow, together
 from nas.searching.weights import shared_by
 from nas.searching.working import given, make_executor
-from nas.space import Architecture, broken_limits, size_if_counted, size_text
+from nas.space import Architecture, size_if_counted, size_text
 from nas.strategies import IDLE_BEFORE_CHANCE, Guide
 from nas.tables import TableBenchmark, TableEvaluator
 
 if TYPE_CHECKING:
-    from nas.models import Within
     from nas.training import Ranks
 
 FAILURES_BEFORE_GIVING_UP = 10
@@ -149,6 +149,7 @@ class _Search(Source):
         else:
             make = partial(self.plan, ranks) if ranks else self.plan
         self.driver = Driver(ledger, partial(make_executor, config, make), self.setting, config.attempts)
+        self.foresight = Foresight(config, evaluate, trains=self.trains)
         self.asks = QUESTIONS.get(config.pruner, frozenset({"epoch"}))
         self.tally = Tally(config.trials, config.steered_by[0], at_once=config.slots)
         self.guide = Guide(
@@ -159,7 +160,7 @@ class _Search(Source):
             epochs=config.budget.epochs,
             seed=config.seed,
             limits=config.all_limits,
-            features=self.reckoned if self.trains else getattr(evaluate, "features", None),
+            features=self.foresight.features if self.trains else getattr(evaluate, "features", None),
         )
         trainings = getattr(evaluate, "trainings", None)
         self.confirmation = Confirmation(config.steered_by[0], config.seed, config.replicates, trainings)
@@ -168,10 +169,7 @@ class _Search(Source):
             check_proxies(evaluate, config.proxies)
             check_measures(evaluate, config.asked)
         self.count = size_if_counted(config.space)
-        self.known: dict[str, Trial] = {}
-        """Architecture's id → the trial of this study that has the result."""
-        self.sources: set[int] = set()
-        """The trials whose results this study has, its own and those of other studies."""
+        self.known = Known(ledger, config, trains=self.trains)
         self.results = 0
         """Different architectures with a result that the strategy knows of."""
         self.idle = 0
@@ -215,7 +213,7 @@ class _Search(Source):
 
             check_layers(self.config.space)
             _ = self.plan.setting
-        self.check_limits()
+        self.foresight.check()
         self.driver.prepare().ready()
 
     def go(self, entry: StudyEntry) -> str:
@@ -245,7 +243,7 @@ class _Search(Source):
         self.round.begin(min([self.number, *self.left]))
         self.confirming_round.begin(self.confirmation.number)
         # Only where there is something left to do: it takes the layers, which load torch.
-        note = self.within.note if self.tally.evaluated < config.trials and self.within else ""
+        note = self.foresight.note if self.tally.evaluated < config.trials else ""
         self.on_event(RunBegun(config.study_name, config.trials, found, self.headline(), note))
 
     def hear(self, trial: Trial, *, fresh: bool) -> None:
@@ -268,23 +266,16 @@ class _Search(Source):
             self.left[trial.number] = trial
         else:
             self.guide.restore(trial)
-            self.tally.add(trial, repeated=self.repeats(trial), fresh=fresh)
+            self.tally.add(trial, repeated=self.known.repeats(trial), fresh=fresh)
             self.learn_of(trial)
 
     def learn_of(self, trial: Trial) -> None:
         """Let what comes next follow from `trial`, which has ended."""
-        repeats = self.repeats(trial)
+        repeats = self.known.repeats(trial)
         idle = repeats or trial.state == "infeasible"
         self.idle = self.idle + 1 if idle else 0
         self.results += not idle
-        self.known.setdefault(trial.architecture.id, _slim(trial))
-        self.sources.add(trial.reused_from or trial.id)
-        if "networks" in vars(self):
-            self.networks.setdefault(self.network(trial.architecture), trial)
-
-    def repeats(self, trial: Trial) -> bool:
-        """Whether the study had the result of `trial` before."""
-        return trial.architecture.id in self.known or trial.reused_from in self.sources
+        self.known.add(trial)
 
     # What to do next, as the driver's `Source`.
 
@@ -416,17 +407,17 @@ class _Search(Source):
         config = self.config
         failed = self.tally.counts["failed"]
         if self.results == failed >= FAILURES_BEFORE_GIVING_UP and not self.confirmation.made:
-            raise SearchError(f"The first {self.tally.evaluated} candidates all failed; the last: {self.last_error()}")
+            raise SearchError(f"The first {self.tally.evaluated} candidates all failed; the last: {self.known.last_error()}")
         if self.results + in_flight >= self.wanted or self.tally.evaluated >= config.trials:
             which = f", of which {failed} failed" if failed else ""
-            return f"{self.results} of {self.wanted} architectures have a result{which}.{self.from_others}"
+            return f"{self.results} of {self.wanted} architectures have a result{which}.{self.known.from_others}"
         if self.count is not None and len(self.known) + in_flight >= self.count:
             which = "The one architecture" if self.count == 1 else f"Every one of the {self.count:,} architectures"
-            return f"{which} of {config.space.name} has been tried.{self.from_others}"
+            return f"{which} of {config.space.name} has been tried.{self.known.from_others}"
         if isinstance(self.evaluate, TableEvaluator) and self.results + in_flight >= self.evaluate.holds:
             holds = self.evaluate.holds
             which = "The one architecture" if holds == 1 else f"Every one of the {holds:,} architectures"
-            return f"{which} that the table has within limits has been tried.{self.from_others}"
+            return f"{which} that the table has within limits has been tried.{self.known.from_others}"
         return self.out_of_proposals() if self.number >= config.most_proposals else None
 
     def propose(self) -> Work | None:
@@ -435,7 +426,7 @@ class _Search(Source):
         left = self.left.pop(min(self.left)) if self.left else None
         number = left.number if left else self.number
         by_chance = self.idle >= IDLE_BEFORE_CHANCE
-        chosen = left.architecture if left else self.drawn(number, self.vain) if by_chance else None
+        chosen = left.architecture if left else self.foresight.draw(number, self.vain) if by_chance else None
         proposal = self.guide.ask(number, chosen=chosen, at_random=by_chance, again=0 if left else self.vain)
         key = self.key(proposal.architecture, config.budget, config.seed)
         if left is not None:
@@ -464,11 +455,11 @@ class _Search(Source):
         if trial.record is not None:  # in a round that was interrupted
             self.keep(work, trial.record)
             return None
-        record, source = self.remembered(trial.architecture, trial.evaluation)
+        record, source = self.known.remembered(trial.architecture, trial.evaluation)
         if record is None and self.driver.is_here and trial.attempts > DRIVERS_LOST:
             record = self.driver.poisoned(work)
         if record is None and self.plan is not None:
-            work, record = self.foreseen(work, self.plan)
+            work, record = self.foresight.foreseen(work, self.plan)
         elif record is None and (features := getattr(self.evaluate, "features", None)) is not None:
             work = replace(work, size=features(trial.architecture).get("flops", 0.0))
         if record is not None:
@@ -478,27 +469,6 @@ class _Search(Source):
             self.round.fresh += 1
         self.exploring[trial.id] = work
         return work
-
-    def foreseen(self, work: Work, plan: Plan) -> tuple[Work, Record | None]:
-        """`work` with its size, and its Record where formulas tell that it is outside a limit."""
-        from nas.evaluation import infeasible_record, reckoned_figures
-
-        space, signature = plan.space, plan.benchmark.signature
-        try:
-            record = infeasible_record(
-                work.trial.architecture,
-                space=space,
-                signature=signature,
-                limits=plan.limits,
-                setting=plan.setting,
-                budget=work.budget,
-                seed=work.seed,
-            )
-            if record is None and self.config.slots > 1:
-                work = replace(work, size=reckoned_figures(space, work.trial.architecture, signature)["flops"])
-        except ModelError:  # whoever evaluates it says so in a Record
-            return work, None
-        return work, record
 
     def claim(self, stage: Stage, number: int, architecture: Architecture, key: str) -> Trial | None:
         """The trial, which is this driver's from now on; None where somebody else has the architecture."""
@@ -511,7 +481,7 @@ class _Search(Source):
             except NumberTaken:
                 self.driver.attend(now=True)
             if stage == "search":
-                if self.is_running(architecture) or architecture.id in self.known:
+                if self.is_running(architecture) or architecture in self.known:
                     return None
                 number = max(self.number, number + 1)
             else:
@@ -526,8 +496,10 @@ class _Search(Source):
             return False
         if any(trial.architecture.id == architecture.id for trial in under_way):
             return True
-        network = self.network(architecture) if self.trains else None
-        return self.trains and any(self.network(trial.architecture) == network for trial in under_way)
+        if not self.trains:
+            return False
+        network = self.known.network(architecture)
+        return any(self.known.network(trial.architecture) == network for trial in under_way)
 
     def keep(self, work: Work, record: Record, source: int | None = None) -> None:
         """End the trial, and let the strategy know, at once or with its round."""
@@ -543,10 +515,10 @@ class _Search(Source):
             trial = self.ledger.end_trial(trial, record, proposal=noted, reused_from=source, log=work.log)
         self.driver.freed(trial)
         self.driver.unfinished.done(trial.evaluation)
-        self.tally.add(trial, repeated=self.repeats(trial), fresh=fresh)
+        self.tally.add(trial, repeated=self.known.repeats(trial), fresh=fresh)
         self.round.open.discard(trial.number)
         if held_back:
-            self.round.fresh += at_once and trial.state != "infeasible" and not self.repeats(trial)
+            self.round.fresh += at_once and trial.state != "infeasible" and not self.known.repeats(trial)
             self.round.heard[trial.number] = (work, trial, record)
         else:
             self.learn_of(trial)
@@ -568,22 +540,6 @@ class _Search(Source):
             f"{self.number:,} proposals were made and only {found} of {self.config.trials} brought a new architecture within "
             f"the limits ({limits}); loosen them, or allow more with --proposals."
         )
-
-    def last_error(self) -> str:
-        """Of the candidate that failed last."""
-        last = [trial for trial in self.known.values() if trial.state == "failed"][-1]
-        assert last.record is not None and last.record.error is not None  # noqa: S101, PT018 - failed
-        return f"{last.record.error.kind}: {last.record.error.message}"
-
-    @property
-    def from_others(self) -> str:
-        """How many results other studies in the ledger had, in a sentence: no pruner stopped these, and no line told them."""
-        own = {trial.id for trial in self.known.values()}
-        taken = [trial for trial in self.known.values() if trial.reused_from is not None and trial.reused_from not in own]
-        number = sum(trial.state != "infeasible" for trial in taken)
-        if not number:
-            return ""
-        return f" {number:,} of the results {'was' if number == 1 else 'were'} known from other studies in this ledger."
 
     # Confirming.
 
@@ -620,8 +576,7 @@ class _Search(Source):
             return None
         if self.tally.evaluated + under_way + len(self.exploring) >= config.trials:
             return None
-        first = {trial.reused_from or trial.id: trial for trial in reversed(self.known.values())}
-        chosen = confirmation.next(first.values())
+        chosen = confirmation.next(self.known.by_source())
         if chosen is None:
             return None
         architecture, seed = chosen
@@ -660,90 +615,6 @@ class _Search(Source):
                     self.confirmation.add(trial)
                 self.confirming_round.begin(self.confirmation.number)
 
-    # What is known of a candidate before it is evaluated.
-
-    def reckoned(self, architecture: Architecture) -> Mapping[str, float]:
-        """What a strategy may learn from beside the answers: what is known of a network by formulas."""
-        from nas.models import cost
-
-        try:
-            found = cost(self.config.space, architecture, self.config.on.signature)
-        except ModelError:
-            return {}
-        return {"params": found.params, "flops": found.flops}
-
-    def drawn(self, number: int, again: int = 0) -> Architecture | None:
-        """An architecture within the limits, by chance; None where no limit is known before building."""
-        rng = random.Random(f"{self.config.seed}:{number}:{again}" if again else f"{self.config.seed}:{number}")  # noqa: S311 - no secret
-        if isinstance(self.evaluate, TableEvaluator):
-            return self.evaluate.draw(rng)
-        return self.within.draw(rng) if self.within else None
-
-    @cached_property
-    def within(self) -> "Within | None":
-        """The architectures within the limits that are known before anything is built; None without such limits."""
-        early = [
-            limit for limit in self.config.all_limits if limit.figure in FIGURES and FIGURES[limit.figure].known == "reckoned"
-        ]
-        if not early or not self.trains:
-            return None
-        from nas.models import Within
-
-        return Within(self.config.space, self.config.on.signature, early)
-
-    def check_limits(self) -> None:
-        """Refuse limits that no architecture meets.
-
-        Raises:
-            SearchError: says what the nearest architecture has.
-        """
-        if self.within is None:
-            return
-        if self.within.impossible:
-            raise SearchError(self.within.impossible)
-        if self.drawn(0) is None:
-            words = " and ".join(str(limit) for limit in self.within.limits)
-            raise SearchError(f"No network was found that keeps to {words}; widen one of them.")
-
-    def remembered(self, architecture: Architecture, key: str) -> tuple[Record | None, int | None]:
-        """The Record of the same work done before, in this study or another, and the trial that did it.
-
-        In this study an equal network under another name is the same work.
-        """
-        known = self.known.get(architecture.id) or self.twin(architecture)
-        if known is not None:
-            whole = self.ledger.find(known.evaluation) if known.state == "complete" else None
-            return (whole[1] if whole else known.record), known.reused_from or known.id
-        found = self.ledger.find(key)
-        if found is None:
-            return None, None
-        trial_id, record = found
-        broken = broken_limits(record.figures, self.config.all_limits)  # that study may have had other limits
-        return (replace(record, outcome="infeasible", broken_limits=broken) if broken else record), trial_id
-
-    def twin(self, architecture: Architecture) -> Trial | None:
-        """The trial of this study that has the result of an equal network; None where there is none, or nothing can tell."""
-        if not self.trains:
-            return None
-        return self.networks.get(self.network(architecture))
-
-    @cached_property
-    def networks(self) -> dict[str, Trial]:
-        """Network's id → the trial of this study that has its result; made for the first new candidate, since it loads torch."""
-        found: dict[str, Trial] = {}
-        for trial in self.known.values():
-            found.setdefault(self.network(trial.architecture), trial)
-        return found
-
-    def network(self, architecture: Architecture) -> str:
-        """What names the network of `architecture`; one whose layers do not fit is none, and has a name of its own."""
-        from nas.models import network_id
-
-        try:
-            return network_id(self.config.space, architecture, self.config.on.signature)
-        except ModelError:
-            return architecture.id
-
     @cached_property
     def key(self) -> EvaluationKey:
         """Names the work of each evaluation."""
@@ -763,7 +634,7 @@ class _Search(Source):
         timed = config.on_cluster is None and any(
             (kind := figure_kind(name)) and (kind.known == "measured" or kind.unit == "s") for name in steering
         )
-        for trial in self.known.values():
+        for trial in self.known.trials:
             then = trial.record.setting if trial.record and trial.reused_from is None else now
             if then.use != now.use or (timed and then != now):
                 raise SearchError(
@@ -783,10 +654,3 @@ class _Search(Source):
             f"{config.space.name} v{config.space.version} ({holds}) on {config.on.name} v{config.on.version} · {objectives} · "
             f"{config.strategy_name} · seed {config.seed} · {config.on.words(config.budget)}{limits}{last}"
         )
-
-
-def _slim(trial: Trial) -> Trial:
-    """`trial` without its curves, which the ledger has, so that thousands can be known."""
-    if trial.state != "complete" or trial.record is None:
-        return trial
-    return replace(trial, proposal={}, record=replace(trial.record, curve=(), replicates=()))
