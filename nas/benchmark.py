@@ -483,6 +483,9 @@ YOUNG = (
 )
 """Options of a recipe that are told where they are used alone, so that studies older than them keep their meaning."""
 
+LINEAR = "a linear model"
+"""Where a benchmark does not say whose its floor is."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
@@ -505,7 +508,9 @@ class Benchmark:
     """Where the data come from."""
     licence: str
     floor: Mapping[str, float] = field(default_factory=dict)
-    """What a linear model reaches, by figure."""
+    """What a simple model reaches, by figure."""
+    floor_by: str = LINEAR
+    """The simple model, as it stands in a sentence."""
     protocol: str = "supervised"
     """How candidates are trained: the name of a training protocol."""
     protocol_options: Mapping[str, Any] = field(default_factory=dict)
@@ -580,13 +585,13 @@ class Benchmark:
         return str(budget)
 
     def to_data(self) -> dict[str, Any]:
-        """Plain data, ready for JSON: what is asked, without the names of classes; the plain protocol is not named."""
+        """Plain data, ready for JSON: what is asked, without the names of classes; the plain protocol and floor are not named."""
         data = {**asdict(self), "signature": self.signature.to_data()}
         del data["classes"]
         data["recipe"] = {
             name: value for name, value in data["recipe"].items() if name not in YOUNG or value != getattr(Recipe, name)
         }
-        for name in ("protocol", "protocol_options"):
+        for name in ("floor_by", "protocol", "protocol_options"):
             if data[name] == getattr(Benchmark, name, {}):
                 del data[name]
         return data

@@ -140,9 +140,15 @@ def printable(text: object) -> str:
     return line if line.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
+SHORTEST_PART = 3
+"""Letters of a name that is looked for in others."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of an "unknown name" message: the nearest known name, if one is near, then all of them."""
+    """The end of an "unknown name" message: the nearest known name, or the shortest that has it in it, then all of them."""
     names = sorted(known)
     near = get_close_matches(str(name), names, n=1)
+    if not near and len(str(name)) >= SHORTEST_PART:
+        near = sorted((one for one in names if str(name) in one), key=len)[:1]
     suggestion = f"Did you mean {near[0]!r}? " if near else ""
     return f"{suggestion}Known: {', '.join(names) or 'none'}."

@@ -6,11 +6,12 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from nas.benchmark import LINEAR
 from nas.searching import resolve_benchmark
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- index: python results/index.py -->", "<!-- end of the index -->"
-TITLES = ("leaderboard", "space", "limits", "searched", "winner, trained again", "test figure of the winner", "linear model")
+TITLES = ("leaderboard", "space", "limits", "searched", "winner, trained again", "test figure of the winner", "floor")
 
 
 def index() -> str:
@@ -27,8 +28,8 @@ def _row(folder: Path) -> list[str]:
     limits = [command[place + 1] for place, word in enumerate(command) if word == "--limit"]
     winner = final["rows"][0]
     size, flops = (winner["figures"][name]["mean"] for name in ("params", "flops"))
-    floor = resolve_benchmark(final["benchmark"].partition(" v")[0]).floor
-    figure = next(name for name in floor if name in winner["figures"])
+    benchmark = resolve_benchmark(final["benchmark"].partition(" v")[0])
+    figure = next(name for name in benchmark.floor if name in winner["figures"])
     return [
         f"[{final['benchmark']}: {folder.name}]({folder.relative_to(HERE).as_posix()})",
         f"`{command[2]}`",
@@ -36,7 +37,7 @@ def _row(folder: Path) -> list[str]:
         f"{len(search['rows'])} networks, {search['budget']}",
         f"{size:,.0f} parameters, {flops / 1e6:.1f} MFLOPs",
         f"{figure.removeprefix('test_').replace('_', ' ')} {_told(winner['figures'][figure])}",
-        f"{floor[figure]:.3f}",
+        f"{benchmark.floor[figure]:.3f}{'' if benchmark.floor_by == LINEAR else f' ({benchmark.floor_by})'}",
     ]
 
 

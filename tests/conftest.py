@@ -1,6 +1,7 @@
 """Nothing a test does reaches the user's own ledger, and torch has one thread: figures do not depend on who else is at work."""
 
 import os
+import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
 os.environ["NAS_WORKERS"] = "0"  # candidates of commands run in the tests' own process, where what tests put in place is found
 os.environ["NAS_CACHE"] = ""  # nothing that is made of a folder is kept
 os.environ["OMP_NUM_THREADS"] = "1"  # read as torch is loaded, here and in the processes that tests start
+
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # a shell's background jobs are born deaf to Ctrl-C, and so are their children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

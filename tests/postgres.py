@@ -51,7 +51,7 @@ class Server:
             cwd=self.folder,
             check=True,
             capture_output=True,
-            timeout=60,
+            timeout=240,
         )
 
     def make(self) -> None:
@@ -83,9 +83,9 @@ class Server:
                 stderr=log,
                 preexec_fn=_stop_with_parent,
             )
-        for _ in range(600):
+        for _ in range(2_400):
             try:
-                psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+                psycopg.connect(self.url("postgres"), connect_timeout=20).close()
                 return
             except psycopg.OperationalError:
                 if self.process.poll() is not None:
@@ -99,10 +99,10 @@ class Server:
         if self.process is not None:
             self.process.send_signal(signal.SIGINT)
             try:
-                self.process.wait(30)
+                self.process.wait(120)
             except subprocess.TimeoutExpired:
                 self.process.send_signal(signal.SIGQUIT)
-                self.process.wait(30)
+                self.process.wait(120)
             self.process = None
 
     def command(self, text: str) -> list[tuple[object, ...]]:

@@ -1,5 +1,9 @@
-import gc
+import os
 import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 
 import pytest
@@ -115,9 +119,34 @@ def test_a_host_without_enough_memory_is_recognised() -> None:
     assert is_out_of_memory(caught.value)
 
 
+def apart(check: Callable[[], None]) -> Callable[[], None]:
+    """`check` in a fork of this process, in which nothing else happens: no other test's memory is freed meanwhile."""
+
+    @wraps(check)
+    def run() -> None:
+        reading, writing = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # younger Pythons warn of threads, of which the fork uses none
+            child = os.fork()
+        if child == 0:
+            try:
+                check()
+            except BaseException:
+                os.write(writing, traceback.format_exc().encode()[-4_000:])
+            finally:
+                os._exit(0)
+        os.close(writing)
+        with open(reading, encoding="utf-8") as told:
+            said = told.read()
+        os.waitpid(child, 0)
+        assert not said, said
+
+    return run
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system tells")
+@apart
 def test_the_resident_set_follows_what_is_held_and_its_peak_begins_anew() -> None:
-    gc.collect()  # what other tests left is not to be freed in between
     before = resident_bytes()
     held = torch.ones(32, 2**20)  # 128 MB
     assert before is not None
@@ -141,6 +170,7 @@ def test_a_system_without_such_figures_gives_none(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell how much memory a process holds")
+@apart
 def test_memory_between_what_is_still_used_goes_back_to_the_system() -> None:
     """Pieces too small to be mapped one by one, of which every tenth stays."""
     held = [torch.ones(16_000) for _ in range(2_000)]

@@ -43,6 +43,12 @@ def test_a_repr_of_several_lines_is_quoted_on_one():
     [
         ("mixr", ["residual_cnn", "mixer"], "Did you mean 'mixer'? Known: mixer, residual_cnn."),
         ("transformer", ["residual_cnn", "mixer"], "Known: mixer, residual_cnn."),
+        (
+            "acc",
+            ["validation_acc_low", "validation_acc"],
+            "Did you mean 'validation_acc'? Known: validation_acc, validation_acc_low.",
+        ),
+        ("cn", ["residual_cnn"], "Known: residual_cnn."),
         ("mixr", [], "Known: none."),
         (5, ["mixer"], "Known: mixer."),
     ],

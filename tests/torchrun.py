@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PATHS = os.pathsep.join(map(str, (HERE, HERE / "training")))
+PATHS = os.pathsep.join(map(str, (HERE, HERE / "training", HERE / "protocols", *filter(None, [os.environ.get("PYTHONPATH")]))))
 
 
-def torchrun(*words: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+def torchrun(*words: str, seconds: float = 240) -> subprocess.CompletedProcess[str]:
     """What came of `torchrun --nproc-per-node 2` with these words."""
     return subprocess.run(command(*words), capture_output=True, text=True, timeout=seconds, check=False, env=environment())
 

@@ -41,7 +41,7 @@ def benchmarks(ctx: click.Context, as_json: bool) -> None:
             "name": name,
             "version": benchmark.version,
             "input": shape,
-            "linear_floor": floor,
+            "floor": f"{floor} ({benchmark.floor_by})" if floor else "",
             "summary": benchmark.summary,
         }
 

@@ -137,6 +137,12 @@ main.add_command(train)
     metavar="N",
     help="How many of the trials train the best five again from other seeds; with auto and 50 or more a tenth if not given.",
 )
+@click.option(
+    "--begin-with",
+    multiple=True,
+    metavar="ARCHITECTURE",
+    help="Evaluate this one first: its choices as JSON, a file of them, or STUDY:NUMBER; may be repeated.",
+)
 @click.option("--proposals", type=int, metavar="N", help="Most proposals, infeasible and repeated ones included.")
 @click.option(
     "--limit",
@@ -358,7 +364,7 @@ def _closing(study: "Study", as_json: bool, next_steps: list[str]) -> Iterator["
         except KeyboardInterrupt:
             interrupted = True
     if ended and not as_json:
-        _print_close(study, next_steps)
+        print_close(study, next_steps)
     if interrupted:
         if not following():
             _say_how_to_go_on()
@@ -378,12 +384,13 @@ def _say_how_to_go_on() -> None:
     click.echo(f"Go on with:\n  {shlex.join(['nas', *_words()])}", err=True)
 
 
-def _print_close(study: "Study", next_steps: list[str]) -> None:
+def print_close(study: "Study", next_steps: list[str]) -> None:
+    """Print where a study stands, and what may come next, as commands that find its ledger."""
     from nas.records import DEFAULT_URL, shown_url
     from nas.reports.tables import print_tables
 
     tables = study.tables
-    print_tables(tables, console(), top=10, more=f"`nas rank {study.name}` shows them.")
     where = "" if study.ledger == DEFAULT_URL else f" --ledger {shlex.quote(shown_url(study.ledger))}"
+    print_tables(tables, console(), top=10, more=f"`nas rank {study.name}{where}` shows them.")
     if tables:
         click.echo("Next:" + "".join(f"\n  {step}{where}" for step in next_steps))

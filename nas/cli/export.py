@@ -40,7 +40,7 @@ def export(trial: str, to: Path, formats: str | None, as_json: bool, **given: An
     \b
     nas export STUDY --to winner             the winner: the best finalist, or without finals the best of the search
     nas export STUDY:17 --to trial17         trial 17 of the search
-    nas export STUDY:0fa3c8d2b1e45f60 --to … an architecture by its id: its longest training
+    nas export STUDY:0fa3c8d2 --to …         an architecture by the beginning of its id: its longest training
     nas export STUDY:id:31 --to small        what was made of a finalist, by its id in the ledger
 
     Weights that finals kept are taken; else the trial is trained again from its record, which says whether the same comes out.

@@ -33,7 +33,7 @@ def privacy(trial: str, as_json: bool, **given: Any) -> None:
     """Guess which examples a finalist was trained on, and tell how well that goes.
 
     \b
-    nas privacy STUDY                        the winner, and what was trained of it by another recipe
+    nas privacy STUDY                        the winner, and what was made of it
     nas privacy STUDY:0fa3c8d2b1e45f60 --shadows 8
     nas derive STUDY --how retrain --recipe privacy_epsilon=3     trains it in private
 
@@ -47,7 +47,7 @@ def privacy(trial: str, as_json: bool, **given: Any) -> None:
     if as_json:
         click.echo(json.dumps([row.to_data() for row in rows], indent=1, allow_nan=False))
         return
-    print_grid([_row(row) for row in rows])
+    print_grid([_row(row, shadows=any(one.by_shadows for one in rows)) for row in rows])
     first = rows[0]
     click.echo(
         f"{first.members:,} members and {first.others:,} others; in brackets 95 % intervals over them. Found is the share of "
@@ -55,7 +55,7 @@ def privacy(trial: str, as_json: bool, **given: Any) -> None:
     )
 
 
-def _row(row: "Guessed") -> dict[str, Any]:
+def _row(row: "Guessed", *, shadows: bool) -> dict[str, Any]:
     record = row.trial.record
     assert record is not None  # noqa: S101 - it is complete
     epsilon = record.figures.get("privacy_epsilon")
@@ -67,16 +67,18 @@ def _row(row: "Guessed") -> dict[str, Any]:
         "AUROC by loss": _area(row.by_loss),
         "found by loss": _found(row.by_loss),
     }
-    if row.by_shadows is not None:
+    if shadows:
         told |= {"AUROC by LiRA": _area(row.by_shadows), "found by LiRA": _found(row.by_shadows)}
     return told
 
 
-def _area(standing: "Standing") -> str:
+def _area(standing: "Standing | None") -> str:
+    if standing is None:
+        return "–"
     return f"{standing.auroc:.3f} ({standing.auroc_low:.3f} to {standing.auroc_high:.3f})"
 
 
-def _found(standing: "Standing") -> str:
-    if standing.found is None:
+def _found(standing: "Standing | None") -> str:
+    if standing is None or standing.found is None:
         return "–"
     return f"{standing.found:.3f} ({standing.found_low:.3f} to {standing.found_high:.3f})"

@@ -41,7 +41,7 @@ ROWS = 40
 )
 @click.option("--memory/--no-memory", default=True, show_default=True, help="Measure memory, on a CPU in fresh processes.")
 @click.option("--throughput", is_flag=True, help="Measure examples a second over batch sizes.")
-@click.option("--energy", is_flag=True, help="Measure energy, where a GPU counts it.")
+@click.option("--energy", is_flag=True, help="Measure energy, where the GPU or the processor counts it.")
 @click.option("--device", metavar="NAME", help="cpu, cuda, cuda:N or mps; chosen by itself if not given.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Threads on the CPU.")
 @click.option("--rows", type=click.IntRange(min=0), default=ROWS, show_default=True, metavar="N", help="Layers to print.")

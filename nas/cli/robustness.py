@@ -128,11 +128,13 @@ def _attacks(
 
 def _print(found: "Asked") -> None:
     from nas.errors import printable
-    from nas.reports.robustness import answers_grid, grouped, groups_grid, reliability_grid
+    from nas.reports.robustness import DEVIATION, answers_grid, grouped, groups_grid, reliability_grid
 
     benchmark = found.benchmark
     click.echo(printable(f"{benchmark.name} v{benchmark.version} · {found.split} data · distances in {found.unit}"))
     show(answers_grid(found.answers, found.split, found.measures))
+    if any(len(some) > 1 for some in grouped(found.answers).values()):
+        click.echo(DEVIATION)
     if any(one.groups for one in found.answers):
         click.echo()
         show(groups_grid(found.answers))

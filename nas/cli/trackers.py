@@ -70,5 +70,6 @@ def _say(told: "Told", look: str, as_json: bool) -> None:
         return
     rest = [f"{told.known:,} were there already"] if told.known else []
     rest += [f"{told.waiting:,} have not ended"] if told.waiting else []
-    click.echo(f"Wrote {told.added:,} trials" + (f"; {', '.join(rest)}." if rest else "."))
-    click.echo(f"Look at them:\n  {look}")
+    click.echo(f"Wrote {told.added:,} trial{'s' * (told.added != 1)}" + (f"; {', '.join(rest)}." if rest else "."))
+    if told.added or told.known:
+        click.echo(f"Look at them:\n  {look}")

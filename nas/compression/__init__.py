@@ -7,5 +7,6 @@ from nas.compression.cutting import Structured
 from nas.compression.distilling import Distil
 from nas.compression.pruning import Magnitude
 from nas.compression.quantizing import Int4Weights, Int8Dynamic, Int8Static, Int8Weights, Qat
+from nas.compression.trimming import Trim
 
-__all__ = ["Distil", "Int4Weights", "Int8Dynamic", "Int8Static", "Int8Weights", "Magnitude", "Qat", "Structured"]
+__all__ = ["Distil", "Int4Weights", "Int8Dynamic", "Int8Static", "Int8Weights", "Magnitude", "Qat", "Structured", "Trim"]

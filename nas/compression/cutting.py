@@ -12,7 +12,7 @@ An axis is the tensors' that share it; a tensor's dimension is one or several ax
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -24,8 +24,9 @@ from timm.models._efficientnet_blocks import SqueezeExcite as BlockSqueezeExcite
 from torch import Tensor, nn
 
 from nas.benchmark import Budget, Signature
+from nas.compression.fine_tuning import Epochs, fine_tuning
 from nas.compression.narrowing import narrower
-from nas.compression.quantizing import Epochs, _epochs
+from nas.errors import SearchError
 from nas.models import build
 from nas.models.layers.attention import SelfAttention
 from nas.models.layers.convolution import ResidualBlock
@@ -37,12 +38,17 @@ from nas.space import Architecture, Space
 from nas.training import Derivation, Lineage, Unsupported
 from nas.training.derivations import Family
 
+Kind = Literal["channels", "units", "heads", "head", "waves"]
+"""Of an axis: channels of a layer, hidden units inside one, the heads of an attention, the numbers of one of them, or channels to
+each of which a wave of its own is added, which tells positions and is no weight."""
+
 
 @dataclass(eq=False)
 class Axis:
     """Numbers that stand for the same thing wherever they occur: the channels between two layers."""
 
     size: int
+    kind: Kind = "channels"
     importance: Tensor = field(init=False)
     """Of each: the sum, over the tensors that make it, of its norm there as a share of their mean."""
     kept: Tensor | None = None
@@ -64,6 +70,24 @@ Dimension = tuple[Axis, ...]
 """The axes that are end to end in one dimension of a tensor."""
 
 
+@dataclass(frozen=True)
+class Heads:
+    """Those of one attention."""
+
+    axis: Axis
+    """One position a head."""
+    inside: tuple[tuple[Axis, ...], ...]
+    """Of each head: the numbers that queries and keys share, and those of values."""
+
+    def keep(self, count: int) -> None:
+        """Keep the `count` most important heads, each of them whole."""
+        self.axis.keep(count)
+        kept = self.axis.kept.tolist() if self.axis.kept is not None else []
+        for head, axes in enumerate(self.inside):
+            for axis in axes:
+                axis.kept = None if head in kept else torch.arange(0)
+
+
 class Structured(Derivation):
     """Channels, units and hidden features are cut, those first whose weights are smallest (Li et al. 2017, arXiv:1608.08710), and
     what is left is fine-tuned.
@@ -78,7 +102,11 @@ class Structured(Derivation):
     """Of fine-tuning; half a finalist's if not given."""
 
     def child(self, space: Space, architecture: Architecture, signature: Signature) -> Architecture:
-        """The architecture of the cut shapes."""
+        """The architecture of the cut shapes.
+
+        Raises:
+            SearchError: it cannot be made so small, or has a layer of which it is not known which channels belong together.
+        """
         parent = build(space, architecture, signature)
 
         def fits(other: Architecture) -> bool:
@@ -88,12 +116,15 @@ class Structured(Derivation):
                 return False
             return True
 
-        cut(parent, parent)  # which says what is not known of it
+        try:
+            cut(parent, parent)  # which says what is not known of it
+        except Unsupported as error:
+            raise SearchError(str(error)) from error
         return narrower(space, architecture, signature, self.share, fits)
 
     def budget(self, final: Budget) -> Budget:
         """Some epochs."""
-        return _epochs(final, self.epochs, 2)
+        return fine_tuning(final, self.epochs, 2)
 
     def begin(self, network: nn.Module, lineage: Lineage) -> nn.Module:
         """With what is kept of the parent's weights.
@@ -120,7 +151,7 @@ def cut(parent: nn.Module, child: nn.Module) -> dict[str, Tensor]:
             for axis in axes:
                 if axis.kept is None:
                     _keep(axis, tensors[name].shape[number], shapes[name][number], axes, name)
-    found = {name: _taken(value, walk.found.get(name, {})) for name, value in tensors.items()}
+    found = {name: taken(value, walk.found.get(name, {})) for name, value in tensors.items()}
     for name, value in found.items():
         if value.shape != shapes[name]:
             raise Unsupported(f"No cut of {name} gives {tuple(shapes[name])}, got {tuple(value.shape)}; distil into it instead.")
@@ -139,7 +170,8 @@ def _keep(axis: Axis, before: int, after: int, axes: Dimension, name: str) -> No
     axis.keep(count)
 
 
-def _taken(value: Tensor, dimensions: Mapping[int, Dimension]) -> Tensor:
+def taken(value: Tensor, dimensions: Mapping[int, Dimension]) -> Tensor:
+    """What is kept of a tensor whose dimensions are of these axes."""
     for number, axes in dimensions.items():
         begin, picked = 0, []
         for axis in axes:
@@ -156,18 +188,19 @@ class _Walk:
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         self.tensors = tensors
         self.found: dict[str, dict[int, Dimension]] = {}
+        self.attentions: list[Heads] = []
 
     def note(self, name: str, number: int, axes: Dimension | None) -> None:
         """That this dimension is of these axes; None for what stays as it is."""
         if axes is not None and name in self.tensors:
             self.found.setdefault(name, {})[number] = axes
 
-    def out(self, name: str, parts: int = 1, *, shared: bool = False) -> Dimension:
+    def out(self, name: str, parts: int = 1, *, shared: bool = False, kind: Kind = "channels") -> Dimension:
         """Fresh axes for the outputs of the weight `name`, weighed by the norms of its rows; `shared` if all parts are one."""
         weight = self.tensors[name]
         size = weight.shape[0] // parts
         norms = weight.flatten(1).norm(dim=1).view(parts, size)
-        axes = [Axis(size)] * parts if shared else [Axis(size) for _ in range(parts)]
+        axes = [Axis(size, kind)] * parts if shared else [Axis(size, kind) for _ in range(parts)]
         for axis, some in zip(axes, norms, strict=True):
             axis.weigh(some)
         return tuple(axes)
@@ -270,7 +303,7 @@ def _conv_norm_onto(walk: _Walk, at: str, given: Dimension | None, shortcut: Dim
 def _squeeze(walk: _Walk, at: str, module: nn.Module, given: Dimension | None) -> Dimension | None:
     for narrow, wide in (("fc1.", "fc2."), ("conv_reduce.", "conv_expand.")):
         if f"{at}{narrow}weight" in walk.tensors:
-            inside = walk.out(f"{at}{narrow}weight")
+            inside = walk.out(f"{at}{narrow}weight", kind="units")
             walk.weighted(f"{at}{narrow}", given, inside)
             walk.note(f"{at}{wide}weight", 0, given)
             walk.note(f"{at}{wide}weight", 1, inside)
@@ -336,12 +369,18 @@ def _attention(walk: _Walk, at: str, module: nn.Module, given: Dimension | None)
     pairs = module.rotary is not None
     looks, values = [], []
     for head in range(heads):
-        look, value = Axis(size // 2 if pairs else size), Axis(size)
+        look, value = Axis(size // 2 if pairs else size, "head"), Axis(size, "head")
         norms = rows[0, head] + rows[1, head]
         look.weigh(norms.view(2, -1).sum(dim=0) if pairs else norms)
         value.weigh(rows[2, head])
         looks += [look, look] if pairs else [look]
         values.append(value)
+    whole = Axis(heads, "heads")
+    whole.weigh(rows.square().sum(dim=(0, 2)).sqrt())
+    whole.weigh(walk.tensors[f"{at}proj.weight"].view(-1, heads, size).square().sum(dim=(0, 2)).sqrt())
+    walk.note(f"{at}relative.table", 0, (whole,))
+    each = len(looks) // heads
+    walk.attentions.append(Heads(whole, tuple((looks[each * head], values[head]) for head in range(heads))))
     walk.note(f"{at}qkv.weight", 0, (*looks, *looks, *values))
     walk.note(f"{at}qkv.weight", 1, given)
     walk.vector(f"{at}qkv.", (*looks, *looks, *values))
@@ -352,7 +391,7 @@ def _attention(walk: _Walk, at: str, module: nn.Module, given: Dimension | None)
 
 def _feed_forward(walk: _Walk, at: str, module: nn.Module, given: Dimension | None) -> Dimension | None:
     parts = 2 if isinstance(module, GluMlp) else 1
-    inside = walk.out(f"{at}fc1.weight", parts, shared=True)
+    inside = walk.out(f"{at}fc1.weight", parts, shared=True, kind="units")
     walk.weighted(f"{at}fc1.", given, inside)
     _joined(walk, f"{at}fc2.", given, "weight", inside[:1])
     walk.vector(f"{at}fc2.", given)
@@ -384,7 +423,10 @@ def _residual_filters(walk: _Walk, at: str, module: nn.Module, given: Dimension 
     raise Unsupported("Structured pruning does not know this block of convolutions along a sequence; distil instead.")
 
 
-def _positions(walk: _Walk, at: str, module: nn.Module, given: Dimension | None) -> Dimension | None:  # noqa: ARG001
+def _positions(walk: _Walk, at: str, module: nn.Module, given: Dimension | None) -> Dimension | None:
+    if not isinstance(module.table_LC, nn.Parameter):
+        for axis in given or ():
+            axis.kind = "waves"
     walk.note(f"{at}table_LC", 1, given)
     return given
 
@@ -398,11 +440,11 @@ def _states(walk: _Walk, at: str, module: nn.Module, given: Dimension | None) ->
             end = f"_l{layer}{direction}"
             inward, state = (f"{at}cell.weight_{part}{end}" for part in ("ih", "hh"))
             gates = walk.tensors[inward].shape[0] // cell.hidden_size
-            units = walk.out(inward, gates, shared=True)
+            units = walk.out(inward, gates, shared=True, kind="units")
             units[0].weigh(walk.tensors[state].norm(dim=1).view(gates, -1).sum(dim=0))
             out = units[:1]
             if cell.proj_size:
-                out = walk.out(f"{at}cell.weight_hr{end}")
+                out = walk.out(f"{at}cell.weight_hr{end}", kind="units")
                 walk.note(f"{at}cell.weight_hr{end}", 0, out)
                 walk.note(f"{at}cell.weight_hr{end}", 1, units[:1])
             walk.note(inward, 0, units)
@@ -438,10 +480,20 @@ _RULES: Sequence[tuple[tuple[type[nn.Module], ...], Rule]] = (
 )
 
 
+def walked(network: nn.Module) -> tuple[dict[str, dict[int, Dimension]], list[Heads], Dimension]:
+    """Of each tensor its dimensions that can be cut and their axes, the heads of its attentions, and the axes of its answers.
+
+    Raises:
+        Unsupported: there is a layer of which it is not known which channels belong together.
+    """
+    walk = _Walk(network.state_dict())
+    answers = walk.module("", network, None)
+    return walk.found, walk.attentions, answers or ()
+
+
 def axes_of(network: nn.Module) -> Iterator[tuple[str, int, Dimension]]:
     """Each dimension of a tensor of `network` that can be cut, and its axes."""
-    walk = _Walk(network.state_dict())
-    walk.module("", network, None)
-    for name, dimensions in walk.found.items():
+    found, _, _ = walked(network)
+    for name, dimensions in found.items():
         for number, axes in dimensions.items():
             yield name, number, axes

@@ -32,6 +32,7 @@ class Distil(Derivation):
 
     summary: ClassVar[str] = "a smaller network of the same space learns from the finalist and from --teacher"
     family: ClassVar[Family] = "compression"
+    taught: ClassVar[bool] = True
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Of the parent's parameters, that the student has at most: the parent with narrower layers; without `student` alone."""

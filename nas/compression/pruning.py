@@ -7,6 +7,7 @@ Zeros are multiplied like any number: the network is no faster, and its row says
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -15,9 +16,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from nas.benchmark import Budget
+from nas.benchmark import Budget, Recipe
+from nas.compression.fine_tuning import fine_tuning
 from nas.compression.grid import is_on_grid
-from nas.compression.quantizing import _epochs
 from nas.training import Derivation, Lineage, Method
 from nas.training.derivations import Family
 from nas.training.method import Move
@@ -44,9 +45,13 @@ class Magnitude(Derivation):
     epochs: Annotated[int, Field(ge=0, le=10_000)] | None = None
     """Of fine-tuning; a quarter of a finalist's if not given, 0 for all zeros at once and none."""
 
+    def recipe(self, recipe: Recipe) -> Recipe:
+        """Without patience: the best epoch may be one before all zeros were in, and what they cost would not be healed."""
+        return replace(recipe, patience=None)
+
     def budget(self, final: Budget) -> Budget | None:
         """Some epochs."""
-        return None if self.epochs == 0 else _epochs(final, self.epochs, 4)
+        return None if self.epochs == 0 else fine_tuning(final, self.epochs, 4)
 
     def method(self, method: Method, lineage: Lineage) -> Method:
         """With zeros that become more from step to step."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from nas.benchmark import Budget
+from nas.compression.fine_tuning import Epochs, fine_tuning
 from nas.compression.grid import INT8, SCALE, from_grid, packed, packed_of, to_grid, unpacked
 from nas.training import Derivation, Lineage, Unsupported
 from nas.training.derivations import Family
@@ -26,8 +27,6 @@ QUANTIZED = (nn.Linear, nn.Conv1d, nn.Conv2d)
 """Layers of which what they are given is quantised too."""
 
 BATCH = 64
-
-Epochs = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class _Quantized(Derivation):
@@ -201,7 +200,7 @@ class Qat(_Ranged):
 
     def budget(self, final: Budget) -> Budget:
         """Some epochs."""
-        return _epochs(final, self.epochs, 4)
+        return fine_tuning(final, self.epochs, 4)
 
     def begin(self, network: nn.Module, lineage: Lineage) -> nn.Module:
         """With the parent's weights, and rounding on the way forward."""
@@ -237,7 +236,7 @@ def _observe(network: nn.Module, *, always: bool = False) -> None:
     """Have each of these layers take the range of what it is given, in training alone or always, and round to it."""
     device = next(network.parameters()).device
     for module in _quantized(network):
-        module.register_buffer("given_range", torch.tensor([torch.inf, -torch.inf], device=device))
+        module.register_buffer("given_range", torch.zeros(2, device=device))  # finite, as running means of weights need it
         module.given_frozen, module.given_always = False, always  # type: ignore[assignment]  # plain attributes
         module.register_forward_pre_hook(_round_given)
 
@@ -254,7 +253,7 @@ def _round_given(module: Any, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     if not module.given_frozen and (module.training or module.given_always):
         least, largest = values.detach().min().clamp(max=0), values.detach().max().clamp(min=0)  # 0 is padding, and is exact
         held.copy_(torch.stack([torch.minimum(held[0], least), torch.maximum(held[1], largest)]))
-    if not module.given_frozen and not bool(torch.isfinite(held).all()):
+    if not module.given_frozen and not bool(held.any()):
         return given  # nothing was met yet
     scale = ((held[1] - held[0]) / LEVELS).clamp(min=1e-8)
     zero = torch.round(-held[0] / scale).clamp(0, LEVELS)
@@ -264,13 +263,6 @@ def _round_given(module: Any, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     inside = (values >= held[0]) & (values <= held[1])  # gradients pass where nothing is cut off, else an attack would find none
     passed = torch.where(inside, values, values.detach())
     return (passed + (rounded - passed).detach(), *given[1:])
-
-
-def _epochs(final: Budget, epochs: int | None, share: int) -> Budget:
-    """Of a training that begins from trained weights: so many epochs, or that part of a finalist's."""
-    from dataclasses import replace
-
-    return replace(final, epochs=epochs or max(1, final.epochs // share))
 
 
 def _torchao() -> Any:

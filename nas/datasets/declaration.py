@@ -1,6 +1,6 @@
 """A benchmark of one's own as a folder: benchmark.yaml, which is plain data, beside the list of the files that it is made of.
 
-    NAME/benchmark.yaml   what is asked: classes, how examples are made of files, budgets, recipe, what a linear model reaches
+    NAME/benchmark.yaml   what is asked: classes, how examples are made of files, budgets, recipe, what a simple model reaches
     NAME/files.tsv        each file with its split, its class and its SHA-256, so that nothing changes unseen
     NAME/vocabulary.txt   of texts: the words in the order of their ids; of pairs of texts: the characters
     NAME/README.md        the same for people
@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from nas.benchmark import (
+    LINEAR,
     Benchmark,
     Budget,
     Features,
@@ -211,7 +212,7 @@ class Declaration(_Strict):
     final_budget: Budget
     recipe: Recipe
     floor: dict[str, float] = Field(default_factory=dict)
-    """What a linear model reaches."""
+    """What a simple model reaches."""
     floor_by: str = ""
     """How that was found."""
 
@@ -297,6 +298,10 @@ def read_benchmark(place: Path | str) -> FolderBenchmark:
         raise DocumentError(f"{printable(file)}: {error}") from None
 
 
+FLOOR_BY = {"triples": "ranking by popularity", "text_pairs": "the nearest text's answer"}
+"""The simple model, where it is none that is linear."""
+
+
 def benchmark_of(declared: Declaration, home: Path) -> FolderBenchmark:
     """The benchmark that `declared` is, whose files lie in `home`.
 
@@ -316,6 +321,7 @@ def benchmark_of(declared: Declaration, home: Path) -> FolderBenchmark:
         source=declared.source,
         licence=declared.licence,
         floor=dict(declared.floor),
+        floor_by=FLOOR_BY.get(declared.prepare.kind, LINEAR),
         protocol=PROTOCOLS.get(declared.prepare.kind, "supervised"),
         classes=tuple(declared.classes),
         home=home,

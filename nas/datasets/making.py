@@ -147,7 +147,7 @@ def make_benchmark(
             final_budget=chosen.final_budget,
             recipe=chosen.recipe,
         )
-        say("fitting a linear model")
+        say("fitting a simple model")
         source = Source(benchmark_of(declared, folder), listing.folder)
         floor = _floor(source, prepare, chosen.metrics)
         declared = declared.model_copy(update={"floor": dict(floor.figures), "floor_by": floor.by})
@@ -160,14 +160,11 @@ def make_benchmark(
         _put_in_place(beside, home)
     benchmark = read_benchmark(home)
     told.found += [
-        f"{_MODEL.get(prepare.kind, 'A linear model')} reaches {figures_text(floor.figures)} ({floor.by}).",
+        f"{benchmark.floor_by[:1].upper()}{benchmark.floor_by[1:]} reaches {figures_text(floor.figures)} ({floor.by}).",
         f"A search trains an architecture for {chosen.budget} and steers by {chosen.objective.figure}, a finalist for "
         f"{chosen.final_budget}.",
     ]
     return Made(benchmark, sizes, dict(sorted(counts.items())), tuple(told.found), tuple(told.warned))
-
-
-_MODEL = {"triples": "Ranking", "text_pairs": "The nearest text's answer"}
 
 
 def _floor(source: Source, prepare: AnyKind, metrics: tuple[str, ...]) -> Floor:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import asdict, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from nas.training import (
     Compile,
     Compiler,
     Feed,
+    Lineage,
     Loading,
     Loop,
     OnStep,
@@ -45,6 +46,8 @@ from nas.training import (
     Training,
     Unsupported,
     as_feed,
+    become,
+    cut_of,
     derivation_of,
     digest_sources,
     digest_tensors,
@@ -123,7 +126,7 @@ class Evaluator:
         self.measures = benchmark.ask_for(measures)
         refused = {
             "zero-cost scores": self.proxies and not self.protocol.scored,
-            "second process": ranks and not ranks.alone and not self.protocol.stackable,
+            "second process": ranks and not ranks.alone and not self.protocol.shared,
         }
         if asked := [what for what, value in refused.items() if value]:
             raise SearchError(f"The protocol {benchmark.protocol!r} of {benchmark.name} takes no {asked[0]}; leave that out.")
@@ -280,7 +283,7 @@ class Evaluator:
         run.figures |= wanted["figures"]
         torch.set_num_threads(self.setting.threads)
         with self.ranks.working():
-            run.learn(place(run.build(), self.device), lambda _: False)
+            run.learn_as_wanted(place(run.build(), self.device))
         release(self.device)
 
 
@@ -468,8 +471,12 @@ class _Run:
         self.heed()
         self.figures["peak_memory_bytes"] = peak_memory_bytes(self.make_step, evaluator.device)
 
+    def at_start(self) -> nn.Module:
+        """What is trained, as it is before its first step."""
+        return place(self.build(), self.evaluator.device)
+
     def make_step(self) -> tuple[nn.Module, "_Step"]:
-        model = place(self.build(), self.evaluator.device)
+        model = self.at_start()
         *_, last = stages_of(self.make_protocol(), model)
         return last.trained, _Step(last, self.evaluator.precision)
 
@@ -491,8 +498,18 @@ class _Run:
             return self.train(model, report)
         return self.train_all(model, report) if self.evaluator.protocol.stackable else self.train_each(model, report)
 
+    def learn_as_wanted(self, model: nn.Module) -> None:
+        """This process's part of what rank 0 wants, which of several seeds that train one after another is one at a time."""
+        together = self.evaluator.replicates > 1 and self.evaluator.protocol.stackable
+        (self.train_all if together else self.train)(model, lambda _: False)
+
     def train(self, model: nn.Module, report: Report) -> Outcome:
         """Train stage by stage; the last is the one that is told of, and the one that a pruner may end."""
+        with self.evaluator.ranks.working(self.wanted()):
+            return self.train_stages(model, report)
+
+    def train_stages(self, model: nn.Module, report: Report) -> Outcome:
+        """All of them; of several processes each does."""
         seconds = 0.0
         ended: Outcome = "complete"
         for stage in stages_of(self.protocol, model):
@@ -541,22 +558,21 @@ class _Run:
                 raise Interrupted
 
         evaluator = self.evaluator
-        with evaluator.ranks.working(self.wanted()):
-            training = train(
-                stage.trained,
-                stage.method,
-                stage.training,
-                stage.validation,
-                budget=stage.budget,
-                seed=self.seed,
-                report=report,
-                objective=stage.objective,
-                forward_flops=stage.forward_flops or self.figures["flops"],
-                precision=evaluator.precision,
-                ranks=evaluator.ranks,
-                begin=begin,
-                on_step=on_step,
-            )
+        training = train(
+            stage.trained,
+            stage.method,
+            stage.training,
+            stage.validation,
+            budget=stage.budget,
+            seed=self.seed,
+            report=report,
+            objective=stage.objective,
+            forward_flops=stage.forward_flops or self.figures["flops"],
+            precision=evaluator.precision,
+            ranks=evaluator.ranks,
+            begin=begin,
+            on_step=on_step,
+        )
         if checkpoints is not None and stage.name and training.ended == "complete":
             checkpoints.write(loops[-1])  # so that what goes on later does not train it again
         return training
@@ -724,6 +740,8 @@ class _Run:
 class _Descended(_Run):
     """One that is made of other trials: parents' weights → the method → its training, if any → measured as all are."""
 
+    lineage: Lineage
+
     def __init__(
         self,
         evaluator: Evaluator,
@@ -740,8 +758,10 @@ class _Descended(_Run):
         own.compiler = Compiler(evaluator.compiler.policy)
         super().__init__(own, architecture, budget, seed, *rest)
         self.descent, self.derivation = descent, derivation
+        self.like: nn.Module | None = None
+        """What it is built like, of the same architecture: its parent, or what came of cutting it."""
         self.grouped = False
-        """Whether it begins from weights of group normalisation where its architecture says batch normalisation."""
+        """Whether its parent, of another architecture, has group normalisation where that says batch normalisation."""
         self.derived = self.gathered["derived"] = begun(derivation, descent)
 
     def go(self, report: Report, *, final: bool) -> Outcome:
@@ -760,8 +780,15 @@ class _Descended(_Run):
         lineage = lineage_of(evaluator.space, signature, self.protocol.setup, self.descent, evaluator.device)
         evaluator.protocol = by_method(Protocol if onward else evaluator.protocol, derivation, lineage)
         del self.__dict__["protocol"]
-        self.grouped = derivation.needs_weights and is_grouped(lineage.parents[0])
-        model = derivation.begin(place(self.build(), evaluator.device), lineage)
+        if derivation.needs_weights and self.architecture.choices == self.descent.parents[0].choices:
+            self.like = lineage.parents[0]
+        elif derivation.needs_weights and is_grouped(lineage.parents[0]):
+            self.grouped = True
+        self.lineage = lineage
+        model = self.at_start()
+        if cut_of(model):
+            self.like = model
+            self.count_again(model)
         if trains and self.is_unserved(model):
             return "failed"
         self.heed()
@@ -801,10 +828,21 @@ class _Descended(_Run):
         model = super().build(number)
         if self.grouped:
             group(model)
-        return model
+        return model if self.like is None else become(model, self.like)
+
+    def count_again(self, model: nn.Module) -> None:
+        """Figures of a network that is narrower than its architecture."""
+        with torch.no_grad():
+            counts = count_layers(lambda: deepcopy(model).to("meta"), self.evaluator.benchmark.signature.input)
+        self.figures |= {**_figures(counts), "activation_bytes": counts.activation_bytes}
+        self.gathered["uncounted"] = counts.uncounted
+        self.gathered["network_id"] = None
+
+    def at_start(self) -> nn.Module:
+        return self.derivation.begin(super().at_start(), self.lineage)
 
     def put(self, model: nn.Module, path: Path) -> None:
-        written = keep(self.derivation.kept(model), path, grouped=is_grouped(model))
+        written = keep(self.derivation.kept(model), path, model)
         self.derived = self.gathered["derived"] = replace(self.derived, file_bytes=written)
 
 

@@ -12,10 +12,22 @@ from torch import Tensor, nn
 from nas.benchmark import Signature
 from nas.device import place
 from nas.models import build, example
+from nas.profiling.energy import measure_energy
 from nas.profiling.interleaving import rank_by_latency
 from nas.records import Derived, Descent
 from nas.space import Space
-from nas.training import Derivation, Lineage, Method, Protocol, Setup, Unsupported, as_feed, read_weights, write_tensors
+from nas.training import (
+    Derivation,
+    Lineage,
+    Method,
+    Protocol,
+    Setup,
+    Unsupported,
+    as_feed,
+    read_weights,
+    said_of,
+    write_tensors,
+)
 
 
 def lineage_of(space: Space, signature: Signature, setup: Setup, descent: Descent, device: torch.device) -> Lineage:
@@ -58,7 +70,7 @@ def begun(derivation: Derivation, descent: Descent) -> Derived:
     return Derived(
         method=descent.method,
         options=descent.options,
-        words=" ".join(filter(None, (descent.method, derivation.words))),
+        words=descent.words(derivation.words),
         parent=descent.parents[0].evaluation,
         beside=tuple(parent.evaluation for parent in descent.parents[1:]),
         plain=derivation.plain,
@@ -66,27 +78,32 @@ def begun(derivation: Derivation, descent: Descent) -> Derived:
 
 
 def told(derived: Derived, derivation: Derivation, network: nn.Module, lineage: Lineage, descent: Descent) -> Derived:
-    """With what is measured of the child beside its parent: the time of a pass, in turns, and what the method tells of itself."""
+    """With what is measured of the child beside its parent: the time of a pass, in turns, its energy where a counter of it can be
+    read, and what the method tells of itself.
+    """
     parent = descent.parents[0].weights
     standing = rank_by_latency([lineage.parents[0], network], lineage.inputs)
     places = {one.network: one for one in standing.places}
+    joules = [measure_energy(one, lineage.inputs) for one in (lineage.parents[0], network)]
     return replace(
         derived,
         parent_file_bytes=parent.stat().st_size if parent is not None and parent.is_file() else None,
         parent_turn_ms=places[0].p10_ms,
         turn_ms=places[1].p10_ms,
         tied=standing.places[0].tied,
+        parent_turn_mj=joules[0].millijoules if joules[0] else None,
+        turn_mj=joules[1].millijoules if joules[1] else None,
         figures=dict(derivation.figures(network)),
     )
 
 
-def keep(kept: Mapping[str, Tensor], path: Path, *, grouped: bool) -> int:
-    """Write what is kept of a network, whose batch normalisation may be `grouped`, to `path`; returns the bytes of the file.
+def keep(kept: Mapping[str, Tensor], path: Path, network: nn.Module) -> int:
+    """Write what is kept of `network` to `path`; returns the bytes of the file.
 
     Raises:
         OSError: it cannot be written.
     """
-    write_tensors(kept, path, grouped=grouped)
+    write_tensors(kept, path, said_of(network))
     return path.stat().st_size
 
 

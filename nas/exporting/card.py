@@ -11,13 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.benchmark import Benchmark, Features, NextTokens
+from nas.benchmark import Benchmark, Features, NextTokens, Query
 from nas.errors import printable
 from nas.exporting.forms import FILES, FORMS, TOLERANCE, Forms
 from nas.exporting.source import WEIGHTS
+from nas.measures import in_reading_order
 from nas.ranking import Row, Summary
 from nas.ranking.certainty import is_share
-from nas.records import FIGURES, Latency, Record, StudyEntry, Trial, this_machine, versions
+from nas.ranking.leaderboard import by_number
+from nas.records import FIGURES, Latency, Record, StudyEntry, Trial, figure_kind, this_machine, versions
 from nas.reports.figures import face
 from nas.reports.tables import show
 from nas.reports.trial import choice_lines, conditions
@@ -133,7 +135,7 @@ def _use(benchmark: Benchmark, forms: Forms, examples: Tensor) -> Iterator[str]:
         yield ""
     yield f"In: {signature.input}; a batch is {given} of {kind}. {_range(examples)}"
     yield ""
-    yield f"Out: {_outputs(benchmark)}; a batch is {gives}."
+    yield f"Out: {outputs_of(benchmark)}; a batch is {gives}."
     if names := benchmark.classes:
         yield ""
         yield f"The outputs stand for, in order{_more(len(names))}:\n"
@@ -146,10 +148,12 @@ def _more(count: int) -> str:
     return f" (the first {MOST_CLASSES} of {count:,}; `figures.json` has all)" if count > MOST_CLASSES else ""
 
 
-def _outputs(benchmark: Benchmark) -> str:
+def outputs_of(benchmark: Benchmark) -> str:
     """What comes out, as far as the benchmark's figures tell what it is."""
     output = benchmark.signature.output
-    classifies = any(objective.figure.endswith("accuracy") for objective in benchmark.objectives)
+    classifies = bool(benchmark.classes) or any(goal.figure.endswith("accuracy") for goal in benchmark.objectives)
+    if isinstance(benchmark.signature.input, Query):
+        return f"a score for each of {benchmark.signature.input.entities:,} entities, the higher the likelier that it answers"
     if isinstance(output, Features) and classifies:
         return f"a logit for each of {output.count} classes, before the softmax"
     return f"{output}, as logits before the softmax" if classifies or isinstance(output, NextTokens) else str(output)
@@ -193,7 +197,7 @@ def _forms(forms: Forms, recorded: Latency | None) -> Iterator[str]:
             yield f"`{FILES[form]}` is not there: {_sentence(forms.left_out[form])}"
     if forms.latency.disturbed:
         yield ""
-        yield f"Other work went on as latency was measured: {forms.latency.disturbed}"
+        yield f"As latency was measured: {forms.latency.disturbed}"
 
 
 def _difference(value: float) -> str:
@@ -215,27 +219,30 @@ def _figures(origin: Origin) -> Iterator[str]:
         if several
         else f"Of one training, from seed {seeds[0]}: how much another seed would change them is not known."
     )
-    if several:
+    if not origin.trained:
+        yield "They are of networks that were trained; the weights here were not."
+    elif several:
         yield f"The weights here are those of seed {origin.record.seed}."
     yield ""
-    yield "| figure | value | 95 % interval | unit |" + (" a linear model |" if floor else "")
+    yield "| figure | value | 95 % interval | unit |" + (f" {origin.benchmark.floor_by} |" if floor else "")
     yield "|---|---:|---:|---|" + ("---:|" if floor else "")
-    for name, summary in sorted(figures.items(), key=lambda item: _place(item[0])):
+    for name, summary in sorted(figures.items(), key=lambda item: place_of(item[0])):
         told = face(name)
         low, high = bounds(name, summary, origin.row)
         between = "" if low is None or high is None else f"{_number(low, name)} to {_number(high, name)}"
         if name == "latency_ms" and origin.record.latency is not None and not several:
             between = f"{origin.record.latency.low_ms:.3f} to {origin.record.latency.high_ms:.3f}"
         mean = show(name, Summary(mean=summary.mean, deviation=None, count=summary.count))
-        linear = f" {floor[name]:.4f} |" if name in floor else " |" if floor else ""
-        yield f"| {told.words} | {mean} | {between} | {told.unit} |{linear}"
+        simple = f" {floor[name]:.4f} |" if name in floor else " |" if floor else ""
+        yield f"| {told.words} | {mean} | {between} | {told.unit} |{simple}"
 
 
-def _place(name: str) -> tuple[int, str]:
-    """Test figures first, then validation's, then what it costs."""
-    costs = [*FIGURES]
-    base = name.partition(":")[0]
-    return (2 + costs.index(base), "") if base in costs else (0 if name.startswith("test_") else 1, name)
+def place_of(name: str) -> tuple[object, ...]:
+    """Test figures first, then validation's, then what every candidate costs, and what only some do."""
+    costs, base = [*FIGURES], name.partition(":")[0]
+    if base in costs:
+        return 2, costs.index(base), name
+    return 0 if name.startswith("test_") else 3 if figure_kind(name) is not None else 1, by_number(name)
 
 
 def _number(value: float, name: str) -> str:
@@ -260,7 +267,8 @@ def _by(row: Row | None) -> str:
 def bounds(name: str, summary: Summary, row: Row | None = None) -> tuple[float | None, float | None]:
     """The 95 % interval of a mean over seeds: the leaderboard's, which knows the other rows too, or else by Student's t.
 
-    None for one training, or where all are equal. A share, which accuracy is where it is no percentage, ends at 1.
+    None for one training, or where all are equal. A share, which accuracy is where it is no percentage, ends at 0 and 1, and what
+    is counted or measured of a network at 0.
     """
     if row is not None and row.certainty is not None and name in row.certainty.intervals:
         known = row.certainty.intervals[name]
@@ -271,12 +279,14 @@ def bounds(name: str, summary: Summary, row: Row | None = None) -> tuple[float |
 
     half = float(t.ppf(0.975, summary.count - 1)) * summary.deviation / math.sqrt(summary.count)
     low, high = summary.mean - half, summary.mean + half
-    return (max(0.0, low), min(1.0, high)) if is_share(name, [summary.mean]) else (low, high)
+    if is_share(name, [summary.mean]):
+        return max(0.0, low), min(1.0, high)
+    return (low if figure_kind(name) is None else max(0.0, low)), high
 
 
 def _training(origin: Origin) -> Iterator[str]:
     record, benchmark = origin.record, origin.benchmark
-    recipe = {name: value for name, value in asdict(benchmark.recipe).items() if value not in (None, False, 0, 0.0)}
+    recipe = {name: value for name, value in benchmark.to_data()["recipe"].items() if value not in (None, False, 0, 0.0)}
     yield "\n## Training\n"
     yield f"- budget: {record.budget}"
     yield f"- recipe: {', '.join(f'{name} {_plain(value)}' for name, value in recipe.items())}"
@@ -300,7 +310,8 @@ def _limits(origin: Origin) -> Iterator[str]:
     )
     yield f"- It takes {origin.benchmark.signature.input}, and was tried on nothing but data like those that it was trained on."
     yield "- Figures of time and memory are of the machines that are named, and of no others."
-    yield "- Nothing is known of fairness, of robustness, or of inputs that somebody made to mislead it."
+    asked = " beyond the figures above" if in_reading_order(names) else ""
+    yield f"- Nothing is known of fairness, of robustness, or of inputs that somebody made to mislead it{asked}."
 
 
 def figures_data(origin: Origin, forms: Forms) -> dict[str, Any]:

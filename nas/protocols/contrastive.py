@@ -81,6 +81,7 @@ class Contrastive(Protocol):
     """
 
     stackable: ClassVar[bool] = False
+    shared: ClassVar[bool] = False
 
     def __init__(self, setup: Setup) -> None:
         """Look at what is asked for.

@@ -128,6 +128,8 @@ class FineTune(Protocol):
 class PretrainThenFineTune(FineTune):
     """Two stages: a pretext on examples without labels, then the task on those with labels."""
 
+    shared: ClassVar[bool] = False
+
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
         self.options = Options.read(setup.benchmark.protocol_options, setup.benchmark.name)

@@ -4,6 +4,7 @@ All of it is about the noise of training: what other seeds would have given, on 
 too, and would rank otherwise than others of their kind, is a further error and not in these figures.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -27,7 +28,7 @@ LEVEL = 0.95
 MOST_ROWS = 200
 """Rows of a table whose pairs are tested."""
 
-SHARES = ("accuracy", "f1", "auroc", "mrr", "hits_at_1", "hits_at_3", "hits_at_10")
+SHARES = re.compile(r"(accuracy|f1|auroc|mrr|precision|recall|coverage|(hits|recall|precision|ndcg)_at_\d+)$")
 """Endings of figures that lie between 0 and 1, as intervals then do; in tables of others they may be percentages."""
 
 
@@ -118,7 +119,7 @@ def certainties(rows: Sequence[Mapping[str, Runs]], objectives: Sequence[Objecti
 
 def is_share(figure: str, values: Iterable[float]) -> bool:
     """Whether a figure is a share of 1, by its name and all its values, and not a percentage."""
-    return figure.endswith(SHARES) and all(0 <= value <= 1 for value in values)
+    return SHARES.search(figure) is not None and all(0 <= value <= 1 for value in values)
 
 
 def chances_of_first(rows: Sequence[Mapping[str, Runs]], objectives: Sequence[Objective]) -> tuple[float, ...] | None:

@@ -84,9 +84,14 @@ def _told(side: Side) -> Iterator[tuple[tuple[Kind, str], str]]:
     yield ("training", "replicates"), str(given.get("replicates", 1))
     for name in ("strategy", "pruner", "seed", "synchronous"):
         yield ("search", name), str(given.get(name, NONE))
+    yield ("search", "begun with"), "; ".join(map(_choices, given.get("begin_with", ()))) or NONE
     yield ("search", "zero-cost scores"), ", ".join(given.get("proxies", ())) or NONE
     yield ("search", "proposals"), str(sum(trial.stage == "search" for trial in side.trials))
     yield from _place(side.records)
+
+
+def _choices(choices: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in choices.items())
 
 
 def _place(records: Sequence[Record]) -> Iterator[tuple[tuple[Kind, str], str]]:

@@ -104,12 +104,18 @@ def conditions_of(asked: Asked, stage: Stage, record: Record, deciding: Collecti
 
 
 def differences(here: Conditions, there: Conditions) -> tuple[Difference, ...]:
-    """What sets rows of `here` apart from those of `there`; empty for equal conditions."""
+    """What sets rows of `here` apart from those of `there`; empty for equal conditions.
+
+    Of another benchmark, if it is no other version of one, nothing is told of what its data are and by what it steers and trains.
+    """
+    one, other = (side.asked.benchmark.rpartition(" v")[0] for side in (here, there))
+    options = (option for side in (here, there) for option, _ in side.asked.declaration)
+    entailed = () if one == other else ("objectives", "data", *(f"the benchmark's {option}" for option in options))
     ours, theirs = dict(_told(here, there)), dict(_told(there, here))
     return tuple(
         Difference(what=what, here=ours.get(what, ""), there=theirs.get(what, ""))
         for what in dict.fromkeys((*ours, *theirs))
-        if ours.get(what, "") != theirs.get(what, "")
+        if what not in entailed and ours.get(what, "") != theirs.get(what, "")
     )
 
 

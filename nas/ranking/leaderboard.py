@@ -1,5 +1,6 @@
 """Records → an order: who is best, on which evidence, among rows that can be compared."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -408,11 +409,24 @@ def _told_certainty(row: Row, goals: Sequence[str]) -> Iterator[str]:
 
 
 def figure_names(table: Table) -> list[str]:
-    """The figures of a table's rows, in reading order: objectives, other metrics, what it costs, then how networks hold."""
+    """The figures of a table's rows, in reading order: objectives, what they are on test data, what every candidate costs, other
+    metrics, what only some protocols cost, then how networks hold.
+    """
     present = {name for row in table.rows for name in row.figures}
     first = [objective.figure for objective in table.objectives]
-    held = [name for name in in_reading_order(present) if name not in first]
-    metrics = sorted(name for name in present if figure_kind(name) is None and name not in first and name not in held)
-    kinds = [*FIGURES, *(name for known in (*OF_PROTOCOLS.values(), OF_PRIVACY, OF_MEMBERS) for name in known)]
-    costs = [name for kind in kinds for name in sorted(present) if name.partition(":")[0] == kind and name not in first]
-    return [name for name in [*first, *metrics, *costs, *held] if name in present]
+    first += [name.replace("validation_", "test_", 1) for name in first if name.startswith("validation_")]
+    held = in_reading_order(present)
+    metrics = sorted((name for name in present.difference(held) if figure_kind(name) is None), key=by_number)
+    of_some = [name for known in (*OF_PROTOCOLS.values(), OF_PRIVACY, OF_MEMBERS) for name in known]
+    names = [*first, *_costs(present, FIGURES), *metrics, *_costs(present, of_some), *held]
+    return [name for name in dict.fromkeys(names) if name in present]
+
+
+def _costs(present: Iterable[str], kinds: Iterable[str]) -> list[str]:
+    """Those of these kinds, of a named device too, kind by kind."""
+    return [name for kind in kinds for name in sorted(present) if name.partition(":")[0] == kind]
+
+
+def by_number(name: str) -> list[tuple[int, str]]:
+    """Orders "hits_at_3" before "hits_at_10"."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

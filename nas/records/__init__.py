@@ -1,6 +1,6 @@
 """What was tried: records of evaluations, the machine they came from, and the ledger that keeps them."""
 
-from nas.records.addresses import DEFAULT_URL, shown_url, without_password
+from nas.records.addresses import DEFAULT_URL, default_ledger, shown_url, without_password
 from nas.records.definitions import meaning
 from nas.records.derived import Derived, Descent, Parent
 from nas.records.ledger import Ledger
@@ -57,6 +57,7 @@ __all__ = [
     "Trial",
     "Verdict",
     "commit",
+    "default_ledger",
     "figure_kind",
     "judge",
     "meaning",

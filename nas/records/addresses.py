@@ -27,6 +27,11 @@ _PLACES = {"host", "hostaddr", "port", "sslmode"}
 """What of a URL's query may be shown."""
 
 
+def default_ledger() -> str:
+    """`NAS_LEDGER`, without a password in it, or a file in the folder where the command is given."""
+    return without_password(os.environ.get(ENVIRONMENT) or DEFAULT_URL)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Address:
     """A ledger's place, as far as it can be told from its URL."""

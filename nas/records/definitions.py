@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-_PROSE = {"summary", "source", "licence", "floor", "task"}
+_PROSE = {"summary", "source", "licence", "floor", "floor_by", "task"}
 """What a space or a benchmark says of itself; mending a word of it makes no other study."""
 
 

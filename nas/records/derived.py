@@ -22,6 +22,10 @@ class Parent:
     seed: int
     weights: Path | None
     """The file that they are kept in; None where the method asks for none."""
+    architecture: str = ""
+    """Its id, for people."""
+    words: str = ""
+    """How it was made itself, for people; empty for a finalist."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,12 @@ class Descent:
     def key(self) -> list[Any]:
         """What names the work beside architecture, benchmark, budget and seed."""
         return ["derived", self.method, dict(sorted(self.options.items())), [parent.evaluation for parent in self.parents]]
+
+    def words(self, options: str) -> str:
+        """What the child is called, given its options for people: all steps from the finalist on, and who taught it."""
+        taught = [" ".join(filter(None, ("teacher", one.architecture, one.words))) for one in self.parents[1:]]
+        own = " ".join(filter(None, (self.method, ", ".join(filter(None, (options, *taught))))))
+        return " → ".join(filter(None, (self.parents[0].words, own)))
 
     def to_data(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
@@ -63,7 +73,7 @@ class Derived:
     method: str
     options: Mapping[str, Any]
     words: str
-    """Method and options for people."""
+    """Method and options for people, after those of the steps before it, and with its teachers."""
     parent: str
     """The parent's trial, as the ledger names its work."""
     beside: tuple[str, ...] = ()
@@ -76,6 +86,9 @@ class Derived:
     parent_turn_ms: float | None = None
     tied: bool | None = None
     """Whether these two cannot be told apart; None where they were not timed."""
+    turn_mj: float | None = None
+    """Millijoules of one pass, measured after the parent's; None where nothing on the device counts energy."""
+    parent_turn_mj: float | None = None
     plain: bool = True
     """Whether the file holds the weights of the architecture as it is built, so that others can begin from them."""
     figures: Mapping[str, float] = field(default_factory=dict)
@@ -85,6 +98,11 @@ class Derived:
     def size_share(self) -> float | None:
         """Its file as a share of the parent's."""
         return self.file_bytes / self.parent_file_bytes if self.file_bytes and self.parent_file_bytes else None
+
+    @property
+    def energy_share(self) -> float | None:
+        """Its energy of a pass as a share of the parent's."""
+        return self.turn_mj / self.parent_turn_mj if self.turn_mj and self.parent_turn_mj else None
 
     @property
     def time_share(self) -> float | None:

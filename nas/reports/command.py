@@ -87,6 +87,8 @@ def _search(entry: StudyEntry, trials: Sequence[Trial], confirmed: int) -> list[
         words += ["--replicates", str(definition["replicates"])]
     if "synchronous" in definition:
         words += ["--synchronous", str(definition["synchronous"])]
+    for choices in definition.get("begin_with", ()):
+        words += ["--begin-with", json.dumps(choices)]
     if "together" in definition:
         words += ["--together", definition["together"]]
     for limit in definition["limits"]:

@@ -34,7 +34,8 @@ def find_trial(trials: Sequence[Trial], named: str, stage: Stage | None = None) 
     else:
         raise LedgerError(f"A trial is its number, id:N, or the beginning of its architecture's id, got {quote(named)}.")
     if not found:
-        raise LedgerError(f"No {stage or 'search'} trial of {study} is {named!r}. {_there(trials)}")
+        kind = f"{stage} " if stage else "search " if _NUMBER.fullmatch(named) else ""
+        raise LedgerError(f"No {kind}trial of {study} is {named!r}. {_there(trials)}")
     return next((trial for trial in found if trial.reused_from is None and trial.record is not None), found[0])
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from nas.benchmark import Budget
+from nas.benchmark import LINEAR, Budget
 from nas.ranking.leaderboard import UNTOLD
 from nas.records import LOOKED_UP, Record, StudyEntry, Trial
 from nas.space import Space, size_if_counted
@@ -37,7 +37,7 @@ def question(entry: StudyEntry, space: Space) -> Facts:
         ("Benchmark", f"{benchmark['name']} v{benchmark['version']}: {benchmark['summary']}"),
         ("Data", benchmark["source"]),
         ("Licence", benchmark["licence"]),
-        ("Linear model", floor),
+        ("Floor", f"{floor} ({benchmark.get('floor_by', LINEAR)})" if floor else ""),
     ]
     return tuple((label, text.strip()) for label, text in facts if text)
 

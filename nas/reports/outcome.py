@@ -1,9 +1,10 @@
 """What a study came to: how its proposals ended, and the outcome in plain sentences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nas.benchmark import LINEAR
 from nas.ranking import Row, Table
 from nas.records import Trial
 from nas.reports.figures import face
@@ -85,7 +86,7 @@ def outcome(tables: Sequence[Table], benchmark: Mapping[str, Any], trials: Seque
     table, same = tables[0], [other for other in tables if other.stage == tables[0].stage]
     row = table.rows[0]
     where = f" (first of {len(same)} tables that do not compare)" if len(same) > 1 else ""
-    return f"{_who(table)}{where}, reaches {_what(table, row)}{_size(row, table)}{_floor(row, benchmark, trials)}"
+    return f"{_who(table)}{where}, reaches {_what(table, row)}{_size(row, table)}{_floor(table, row, benchmark, trials)}"
 
 
 def _nothing_yet(trials: Sequence[Trial]) -> str:
@@ -106,14 +107,18 @@ def _who(table: Table) -> str:
         return f"The best of those that were trained again, {name}{shared}"
     count = f"{len(table.rows):,} architecture{'s' if len(table.rows) != 1 else ''}"
     if len(table.objectives) > 1:
-        names = " and ".join(words(objective.figure) for objective in table.objectives)
+        names = listed(words(objective.figure) for objective in table.objectives)
         return f"Of {count}, weighed by {names}, the front's best by {words(table.objectives[0].figure)}, {name}{shared}"
     return f"The best of {count}, {name}{shared}"
 
 
 def _what(table: Table, row: Row) -> str:
-    names = [_tested(objective.figure, row) for objective in table.objectives]
-    return " and ".join(said(name, show(name, row.figures.get(name))) for name in names) + _seeds(row)
+    return listed(said(name, show(name, row.figures.get(name))) for name in _read(table, row)) + _seeds(row)
+
+
+def _read(table: Table, row: Row) -> list[str]:
+    """What the sentence tells: the objectives, on test data where those were read."""
+    return [_tested(objective.figure, row) for objective in table.objectives]
 
 
 def _tested(figure: str, row: Row) -> str:
@@ -133,19 +138,27 @@ def _size(row: Row, table: Table) -> str:
     return f" with {said('params', show('params', row.figures['params']))}"
 
 
-def _floor(row: Row, benchmark: Mapping[str, Any], trials: Sequence[Trial]) -> str:
-    """What a linear model reaches, in terms of what the row tells."""
+def _floor(table: Table, row: Row, benchmark: Mapping[str, Any], trials: Sequence[Trial]) -> str:
+    """What a simple model reaches, in terms of what the sentence tells of the row."""
     floor: Mapping[str, float] = benchmark["floor"]
     if not floor:
         return "."
-    known = [name for name in floor if name in row.figures]
-    if len(known) == 1:
-        return f"; a linear model reaches {floor[known[0]]:g}."
-    reached = " and ".join(said(name, f"{value:g}") for name, value in floor.items())
+    model = str(benchmark.get("floor_by", LINEAR))
+    told = _read(table, row)
+    if known := [name for name in told if name in floor]:
+        reached = [f"{floor[name]:g}" if len(told) == 1 else said(name, f"{floor[name]:g}") for name in known]
+        return f"; {model} reaches {listed(reached)}."
+    reached = [said(name, f"{value:g}") for name, value in floor.items()]
     read = any(trial.stage == "final" and trial.state != "running" for trial in trials)
-    on_test = not known and all(name.startswith("test_") for name in floor)
-    unread = "Test data have not been read yet; on them a" if on_test and not read else "A"
-    return f". {unread} linear model reaches {reached}."
+    if read or not all(name.startswith("test_") for name in floor):
+        return f". {model[:1].upper()}{model[1:]} reaches {listed(reached)}."
+    return f". Test data have not been read yet; on them {model} reaches {listed(reached)}."
+
+
+def listed(items: Iterable[str]) -> str:
+    """One, one and another, or one, another and a third."""
+    *before, last = items
+    return f"{', '.join(before)} and {last}" if before else last
 
 
 def said(figure: str, value: str) -> str:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from statistics import fmean, stdev
 from typing import Any, Protocol
 
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from nas.errors import printable
 from nas.measures import in_reading_order, measure_of, read_measure
-from nas.ranking.steps import Spread, spread
+from nas.ranking.steps import Spread, finest_steps, spread
 from nas.records import Trial
 from nas.reports.figures import face
 from nas.reports.steps import told
@@ -48,8 +49,12 @@ def grouped(answers: Sequence[Answers]) -> dict[str, list[Answers]]:
     return dict(found)
 
 
+DEVIATION = "±: the standard deviation over seeds. `nas steps` and the page of `nas report` have the intervals of the means."
+"""What stands below the grid where there are several seeds."""
+
+
 def answers_grid(answers: Sequence[Answers], split: str, measures: Sequence[str]) -> Table:
-    """Means over seeds, with their deviation; of one training the calibration error with its interval."""
+    """Means over seeds, with their deviation (see `DEVIATION`); of one training the calibration error with its interval."""
     columns = grouped(answers)
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     grid.add_column("")
@@ -112,12 +117,13 @@ def held(trials: Sequence[Trial]) -> Held | None:
         return None
     split = figures[0].partition("_")[0]
     names = [f"{split}_accuracy", *figures]
+    finest = finest_steps(trial.record for trial in found if trial.record)
     return Held(
         headers=tuple(printable(" ".join(filter(None, key))) for key in columns),
         rows=tuple(
             (
                 face(name).title.removeprefix(f"{split} ") if n else "accuracy as it is",
-                *(told(_mean(name, runs), name) for runs in columns.values()),
+                *(told(_mean(name, runs, finest.get(name, 0.0)), name) for runs in columns.values()),
             )
             for n, name in enumerate(names)
         ),
@@ -133,9 +139,9 @@ def _is_end(figure: str) -> bool:
     return figure.endswith(("_low", "_high"))
 
 
-def _mean(name: str, runs: Sequence[Mapping[str, float]]) -> Spread | None:
+def _mean(name: str, runs: Sequence[Mapping[str, float]], step: float) -> Spread | None:
     values = [figures[name] for figures in runs if name in figures]
-    return spread(values) if values else None
+    return spread(values, step / sqrt(12)) if values else None
 
 
 def reliability_grid(one: Answers) -> Table:

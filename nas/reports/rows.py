@@ -114,12 +114,12 @@ def _front(row: Row | None) -> str:
 
 
 def figure_columns(entry: StudyEntry, tables: Sequence[Table], places: Iterable[Place]) -> list[str]:
-    """The figures that a row may have, in reading order: objectives, other metrics, costs, and then what says the same again."""
+    """The figures that a row may have, in the leaderboards' order, and then what says the same again."""
     known = dict.fromkeys(name for table in tables for name in figure_names(table))
     goals = [goal["figure"] for goal in entry.definition["objectives"]]
     present = {name for place in places for name in place.figures}
     names = [name for name in dict.fromkeys([*goals, *known, *sorted(present)]) if name in present]
-    return sorted(names, key=lambda name: (name not in goals and _aside(name), figure_kind(name) is not None))
+    return sorted(names, key=lambda name: name not in goals and _aside(name))
 
 
 def _aside(name: str) -> bool:
@@ -301,10 +301,11 @@ def _points(trial: Trial, figure: str) -> list[list[float | None]]:
 
 
 def _short(value: float | None, figure: str = "", digits: int = 6) -> float | None:
-    """Six digits in the unit of the figure's title, more than are shown; whole numbers are exact, and None is what JSON lacks."""
+    """Six digits in the unit of the figure's title, or all that are shown; whole numbers are exact; None for what JSON lacks."""
     if value is None or not math.isfinite(value):
         return None
     scaled = value / face(figure).scale
     if float(scaled).is_integer() and abs(scaled) < 2**53:
         return int(scaled)
-    return float(f"{scaled:.{digits}g}")
+    after_point = digits - 1 - math.floor(math.log10(abs(scaled)))
+    return round(scaled, max(after_point, face(figure).digits if figure else after_point))

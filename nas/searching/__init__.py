@@ -1,9 +1,10 @@
 """A search from end to end: what is asked, the loop, the finals, and the study that comes out."""
 
 from nas.execution import Evaluate
+from nas.records import default_ledger
 from nas.searching.asking import Answered, Asked
 from nas.searching.auditing import audit
-from nas.searching.config import SearchConfig, check_input, check_limits, default_ledger, resolve_benchmark
+from nas.searching.config import SearchConfig, check_input, check_limits, resolve_benchmark
 from nas.searching.deriving import derive, methods
 from nas.searching.evaluating import make_evaluator
 from nas.searching.events import (

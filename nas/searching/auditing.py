@@ -14,8 +14,7 @@ from nas.errors import BenchmarkError, SearchError, quote
 from nas.execution import Evaluate
 from nas.ranking import Audit, audit_of, leaderboard
 from nas.ranking.agreement import design_of, drawn_of_pruned, found_by, objectives_of, pruned_by, trained_in_full
-from nas.records import Ledger, Setting, Stage, StudyEntry, Trial
-from nas.searching.config import default_ledger
+from nas.records import Ledger, Setting, Stage, StudyEntry, Trial, default_ledger
 from nas.searching.driving import Work
 from nas.searching.events import OnEvent, ignore
 from nas.searching.resuming import EVERY_SECONDS

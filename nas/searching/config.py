@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
@@ -25,13 +24,14 @@ from nas.datasets import find_benchmark, is_place
 from nas.documents import read_file
 from nas.errors import SearchError, did_you_mean, quote
 from nas.measures import measure_of, measures_among
-from nas.records import DEFAULT_URL, FIGURES, OF_PRIVACY, OF_PROTOCOLS, SCORES, meaning, usual_direction, without_password
+from nas.records import FIGURES, OF_PRIVACY, OF_PROTOCOLS, SCORES, default_ledger, meaning, usual_direction
 from nas.searching.confirming import usual_confirmations
 from nas.searching.on_table import check_on_table, from_table
+from nas.searching.picking import TRIAL, pick_architecture
 from nas.searching.places import Places
 from nas.searching.resuming import EVERY_SECONDS
 from nas.searching.together import WAIT_MINUTES
-from nas.space import Limit, Space, digest, resolve_space, space_to_data
+from nas.space import Architecture, Limit, Space, digest, resolve_space, space_to_data
 from nas.strategies.pruning import BY_ARRIVAL
 from nas.strategies.samplers import AUTO
 from nas.tables import TableBenchmark, is_table_file
@@ -66,6 +66,25 @@ def resolve_benchmark(benchmark: Any) -> Benchmark:
 
 def _limits(limits: Any) -> Any:
     return tuple(Limit.parse(limit) if isinstance(limit, str) else limit for limit in _several(limits, Limit))
+
+
+def _architectures(given: Any, info: ValidationInfo) -> Any:
+    space: Space | None = info.data.get("space")
+    ledger = info.data.get("ledger") or ""
+    if space is None:
+        return ()  # what is wrong with it is told of first
+
+    def read(one: Any) -> Architecture:
+        if isinstance(one, str):
+            return pick_architecture(space, one, ledger=ledger)
+        if not isinstance(one, Mapping | Architecture):
+            raise ValueError("must be architectures: their choices, or what names them")
+        return space.architecture(one.choices if isinstance(one, Architecture) else one)
+
+    found = [given] if isinstance(given, str | Mapping | Architecture) else given
+    if not isinstance(found, list | tuple):
+        raise ValueError("must be a list of architectures")
+    return tuple(dict.fromkeys(map(read, found)))
 
 
 def _folders(folders: Any) -> Any:
@@ -110,6 +129,12 @@ def changed(benchmark: Benchmark, recipe: Mapping[str, Any]) -> Benchmark:
     return replace(benchmark, recipe=made)
 
 
+def _beside(named: Any, path: Path) -> Any:
+    """An architecture as a search file at `path` names it: a file's own path begins where the search file lies."""
+    is_file = isinstance(named, str) and not named.lstrip().startswith("{") and not TRIAL.fullmatch(named)
+    return str(path.parent / named) if is_file else named
+
+
 def _names(names: Any) -> Any:
     return tuple(dict.fromkeys(_several(names, str)))
 
@@ -121,11 +146,6 @@ def _several(values: Any, kind: type) -> Any:
     if not isinstance(values, list | tuple):
         raise ValueError("must be a list, such as ['params <= 50e3']" if kind is Limit else "must be a list of figures")
     return values
-
-
-def default_ledger() -> str:
-    """`NAS_LEDGER`, without a password in it, or a file in the folder where the command is given."""
-    return without_password(os.environ.get("NAS_LEDGER") or DEFAULT_URL)
 
 
 def check_input(space: Space, benchmark: Benchmark) -> None:
@@ -220,6 +240,9 @@ class SearchConfig(Places):
     """The study's name; without one, it is made of what the study is."""
     ledger: str = Field(default_factory=default_ledger)
     """Where the study is kept: sqlite:///FILE, or postgresql://USER@HOST/DATABASE."""
+    begin_with: Annotated[tuple[InstanceOf[Architecture], ...], BeforeValidator(_architectures)] = ()
+    """Architectures that are evaluated before the strategy proposes any, such as what is known to be good: their choices, or what
+    names them: a JSON file, STUDY:NUMBER."""
     epochs: Annotated[int, Field(ge=1)] | None = None
     """Epochs of one evaluation, if not the benchmark's own."""
     fraction: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -296,6 +319,8 @@ class SearchConfig(Places):
             value = options.get(key)
             if isinstance(value, str) and (key == "data" or is_place(value) or is_table_file(value)):
                 options[key] = path.parent / value
+        if isinstance(named := options.get("begin_with"), str | list):
+            options["begin_with"] = [_beside(one, path) for one in _several(named, str)]
         return options
 
     def _check(self) -> None:
@@ -310,6 +335,11 @@ class SearchConfig(Places):
         self._check_replicates()
         self.check_places()
         self._check_rounds()
+        if len(self.begin_with) > self.trials:
+            raise SearchError(
+                f"A search begins with {self.trials} architectures at the most, one a trial, got {len(self.begin_with)}; "
+                "give more trials."
+            )
         if self.confirm:
             self._check_confirm(self.confirm)
 
@@ -437,6 +467,7 @@ class SearchConfig(Places):
             **({"measures": sorted(self.measures)} if self.measures else {}),
             **({"replicates": self.replicates} if self.replicates > 1 else {}),
             **({"synchronous": self.synchronous} if self.synchronous is not None else {}),
+            **({"begin_with": [dict(one.choices) for one in self.begin_with]} if self.begin_with else {}),
             **({"together": self.together} if self.replicates > 1 and self.together != "never" else {}),
         }
 
@@ -453,6 +484,13 @@ class SearchConfig(Places):
         return f"{words[:73]}-{mark}"
 
 
+NEEDED = {
+    "on": "a benchmark such as digits; `nas benchmarks` lists what there is",
+    "space": "a search space such as residual_cnn; `nas spaces` lists what there is",
+}
+"""What a search cannot do without, and where to find one."""
+
+
 def complaint(error: ValidationError, known: Mapping[str, Any]) -> str:
     """What pydantic found wrong first, in one line."""
     first = error.errors(include_url=False)[0]
@@ -460,5 +498,5 @@ def complaint(error: ValidationError, known: Mapping[str, Any]) -> str:
     if first["type"] == "extra_forbidden":
         return f"A search has no option {option!r}. {did_you_mean(option, known)}"
     if first["type"] == "missing":
-        return f"A search needs {option!r}."
+        return f"A search needs {option!r}, {NEEDED[option]}."
     return f"{option}: {first['msg'].removeprefix('Value error, ')}, got {quote(first['input'])}."

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nas.benchmark import Benchmark, Budget
 from nas.errors import SearchError, quote
 from nas.ranking import rank
-from nas.records import Descent, Ledger, Parent, Stage, StudyEntry, Trial
-from nas.searching.config import default_ledger
+from nas.records import Descent, Ledger, Parent, Stage, StudyEntry, Trial, default_ledger
 from nas.searching.driving import Work
 from nas.searching.evaluating import Plan
 from nas.searching.events import OnEvent, ignore
@@ -48,10 +47,12 @@ def derive(
 
     A finalist is `named` STUDY (its winner), STUDY:NUMBER or STUDY:ID, all of one study; each of its trainings, or the first
     `seeds` of them, has a child of its seed by each method. What learns from others beside its parent is handed the finalists
-    called `teachers`, of the same study. `means` are those of `finals`: device, threads, workers, and so on.
+    called `teachers`, of the same study. `means` are those of `finals`: device, threads, workers, and so on. A method that can
+    make nothing of one of several finalists is told of, and does the others.
 
     Raises:
-        NasError: there is no such finalist, its weights are gone, there is no such method, or it has no such option.
+        NasError: there is no such finalist, its weights are gone, there is no such method, it has no such option, or nothing can
+            be made at all.
         KeyboardInterrupt: after Ctrl-C.
     """
     from nas.training import derivation_of
@@ -63,6 +64,8 @@ def derive(
     if seeds is not None and (isinstance(seeds, bool) or seeds < 1):
         raise SearchError(f"Children are of at least 1 seed, got {quote(seeds)}.")
     methods = {name: derivation_of(name, _pinned(options or {})) for name in ([how] if isinstance(how, str) else how)}
+    if teachers and (alone := next((name for name, derivation in methods.items() if not derivation.taught), None)):
+        raise SearchError(f"{alone} learns from no teachers, got {quote(teachers[0])}; name them for distil alone.")
     places, given = asked(means)
     url = ledger or default_ledger()
     with Ledger(url, create=False) as book:
@@ -80,6 +83,8 @@ def derive(
             for parent in finder.trainings(name)[:seeds]:
                 for method, derivation in methods.items():
                     run.want(finder.parents(parent, beside, derivation), method, derivation)
+        if not run.expected:
+            raise SearchError(next(iter(run.refused)))
         retrain(run, plan, places, None, checkpoint=checkpoint, ranks=None)
     return Study(study, url)
 
@@ -158,7 +163,14 @@ class Finder:
             raise SearchError(
                 f"The {trial.title} is {record.derived.words}, and its weights are no plain ones; begin from its parent instead."
             )
-        return Parent(evaluation=trial.evaluation, choices=dict(trial.architecture.choices), seed=record.seed, weights=weights)
+        return Parent(
+            evaluation=trial.evaluation,
+            choices=dict(trial.architecture.choices),
+            seed=record.seed,
+            weights=weights,
+            architecture=trial.architecture.id,
+            words=record.derived.words if record.derived else "",
+        )
 
 
 @dataclass(frozen=True)
@@ -181,18 +193,21 @@ class _Descents(Finals):
         super().__init__(ledger, entry, benchmark, on_event, how)
         self.children: dict[str, _Child] = {}
         self.methods: list[str] = []
+        self.refused: dict[str, None] = {}
+        """Why no child of one is wanted, each reason once."""
 
     def want(self, parents: tuple[Parent, ...], method: str, derivation: "Derivation") -> None:
-        """Want a child of these."""
+        """Want a child of these, or note why there can be none."""
         space = self.entry.space
         own = space.architecture(parents[0].choices)
         try:
             architecture = derivation.child(space, own, self.benchmark.signature)
         except SearchError as error:
-            raise SearchError(f"{method}: {error}") from error
+            self.refused[f"{method}: {error}"] = None
+            return
         descent = Descent(method=method, options=derivation.model_dump(mode="json"), parents=parents)
         budget = derivation.budget(self.budget) or self.budget
-        words = " ".join(filter(None, (method, derivation.words)))
+        words = descent.words(derivation.words)
         key = self.key(architecture, budget, parents[0].seed, descent.key)
         if key not in self.children:
             self.children[key] = _Child(architecture, budget, parents[0].seed, descent, f"{words}, seed {parents[0].seed}")
@@ -210,6 +225,10 @@ class _Descents(Finals):
     def headline(self) -> str:
         """What is done, in one line."""
         return f"{self.entry.name} · {', '.join(self.methods)} · test data"
+
+    def remark(self) -> str:
+        """Who has no child."""
+        return " ".join(self.refused)
 
     def outcome(self) -> str:
         """What came of it, as a sentence."""

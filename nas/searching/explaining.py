@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from nas.benchmark import Features, Tokens
 from nas.errors import ExplainError, ModelError, SearchError, printable
-from nas.records import Ledger, Trial
-from nas.searching.config import default_ledger
+from nas.records import Ledger, Trial, default_ledger
 from nas.searching.handing_over import find
 from nas.searching.retraining import benchmark_of
 from nas.searching.weights import weights_of
@@ -49,7 +48,7 @@ def explain(
     from nas.explaining import Network, explain_network
     from nas.models import build
     from nas.reports.explanations import keep_explanation
-    from nas.training import Examples, as_feed, group, is_grouped, load_task
+    from nas.training import Examples, as_feed, become, load_task
 
     if isinstance(examples, bool) or not 1 <= examples <= MOST:
         raise ExplainError(f"From 1 to {MOST} examples are explained, got {examples}.")
@@ -82,9 +81,7 @@ def explain(
 
         def redraw(seed: int) -> "nn.Module":
             fresh = build(entry.space, trial.architecture, benchmark.signature, seed=seed)
-            if is_grouped(network):
-                group(fresh)
-            return place(fresh, where)
+            return place(become(fresh, network), where)
 
         found = []
         for method in methods:

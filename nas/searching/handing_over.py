@@ -1,9 +1,8 @@
 """The winner of a study, or any trial of it, as a folder to take home."""
 
 import math
-import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +10,9 @@ from nas.benchmark import Benchmark
 from nas.errors import ExportError, ModelError, SearchError, printable, quote
 from nas.files import vacant
 from nas.ranking import Row, Table, rank
-from nas.records import Epoch, Ledger, Record, Stage, StudyEntry, Trial
-from nas.searching.config import default_ledger
+from nas.records import Epoch, Ledger, Record, Stage, StudyEntry, Trial, default_ledger
 from nas.searching.evaluating import make_evaluator
 from nas.searching.events import EpochEnded, OnEvent, RunBegun, ignore
-from nas.searching.picking import TRIAL
 from nas.searching.retraining import benchmark_of
 from nas.searching.weights import weights_of
 
@@ -29,9 +26,6 @@ if TYPE_CHECKING:
 
 STAGES: tuple[Stage, ...] = ("final", "audit", "confirm", "search")
 """Which training of an architecture goes first: the longest."""
-
-EXACT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*):id:([0-9]{1,18})")
-"""STUDY:id:N, with a trial's id in the ledger: the way to name one that was made of a finalist."""
 
 CLOSE = 1e-6
 """By how much of it a figure may differ and be the same: sums of float32 in another order."""
@@ -54,8 +48,8 @@ def export(
     on_step: "Callable[[Loop], None]" = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
 ) -> "HandedOver":
-    """Write a trial into the folder `to`: STUDY:NUMBER, STUDY:ID with an architecture's id, STUDY:id:N with a
-    trial's id in the ledger, or STUDY for its winner.
+    """Write a trial into the folder `to`: STUDY:NUMBER, STUDY:ID with the beginning of an architecture's id, STUDY:id:N
+    with a trial's id in the ledger (the way to name one that was made of a finalist), or STUDY for its winner.
 
     The weights are those of the file `weights`, or those that finals kept, where they are those on record; else the trial is
     trained again, from its seed, on `device` or on the one that it was trained on. With `untrained` they are drawn from its seed.
@@ -68,7 +62,7 @@ def export(
     from nas.exporting import Origin, check_forms, hand_over
     from nas.models import build, plan
     from nas.reports.command import commands  # brings rich, which no search needs
-    from nas.training import Setup, load_task, protocol_of, suit
+    from nas.training import Setup, cut_of, load_task, protocol_of, suit
 
     forms = check_forms(formats) if formats is not None else None
     if untrained and weights is not None:
@@ -128,7 +122,7 @@ def export(
         trained=not untrained,
         commands=(*commands(entry, trials), shlex.join(line)),
     )
-    return hand_over(network, origin, inputs, to, forms=forms, parts=parts, say=say)
+    return hand_over(network, origin, inputs, to, forms=forms, parts=() if cut_of(network) else parts, say=say)
 
 
 def _made(network: "nn.Module", record: Record, kept: Path | None, inputs: "Tensor") -> "tuple[nn.Module, str]":
@@ -174,42 +168,34 @@ def find(book: Ledger, named: str | Trial) -> tuple[StudyEntry, Trial, tuple[Tab
     """The study, the trial, the study's leaderboards and all its trials.
 
     Raises:
-        SearchError: there is no such trial, or it is not complete.
+        NasError: there is no such trial, or it is not complete.
     """
-    match = None if isinstance(named, Trial) else TRIAL.fullmatch(named)
-    study = named.study if isinstance(named, Trial) else named.partition(":")[0]
+    study, colon, which = (named.study, ":", "") if isinstance(named, Trial) else named.partition(":")
     entry = book.study(study)
     trials = book.trials(entry)
-    complete = [one for one in trials if one.state == "complete" and one.record is not None]
-    if exact := EXACT.fullmatch(named) if isinstance(named, str) else None:
-        of_id = next((one for one in complete if one.id == int(exact[2])), None)
-        if of_id is None:
-            raise SearchError(f"The study {study!r} has no complete trial id:{exact[2]}; `nas trial` tells ids.")
-        return entry, of_id, rank((entry, one) for one in trials), trials
-    complete = [one for one in complete if one.stage != "derived"]
     tables = rank((entry, one) for one in trials)
-    if isinstance(named, Trial):
-        if named.state != "complete":
-            raise SearchError(f"The {named.title} is {named.state}, and only what is complete can be exported.")
-        return entry, named, tables, trials
-    if match is None:
+    if not colon:
         if not tables:
             raise SearchError(f"The study {study!r} has no complete trial yet, and so no winner.")
         return entry, tables[0].rows[0].trials[0], tables, trials
-    key = match[2]
-    found = [one for one in complete if one.stage == "search" and str(one.number) == key]
-    found += sorted(
-        (one for one in complete if one.architecture.id == key), key=lambda one: (STAGES.index(one.stage), one.number)
-    )
-    if not found:
-        known = [
-            one
-            for one in trials
-            if one.stage != "derived" and key in (one.architecture.id, str(one.number) if one.stage == "search" else "")
-        ]
-        state = f"is {known[0].state}, and only what is complete can be exported" if known else "is not there"
-        raise SearchError(f"The trial {key} of the study {study!r} {state}; see `nas rank {study}`.")
-    return entry, found[0], tables, trials
+    found = named if isinstance(named, Trial) else _meant(trials, which)
+    if found.state != "complete" or found.record is None:
+        raise SearchError(f"The {found.title} is {found.state}, and only what is complete can be exported.")
+    return entry, found, tables, trials
+
+
+def _meant(trials: Sequence[Trial], which: str) -> Trial:
+    """The trial with that number or id in the ledger; of an architecture its longest training that is complete, where one is."""
+    from nas.reports.finding import find_trial  # brings rich, which no search needs
+
+    if which.startswith("id:"):
+        return find_trial(trials, which)
+    found = find_trial([one for one in trials if one.stage != "derived"], which)
+    if which.isdecimal() and int(which) == found.number:
+        return found
+    same = [one for one in trials if one.architecture.id == found.architecture.id and one.stage in STAGES]
+    complete = [one for one in same if one.state == "complete" and one.record is not None]
+    return min(complete, key=lambda one: (STAGES.index(one.stage), one.number), default=found)
 
 
 def _row(tables: Iterable[Table], trial: Trial) -> Row | None:

@@ -426,7 +426,7 @@ class _Search(Source):
         left = self.left.pop(min(self.left)) if self.left else None
         number = left.number if left else self.number
         by_chance = self.idle >= IDLE_BEFORE_CHANCE
-        chosen = left.architecture if left else self.foresight.draw(number, self.vain) if by_chance else None
+        chosen = left.architecture if left else self.first or (self.foresight.draw(number, self.vain) if by_chance else None)
         proposal = self.guide.ask(number, chosen=chosen, at_random=by_chance, again=0 if left else self.vain)
         key = self.key(proposal.architecture, config.budget, config.seed)
         if left is not None:
@@ -446,6 +446,12 @@ class _Search(Source):
         label = "again, after an interruption" if left else ""
         work = Work(trial=trial, budget=config.budget, seed=config.seed, label=label, proposal=proposal)
         return self.begin(work)
+
+    @property
+    def first(self) -> Architecture | None:
+        """What the study is to begin with and has not begun; None where another driver was quicker, of which is heard soon."""
+        waiting = (one for one in self.config.begin_with if one not in self.known and not self.is_running(one))
+        return next(waiting, None) if not self.vain else None
 
     def begin(self, work: Work) -> Work | None:
         """`work`, to be evaluated; None where its result is known by now."""

@@ -1,19 +1,18 @@
 """What finalists give away of their training examples: membership inference, by losses and by shadow networks.
 
-A finalist and what was trained of it by another recipe are looked at side by side: each training by its kept weights, and the
-shadow networks of each by its own recipe. Members are training examples, others those of validation, which moved no weight; test
-data are not read.
+A finalist and what was made of it are looked at side by side: each by its kept weights, and the shadow networks of each that
+began from no other's weights by its own recipe. Members are training examples, others those of validation, which moved no weight;
+test data are not read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.benchmark import Benchmark
 from nas.errors import ModelError, SearchError, quote
-from nas.records import Ledger, StudyEntry, Trial
-from nas.searching.config import default_ledger
+from nas.records import Ledger, StudyEntry, Trial, default_ledger
 from nas.searching.deriving import Finder
 from nas.searching.picking import TRIAL
 from nas.searching.retraining import benchmark_of
@@ -42,7 +41,7 @@ class Guessed:
     trial: Trial
     by_loss: "Standing"
     by_shadows: "Standing | None"
-    """None where no shadow networks were trained."""
+    """None where no shadow networks were trained: none were asked for, or it began from its parent's weights, as they do not."""
     members: int
     others: int
 
@@ -121,10 +120,12 @@ def guess_members(
         raise SearchError(
             f"No weights of {named} are kept, by which alone its members are guessed; `nas finals {study}` keeps them."
         )
-    room = _Room(entry, benchmark, task, where, data, examples, shadows, say)
+    room = _Room(entry, benchmark, task, where, data, examples, shadows, say, alone=len(kept) == 1)
     rows = []
+    with Ledger(url, create=False) as book:
+        known = {trial.evaluation: trial for trial in book.trials(entry)}
     for trial, path in kept:
-        row = room.guess(trial, path)
+        row = room.guess(trial, path, seen(trial, known))
         note = NOTE.format(members=row.members, others=row.others)
         with Ledger(url, create=False) as book:
             rows.append(replace(row, trial=book.add_figures(trial, row.figures, note)))
@@ -132,18 +133,25 @@ def guess_members(
 
 
 def children(trials: Sequence[Trial], parents: Sequence[Trial]) -> list[Trial]:
-    """The complete trainings of `parents`' architecture by another recipe, by recipe and seed."""
+    """What was made of `parents`, and of that, as far as it is complete: by method and seed."""
+    made = {trial.evaluation: trial for trial in trials if trial.state == "complete" and trial.record and trial.record.derived}
     names = {trial.evaluation for trial in parents}
-    found = [
-        trial
-        for trial in trials
-        if trial.state == "complete"
-        and trial.record is not None
-        and trial.record.derived is not None
-        and trial.record.derived.parent in names
-        and _is_retrained(trial)
-    ]
+
+    def is_below(trial: Trial) -> bool:
+        parent = trial.record.derived.parent if trial.record and trial.record.derived else ""
+        return parent in names or (parent in made and is_below(made[parent]))
+
+    found = [trial for trial in made.values() if is_below(trial)]
     return sorted(found, key=lambda trial: (trial.record.derived.words, trial.record.seed, trial.id))  # type: ignore[union-attr]
+
+
+def seen(trial: Trial, known: Mapping[str, Trial]) -> float:
+    """The share of the training examples that its weights, or those that it began from, were trained on."""
+    record = trial.record
+    assert record is not None  # noqa: S101 - it is complete
+    own = record.budget.fraction if record.curve or record.derived is None else 0.0
+    parent = known.get(record.derived.parent) if record.derived and not _is_retrained(trial) else None
+    return max(own, seen(parent, known)) if parent is not None else own or record.budget.fraction
 
 
 def _is_retrained(trial: Trial) -> bool:
@@ -167,11 +175,13 @@ class _Room:
         examples: int,
         shadows: int,
         say: Say,
+        *,
+        alone: bool,
     ) -> None:
         from nas.privacy import pool_of, spread
 
         self.entry, self.benchmark, self.task, self.device, self.data = entry, benchmark, task, device, data
-        self.shadows, self.say = shadows, say
+        self.shadows, self.say, self.alone = shadows, say, alone
         self.validation = _tensors(task.examples("validation"), benchmark)
         self.training = _tensors(task.examples("train"), benchmark)
         self.pool_of, self.spread, self.most = pool_of, spread, examples
@@ -184,28 +194,32 @@ class _Room:
         network = build(self.entry.space, trial.architecture, self.benchmark.signature, seed=seed)
         return suit(network, self.recipe(trial))
 
-    def guess(self, trial: Trial, path: Path) -> Guessed:
+    def guess(self, trial: Trial, path: Path, fraction: float) -> Guessed:
         from nas.device import place
+        from nas.models import example
         from nas.privacy import likelihood_ratios, losses_of, signals, standing
-        from nas.training import read_weights
+        from nas.training import Unsupported, read_weights, restored
 
         record = trial.record
         assert record is not None  # noqa: S101 - it is complete
-        network = self.build(trial, record.seed)
+        network: nn.Module = self.build(trial, record.seed)
         try:
-            read_weights(network, path)
-        except (OSError, ModelError) as error:
+            if record.derived is not None:
+                network = restored(record.derived, network, path, example(self.benchmark.signature.input, "cpu"))
+            else:
+                read_weights(network, path)
+        except (OSError, ModelError, Unsupported) as error:
             reason = getattr(error, "strerror", None) or str(error).removesuffix(".")
             raise SearchError(f"The weights of the {trial.title} cannot be read: {reason}.") from error
         place(network, self.device)
-        members = self.spread(self.training.first(record.budget.fraction), self.most)
+        members = self.spread(self.training.first(fraction), self.most)
         others = self.spread(self.validation, self.most)
         pool = self.pool_of(members, others).to(self.device)
         self.say(f"Guessing the members of {trial.title} …")
         losses = losses_of(network, self.task, pool)
         count = len(members)
         by_shadows = None
-        if self.shadows:
+        if self.shadows and (self.alone or _is_retrained(trial)):
             import numpy as np
 
             shadows = self.of(trial, pool)

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import SearchError, printable, quote
-from nas.records import Ledger
-from nas.searching.config import default_ledger
+from nas.records import Ledger, default_ledger
 from nas.space import Architecture, Real, Space
 
 TRIAL = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*):([0-9]{1,9}|[0-9a-f]{16})")

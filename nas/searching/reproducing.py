@@ -19,12 +19,23 @@ from nas.benchmark import Benchmark, Recipe
 from nas.errors import SearchError, quote
 from nas.execution import Ended, Job, Question
 from nas.ranking.concordance import pooled_deviation
-from nas.records import FIGURES, LOOKED_UP, SCORES, Epoch, Ledger, Record, Reproduction, Stage, StudyEntry, Trial, judge
+from nas.records import (
+    FIGURES,
+    LOOKED_UP,
+    SCORES,
+    Epoch,
+    Ledger,
+    Record,
+    Reproduction,
+    Stage,
+    StudyEntry,
+    Trial,
+    default_ledger,
+    judge,
+)
 from nas.records.reproduction import SHARE, Deviation, measured_out
-from nas.searching.config import default_ledger
 from nas.searching.evaluating import Plan
-from nas.searching.places import Places
-from nas.searching.retraining import benchmark_of
+from nas.searching.retraining import benchmark_of, places_of
 from nas.searching.working import make_executor
 from nas.space import Limit
 
@@ -144,7 +155,7 @@ def _chosen(book: Ledger, named: Sequence[str], stage: Stage | None) -> list[_Ch
         if not colon or not which:
             raise SearchError(
                 f"A trial is STUDY:NUMBER, or STUDY:ID with an architecture's id, got {quote(name)}; to draw some of a study's "
-                "trials, ask for a sample."
+                "trials, give a sample too, as in `nas reproduce STUDY --sample 3`."
             )
         if study not in studies:
             entry = book.study(study)
@@ -305,7 +316,7 @@ class _Run:
         device = {"device": plan.means["device"]}
         if workers and str(plan.means["device"]).startswith("cuda:"):
             plan = replace(plan, means={**plan.means, "device": "cuda"})  # a worker sees one GPU alone, which is its first
-        places = Places(workers=workers, threads=plan.means["threads"], **device)
+        places = places_of({**device, "workers": workers, "threads": plan.means["threads"]})
         executor = make_executor(places, plan, self)
         waiting = list(group)
         under_way = 0

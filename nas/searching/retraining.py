@@ -17,10 +17,10 @@ from nas.errors import AtWork, NumberTaken, SearchError, did_you_mean, quote
 from nas.execution import Evaluate, Question
 from nas.measures import measures_among
 from nas.ranking import leaderboard
-from nas.records import SCORES, Epoch, Ledger, Record, Stage, StudyEntry, Trial
+from nas.records import SCORES, Epoch, Ledger, Record, Stage, StudyEntry, Trial, default_ledger
 from nas.searching.allotting import Allotment, Training, allot
 from nas.searching.asking import SPLITS, OnAsked, ask_trainings
-from nas.searching.config import MEANS, changed, complaint, default_ledger, resolve_benchmark
+from nas.searching.config import MEANS, changed, complaint, resolve_benchmark
 from nas.searching.driving import Driver, Source, Work
 from nas.searching.evaluating import EvaluationKey, Plan, make_evaluator
 from nas.searching.events import INTERRUPTED, EpochEnded, OnEvent, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded, ignore
@@ -307,6 +307,10 @@ class Finals(Source):
         told = "further trainings" if isinstance(self.benchmark, TableBenchmark) else "test data"
         return f"finals of {self.entry.name} · {self.benchmark.words(self.budget)} · {told}"
 
+    def remark(self) -> str:
+        """What whoever began it should know; empty where there is nothing."""
+        return ""
+
     def outcome(self) -> str:
         """What came of it, as a sentence."""
         done = f"{self.tally.counts['complete']} of {self.tally.target} trainings of finalists are complete"
@@ -323,7 +327,7 @@ class Finals(Source):
         mine = {trial.id: driver.claimed(trial) for trial in self.ledger.take_over(self.entry, self.stages)}
         self.learn(trial for trial in self.ledger.trials(self.entry, self.stage) if trial.id not in mine)
         self.resume(mine.values())
-        self.on_event(RunBegun(self.entry.name, self.tally.target, self.tally.evaluated, self.headline()))
+        self.on_event(RunBegun(self.entry.name, self.tally.target, self.tally.evaluated, self.headline(), self.remark()))
         driver.go(self)
 
     def next(self) -> Work | None:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from nas.errors import SearchError, quote
 from nas.ranking import rank
-from nas.records import Ledger, StudyEntry, Trial
+from nas.records import Ledger, StudyEntry, Trial, default_ledger
 from nas.searching.asking import SPLITS, Asked, OnAsked, ask_trainings, every_corruption, told_of, usual_measures
-from nas.searching.config import default_ledger
 from nas.searching.retraining import benchmark_of
 
 ASKED = frozenset({"final", "derived"})

@@ -10,9 +10,8 @@ from nas.benchmark import Signature
 from nas.effects import Effect, Price, effects_of, prices_of
 from nas.errors import NasError, SearchError
 from nas.ranking import Hypervolume, Row, Table, frame, hypervolume, leaderboard, rank
-from nas.records import Ledger, StudyEntry, Trial, shown_url, trials_table, without_password
+from nas.records import Ledger, StudyEntry, Trial, default_ledger, shown_url, trials_table, without_password
 from nas.records.markup import html_table
-from nas.searching.config import default_ledger
 from nas.space import Space
 
 if TYPE_CHECKING:

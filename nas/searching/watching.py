@@ -15,9 +15,8 @@ from dataclasses import dataclass, replace
 
 from nas.benchmark import Budget, Objective
 from nas.errors import printable
-from nas.records import Epoch, Ledger, Stage, StudyEntry, Trial
+from nas.records import Epoch, Ledger, Stage, StudyEntry, Trial, default_ledger
 from nas.reports.trials import holder_words, place, standing
-from nas.searching.config import default_ledger
 from nas.searching.events import EpochEnded, Event, Progress, RunBegun, RunEnded, Tally, TrialBegun, TrialEnded
 
 LAST = 5

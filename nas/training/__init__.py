@@ -22,12 +22,13 @@ from nas.training.private import epsilon_of, make_stepper, noise_for, unserved
 from nas.training.protocols import Protocol, Setup, Stage, protocol_of, stages_of
 from nas.training.ranks import OtherFailed, Ranks
 from nas.training.replicates import Together, train_replicates
+from nas.training.reshaping import become, cut_of, reshape
 from nas.training.stepping import Stepper
 from nas.training.task import Examples, Split, Task, load_task, stratified_order
 from nas.training.tracing import Operator, Tracing
 from nas.training.transcription import Transcription
 from nas.training.validating import Answered, evaluate, measure
-from nas.training.weights import read_weights, write_tensors, write_weights
+from nas.training.weights import read_weights, said_of, write_tensors, write_weights
 
 __all__ = [
     "HITS",
@@ -74,6 +75,8 @@ __all__ = [
     "Unsupported",
     "as_feed",
     "augment",
+    "become",
+    "cut_of",
     "derivation_of",
     "digest_sources",
     "digest_tensors",
@@ -93,7 +96,9 @@ __all__ = [
     "optimizer_of",
     "protocol_of",
     "read_weights",
+    "reshape",
     "restored",
+    "said_of",
     "scale_of",
     "spelling_of",
     "stages_of",

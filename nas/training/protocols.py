@@ -82,8 +82,13 @@ class Protocol:
     """Supervised learning: one stage, in which the network learns from its benchmark's examples. Others override."""
 
     stackable: ClassVar[bool] = True
-    """Whether a candidate may be trained from several seeds at once or by several processes: both know one network and the
-    task's loss alone. Where it may not, several seeds train one after another."""
+    """Whether a candidate may be trained from several seeds at once, which knows one network and the task's loss alone. Where it
+    may not, several seeds train one after another."""
+
+    shared: ClassVar[bool] = True
+    """Whether several processes may train a candidate, each on its share of every batch. Not so where examples of a batch are
+    compared with each other, since a share would be compared with less, or where a stage is trained once for several
+    candidates."""
 
     ends_plain: ClassVar[bool] = False
     """Whether a protocol that is not `stackable` ends in one network that answers its task's inputs as under supervision, so that

@@ -43,6 +43,11 @@ class Stepper:
         self.precision = precision
         self.device = next(model.parameters()).device
         self.ranks = ranks or Ranks()
+        if not method.splits and not self.ranks.alone:
+            raise BenchmarkError(
+                f"Examples of a batch are compared with each other, so that {self.ranks.size} processes cannot share it; "
+                "train by one."
+            )
         self.called: nn.Module = model
         """What is called in the model's place in training; may be changed between two steps."""
         self.optimizers = dict(method.optimizers(model))

@@ -1,7 +1,7 @@
 """Weights in files: plain safetensors, each there whole or not at all, whenever the process or the machine stops.
 
-A file says of itself if its network has group normalisation where its architecture says batch normalisation, and whoever reads
-it need not know how it was trained.
+A file says of itself if its network has group normalisation where its architecture says batch normalisation, and if layers were
+cut to widths that its architecture does not say, so that whoever reads it need not know how it came about.
 """
 
 import hashlib
@@ -16,9 +16,11 @@ from torch import Tensor, nn
 from nas.errors import ModelError, quote
 from nas.files import write_whole
 from nas.training.grouping import group, is_grouped
+from nas.training.reshaping import cut_of, reshape
 
 GROUPED = {"batch_norm": "group"}
-"""What a file says of itself."""
+CUT = "cut"
+"""Name of what a file says of tensors that are smaller than the architecture has them."""
 
 
 def write_weights(model: nn.Module, path: Path) -> str:
@@ -30,7 +32,7 @@ def write_weights(model: nn.Module, path: Path) -> str:
         OSError: the file cannot be written; what was there is as it was.
         TypeError: the model's state is not of tensors alone.
     """
-    return write_tensors(model.state_dict(), path, grouped=is_grouped(model))
+    return write_tensors(model.state_dict(), path, said_of(model))
 
 
 def read_weights(model: nn.Module, path: Path) -> None:
@@ -57,9 +59,10 @@ def read_weights(model: nn.Module, path: Path) -> None:
 
 
 def suit_file(model: nn.Module, path: Path) -> None:
-    """Give `model` the normalisation that the file at `path` says its network has.
+    """Give `model` the normalisation and the widths that the file at `path` says its network has.
 
     Raises:
+        ModelError: it says widths of another network.
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
@@ -68,8 +71,14 @@ def suit_file(model: nn.Module, path: Path) -> None:
         said = json.loads(header).get("__metadata__", {})
     except ValueError:  # no safetensors file, which whoever reads its tensors says
         return
-    if said.get("batch_norm") == GROUPED["batch_norm"]:
+    if said.items() >= GROUPED.items():
         group(model)
+    if CUT in said and not cut_of(model):
+        try:
+            shapes = {str(name): tuple(map(int, shape)) for name, shape in json.loads(said[CUT]).items()}
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ModelError(f"{path.name} says no widths that can be read; write it again with write_weights.") from error
+        reshape(model, shapes)
 
 
 def _lists(model: nn.Module) -> set[str]:
@@ -77,16 +86,22 @@ def _lists(model: nn.Module) -> set[str]:
     return {f"{path}.{name}".lstrip(".") for path, module in model.named_modules() for name in getattr(module, "lists", ())}
 
 
-def write_tensors(tensors: Mapping[str, Tensor], path: Path, *, grouped: bool = False) -> str:
+def said_of(model: nn.Module) -> dict[str, str]:
+    """What a file of its weights says of `model` beside them."""
+    cut = {CUT: json.dumps({name: list(shape) for name, shape in cut_of(model).items()})} if cut_of(model) else {}
+    return (GROUPED if is_grouped(model) else {}) | cut
+
+
+def write_tensors(tensors: Mapping[str, Tensor], path: Path, said: Mapping[str, str] | None = None) -> str:
     """Write `tensors` to a safetensors file at `path`; returns the file's SHA-256. Their strides are not in it.
 
-    Whether they are of a network with `grouped` normalisation (see `nas.training.grouping`) the file says.
+    What is `said` of their network stands in it too; see `said_of`.
 
     Raises:
         OSError: the file cannot be written; what was there is as it was.
         TypeError: one of them is no tensor.
     """
-    data = safetensors.torch.save(_apart(tensors), metadata={"format": "pt"} | (GROUPED if grouped else {}))
+    data = safetensors.torch.save(_apart(tensors), metadata={"format": "pt", **(said or {})})
     write_whole(data, path)
     return hashlib.sha256(data).hexdigest()
 

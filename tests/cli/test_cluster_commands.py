@@ -61,7 +61,7 @@ def test_an_array_shares_a_study_on_this_machine(tmp_path: Path) -> None:
     words += ["--study", "s", "--ledger", url, "--on-cluster", "slurm", "--tasks", "2", "--json"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-c", SUBMIT, *words]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert (told["event"], told["study"], len(told["jobs"])) == ("submitted", "s", 2)
@@ -75,7 +75,7 @@ def test_an_array_shares_a_study_on_this_machine(tmp_path: Path) -> None:
         except Exception:  # not begun yet
             return []
 
-    until = time.monotonic() + 120
+    until = time.monotonic() + 240
     while len(complete()) < 6 and time.monotonic() < until:
         time.sleep(0.5)
     kept = complete()

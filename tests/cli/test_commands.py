@@ -10,6 +10,8 @@ from toys import TOY, toy_evaluate
 
 import nas
 from nas.cli import main
+from nas.cli.commands import print_close
+from nas.searching import Study
 from nas.space import space_to_yaml
 
 Nas = Callable[..., Result]
@@ -56,7 +58,8 @@ def nas_size(name: str) -> int | float:
 
 def test_benchmarks_are_listed_with_their_floor(run: Nas) -> None:
     rows = {row["name"]: row for row in json.loads(run("benchmarks", "--json").output)}
-    assert rows["digits"]["linear_floor"] == "test_accuracy 0.972"
+    assert rows["digits"]["floor"] == "test_accuracy 0.972 (a linear model)"
+    assert rows["nations"]["floor"].endswith("(ranking by popularity)")
     assert rows["fashion_mnist"]["input"] == "an image of 1×28×28"
 
 
@@ -77,6 +80,13 @@ def test_rank_as_csv_and_json_tell_the_same(run: Nas, ledger: str) -> None:
 def test_rank_shows_as_many_rows_as_asked(run: Nas, ledger: str) -> None:
     text = run("rank", "toy", "--top", "3", "--ledger", ledger).output
     assert "9 more rows; --top shows them." in text
+
+
+def test_what_to_type_after_a_run_names_its_ledger(capsys: pytest.CaptureFixture[str], ledger: str) -> None:
+    print_close(Study("toy", ledger), ["nas finals toy"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"2 more rows; `nas rank toy --ledger {ledger}` shows them." in text
+    assert text.endswith(f"Next: nas finals toy --ledger {ledger}")
 
 
 def test_top_cuts_csv_and_json_too(run: Nas, ledger: str) -> None:
@@ -148,7 +158,7 @@ def test_a_search_that_is_done_prints_its_leaderboard_and_the_next_step(run: Nas
             ["search", "residual_cn", "--on", "digits"],
             "No search space is called 'residual_cn'. Did you mean 'residual_cnn'?",
         ),
-        (["search", "residual_cnn"], "A search needs 'on'."),
+        (["search", "residual_cnn"], "A search needs 'on', a benchmark such as digits; `nas benchmarks` lists what there is."),
         (["search", "missing.yaml", "--on", "digits"], "missing.yaml: cannot be read: No such file or directory."),
         (
             ["search", "residual_cnn", "--on", "digits", "--trials", "x"],

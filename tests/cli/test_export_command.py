@@ -43,7 +43,7 @@ def test_json_is_one_document(ledger: str, tmp_path: Path) -> None:
     ("words", "message"),
     [
         (["s", "--formats", "sauce"], "nas: No form of a network is called 'sauce'. Did you mean 'source'?"),
-        (["s:7"], "nas: The trial 7 of the study 's' is not there; see `nas rank s`."),
+        (["s:7"], "nas: No search trial of s is '7'. There are search 0 to "),
         (["t"], "is called 't'. Known: s."),
     ],
 )

@@ -8,6 +8,7 @@ from toys import TOY, toy_evaluate
 
 import nas
 from nas.cli import main
+from nas.records import Ledger
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,14 @@ def test_a_study_becomes_files_for_tensorboard(ledger: str, tmp_path: Path) -> N
     done = run(ledger, "tensorboard", "--to", str(tmp_path / "board"))
     assert done.output == f"Wrote 3 trials.\nLook at them:\n  tensorboard --logdir {tmp_path}/board\n"
     assert len(list((tmp_path / "board" / "toy").iterdir())) == 3
+
+
+def test_where_nothing_is_written_there_is_nothing_to_look_at(ledger: str, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    own = f"sqlite:///{tmp_path}/nas.sqlite"
+    with Ledger(ledger) as book, Ledger(own) as other:
+        other.begin_study("empty", book.study("toy").definition)
+    assert run(own, "tensorboard", "--to", str(tmp_path / "board")).output == "Wrote 0 trials.\n"
 
 
 @pytest.mark.parametrize("command", ["optuna", "tensorboard", "mlflow"])

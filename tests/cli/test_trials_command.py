@@ -213,7 +213,7 @@ def test_the_stage_tells_two_trials_of_one_number_apart(run: Nas, kept: Mapping[
     [
         ("99", "No search trial of toy is '99'. There are search 0 to 7, final 0 to 0; see `nas trials`."),
         ("0 --stage confirm", "No confirm trial of toy is '0'."),
-        ("id:99", "No search trial of toy is 'id:99'."),
+        ("id:99", "No trial of toy is 'id:99'."),
         ("../x", "A trial is its number, id:N, or the beginning of its architecture's id, got '../x'."),
         ("", "A trial is its number, id:N, or the beginning of its architecture's id, got ''."),
     ],

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Semaphore
 
 import pytest
 from click.testing import CliRunner, Result
@@ -15,7 +16,7 @@ from toys import toy_record
 
 from nas.cli import main
 from nas.records import Ledger
-from nas.searching import EpochEnded, RunBegun, TrialBegun, TrialEnded
+from nas.searching import EpochEnded, Event, RunBegun, TrialBegun, TrialEnded
 from nas.searching.watching import Watch, stop, watch
 
 Nas = Callable[..., Result]
@@ -141,12 +142,23 @@ def test_off_a_terminal_a_line_comes_when_something_changes_and_it_ends_when_nob
     url: str, book: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nas.searching.watching.QUIET_SECONDS", 1.0)
-    writer = Writer(book, begin_study(book))
+    writer, looks = Writer(book, begin_study(book)), Semaphore(0)
+
+    def look(watch: Watch) -> list[Event]:
+        seen = looked(watch)
+        looks.release()
+        return seen
+
+    looked = Watch.look
+    monkeypatch.setattr(Watch, "look", look)
 
     def work() -> None:
         for number, record in enumerate([complete(0.5), failed()]):
             trial = writer.begin(number)
-            time.sleep(0.5)
+            while looks.acquire(blocking=False):
+                pass
+            for _ in range(2):  # one may have been under way
+                assert looks.acquire(timeout=240)
             book.end_trial(trial, record)
 
     worker = threading.Thread(target=work)
@@ -190,7 +202,7 @@ def driver(url: str) -> Iterator["subprocess.Popen[str]"]:
         [sys.executable, "-c", DRIVER, url], env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 240
         while not run("trials", "toy", "--state", "running", "--json", "--ledger", url).output.strip().startswith("[\n"):
             assert process.poll() is None, process.stderr
             assert time.monotonic() < until
@@ -202,7 +214,7 @@ def driver(url: str) -> Iterator["subprocess.Popen[str]"]:
 
 
 def test_a_driver_tells_how_much_it_wants(driver: "subprocess.Popen[str]", url: str) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while "/50 evaluated" not in run("watch", "--once", "--ledger", url).output:
         assert time.monotonic() < until
         assert driver.poll() is None
@@ -216,7 +228,7 @@ def test_stop_asks_a_driver_waits_until_it_has_and_its_work_is_kept(driver: "sub
     assert first.startswith("1 driver is at work at toy: ")
     assert first.endswith(f":{driver.pid}. Asked to stop.")
     assert last == "Nobody works at toy now. The same `nas search` or `nas finals` goes on with it."
-    assert driver.wait(20) not in {0, -signal.SIGKILL}
+    assert driver.wait(120) not in {0, -signal.SIGKILL}
     assert not json.loads(run("trials", "toy", "--state", "running", "--json", "--ledger", url).output)
 
 

@@ -20,7 +20,7 @@ def test_a_candidate_that_ends_its_process_ends_no_search_by_default(tmp_path: P
     words = ["search", "space.yaml", "--on", "digits", "--trials", "4", "--epochs", "1", "--strategy", "grid", "--json"]
     environment = {name: value for name, value in os.environ.items() if name != "NAS_WORKERS"} | {"PYTHONPATH": str(tmp_path)}
     command = [sys.executable, "-m", "nas", *words, "--ledger", f"sqlite:///{tmp_path}/nas.sqlite"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     ended = [event for line in done.stdout.splitlines() if (event := json.loads(line))["event"] == "trial_ended"]
     assert sorted(event["outcome"] for event in ended) == ["complete", "complete", "failed", "failed"]

@@ -42,7 +42,7 @@ def test_a_process_that_is_killed_is_told_in_one_line() -> None:
 def test_a_script_that_does_not_guard_its_main_is_told_how(tmp_path: Path) -> None:
     script = tmp_path / "bare.py"
     script.write_text("from nas.comparing.processes import each\nprint(list(each(abs, [1, 2], 2)))\n")
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 1
     assert "No process that makes runs could begin; a script compares under `if __name__ == '__main__':`" in done.stderr
 
@@ -60,7 +60,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background
 
 def sleep(number):
     print(os.getpid(), flush=True)
-    time.sleep(60)
+    time.sleep(1_000)
 
 if __name__ == "__main__":
     list(each(sleep, [0, 1], 2))
@@ -76,10 +76,10 @@ def test_no_process_outlives_the_one_that_asked(tmp_path: Path, way: signal.Sign
         workers = [int(asker.stdout.readline()) for _ in range(2)]
         asker.send_signal(way)
         try:
-            asker.wait(timeout=30)
+            asker.wait(timeout=200)
         finally:
             asker.kill()
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     while any(alive(process) for process in workers):
         assert time.monotonic() < end
         time.sleep(0.02)

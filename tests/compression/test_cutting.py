@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from nas.benchmark import Features, Image, Sequence, Signature, Tokens, Waveform
-from nas.compression.cutting import axes_of, cut
+from nas.compression.cutting import Structured, axes_of, cut
 from nas.compression.narrowing import narrower
 from nas.errors import SearchError
 from nas.models import build, cost, example
@@ -198,3 +198,12 @@ layers:
     whole = space.architecture({"conv.features": 16, "residual.features": 16})
     small = narrower(space, whole, PICTURES, 0.5)
     assert dict(small.choices) == {"conv.features": 8, "residual.features": 8}
+
+
+def test_a_layer_whose_channels_it_does_not_know_is_refused_in_a_line() -> None:
+    space = parse_space(
+        "name: asking\nversion: 1\naccepts: sequence\nlayers:\n  - embedding: {features: [4, 8]}\n"
+        "  - cross_attention: {heads: 2, queries: 3}\n  - head: {pool: average}\n"
+    )
+    with pytest.raises(SearchError, match="does not know which channels of QueriedAttention belong together; distil instead"):
+        Structured().child(space, space.architecture({"embedding.features": 8}), SEQUENCES)

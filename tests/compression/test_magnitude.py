@@ -1,11 +1,13 @@
 """Magnitude pruning: which weights become zeros, how many, and what a file keeps."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from nas.benchmark import Recipe
 from nas.compression.pruning import Magnitude, prunable, prune
 from nas.training import write_tensors
 
@@ -48,3 +50,8 @@ def test_a_file_keeps_what_is_not_zero_and_gives_the_same_network(tmp_path: Path
     assert kept["0.weight.values"].numel() + kept["3.weight.values"].numel() == 38
     assert (kept["0.weight.mask"].nbytes, kept["3.weight.mask"].nbytes) == (9, 10)
     assert how.figures(again) == {"share_of_zeros": 114 / 152}
+
+
+def test_no_epoch_before_all_zeros_were_in_is_taken_for_the_best() -> None:
+    recipe = Recipe(batch_size=8, learning_rate=0.1)
+    assert Magnitude().recipe(replace(recipe, patience=3)) == recipe

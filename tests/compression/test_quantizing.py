@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import pytest
 import torch
+from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from nas.compression import Int4Weights, Int8Dynamic, Int8Static, Int8Weights, Qat
@@ -66,6 +67,15 @@ def test_what_a_layer_is_given_is_rounded_to_255_steps_of_its_range() -> None:
     assert rounded.tolist() == [pytest.approx([0.0, 0.1, -1.0, 1.55])]  # the range is −1 to 1.55: steps of 0.01
     (rounded,) = _round_given(layer, (torch.tensor([[0.104, 0.106, 1.0, 0.0]]),))
     assert rounded.tolist() == [pytest.approx([0.10, 0.11, 1.0, 0.0])]
+
+
+def test_ranges_stay_numbers_where_running_means_are_taken_of_them() -> None:
+    layer = nn.Linear(2, 1)
+    _observe(layer)
+    average = ModelEmaV3(layer, decay=0.5)
+    _round_given(layer.train(), (torch.tensor([[-1.0, 4.0]]),))
+    average.update(layer)
+    assert average.module.given_range.tolist() == [-0.5, 2.0]
 
 
 def test_validation_data_change_no_range() -> None:

@@ -10,7 +10,7 @@ from benchmarks.digits import BENCHMARK
 from nas.benchmark import Budget
 from nas.errors import Interrupted
 from nas.evaluation import Evaluator
-from nas.models import build
+from nas.models import build, cost
 from nas.profiling import interleaving, latency
 from nas.records import Descent, Parent, Record
 from nas.space import Architecture, parse_space
@@ -109,6 +109,15 @@ def test_what_is_kept_answers_as_what_was_measured(evaluate: Evaluator, parent: 
     assert told["validation_loss"] == pytest.approx(record.figures["validation_loss"], rel=1e-3)
 
 
+def test_the_memory_of_a_step_is_of_what_is_trained(evaluate: Evaluator, parent: Parent) -> None:
+    """Rounding keeps a rounded copy of each weight, and of what each layer is given, until the way back."""
+    rounded, plain = (
+        evaluate(WIDE, budget=BUDGET, seed=5, descent=descent(parent, method, epochs=1)).figures["peak_memory_bytes"]
+        for method in ("qat", "magnitude")
+    )
+    assert rounded > 1.2 * plain
+
+
 def test_a_child_by_weights_alone_is_not_trained(evaluate: Evaluator, parent: Parent) -> None:
     record = evaluate(WIDE, budget=BUDGET, seed=5, descent=descent(parent, "int8-weights"))
     assert record.curve == ()
@@ -134,3 +143,27 @@ def test_the_parents_own_file_is_as_it_was(evaluate: Evaluator, parent: Parent) 
     evaluate(WIDE, budget=BUDGET, seed=5, descent=descent(parent, "magnitude", epochs=1))
     assert parent.weights.read_bytes() == before
     read_weights(build(SPACE, WIDE, BENCHMARK.signature), parent.weights)
+
+
+def test_what_was_cut_to_widths_that_no_space_lists_is_counted_and_made_smaller_still(
+    evaluate: Evaluator, parent: Parent, tmp_path: Path
+) -> None:
+    kept = tmp_path / "trimmed.safetensors"
+    asked: dict[str, Any] = {"budget": BUDGET, "seed": 5}
+    record = evaluate(WIDE, weights=kept, descent=descent(parent, "trim", epochs=1, share=0.6), **asked)
+    assert record.outcome == "complete", record.error
+    whole = cost(SPACE, WIDE, BENCHMARK.signature)
+    assert record.figures["params"] <= 0.6 * whole.params
+    assert record.figures["flops"] < 0.8 * whole.flops
+    assert record.network_id is None  # the architecture's is of another network
+    assert record.figures["peak_memory_bytes"] > 0
+    cut = Parent(evaluation="1" * 16, choices=WIDE.choices, seed=5, weights=kept)
+    small = evaluate(WIDE, weights=tmp_path / "small.safetensors", descent=descent(cut, "int8-weights"), **asked)
+    assert small.outcome == "complete", small.error
+    assert [small.figures[name] for name in ("params", "flops")] == [record.figures[name] for name in ("params", "flops")]
+    assert small.figures["size_bytes"] < 0.5 * record.figures["size_bytes"]
+    assert small.derived is not None
+    fresh = build(SPACE, WIDE, BENCHMARK.signature, seed=5)
+    again = restored(small.derived, fresh, tmp_path / "small.safetensors", torch.zeros(1, *BENCHMARK.signature.input.axes))
+    told = figures_of(again, evaluate.task, evaluate.task.examples("validation"), "validation")
+    assert told["validation_accuracy"] == pytest.approx(small.figures["validation_accuracy"], abs=0.01)

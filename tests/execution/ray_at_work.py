@@ -121,10 +121,10 @@ def local(folder: Path) -> dict[str, Any]:
         heard.stop = False
 
         began = time.monotonic()
-        for number in range(200):
+        for number in range(20):
             ray.start(job(1000 + number, seed=9))
             first(ray)
-        result["job_ms"] = (time.monotonic() - began) * 5
+        result["job_ms"] = (time.monotonic() - began) / 20 * 1e3
         asked = job(4, seed=4, asks=frozenset({"epoch"}), budget=Budget(epochs=80))
         began = time.monotonic()
         ray.start(asked)

@@ -93,7 +93,7 @@ class Resuming(Taking):
     def resuming(self, folder: Path | None, every_seconds: float, stopping: Callable[[], bool]) -> Evaluate:
         def evaluate(architecture: Architecture, **given: Any) -> Record:
             self.given = {"folder": folder, "every_seconds": every_seconds}
-            end = time.monotonic() + 10
+            end = time.monotonic() + 60
             while time.monotonic() < end:
                 if stopping():
                     raise Interrupted
@@ -142,10 +142,10 @@ def test_without_a_job_it_waits_until_the_time_is_over_or_it_is_interrupted():
     with Here(lambda: toy_evaluate, Heard()) as executor:
         begin = time.monotonic()
         assert executor.wait(0.2) == []
-        assert 0.2 <= time.monotonic() - begin < 2
+        assert time.monotonic() - begin >= 0.2
         timer = Timer(0.1, executor.interrupt)
         timer.start()
-        executor.wait(20)
+        executor.wait(1_000)
         timer.join()
-        assert time.monotonic() - begin < 10
+        assert time.monotonic() - begin < 100
         executor.close()  # twice is once

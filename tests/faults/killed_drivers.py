@@ -9,7 +9,7 @@ from typing import Any
 
 from crash_points import POINTS
 from frame import Outcome, Row, Scene, spread
-from starting import Driver, Missed, Watched, alive, nobody_left, trials, until
+from starting import PATIENCE_SECONDS, Driver, Missed, Watched, alive, nobody_left, trials, until
 
 READY_SECONDS = 3.0
 GONE_SECONDS = 3.0
@@ -153,12 +153,12 @@ def at_named_points(scene: Scene) -> Outcome:
             try:
                 if point in {"what was left is taken over", "what is known is told to the strategy"}:
                     with start(crash={"point": "a trial is ended", "when": "before", "nth": 4}) as driver:
-                        driver.process.wait(60)
+                        driver.process.wait(PATIENCE_SECONDS)
                         study.look()
                 nth = 1 if point in ONCE else scene.rng.randint(1, 4)
                 stop = {"stop_after": 1 if run["trials"] == TRAINED["trials"] else 3} if point == GIVEN_BACK else {}
                 with start(crash={"point": point, "when": when, "nth": nth}, **stop) as driver:
-                    driver.process.wait(60)
+                    driver.process.wait(PATIENCE_SECONDS)
                     study.look()
                 if not study.notes.of("crashed", point=point, when=when):
                     raise Missed(f"the point was not reached: {driver.last_words}")
@@ -236,7 +236,7 @@ def children_are_gone(scene: Scene) -> Outcome:
                     time.sleep(scene.rng.random() / 5)
                 at = time.monotonic()
                 driver.kill()
-                _gone(notes, at)
+                _gone(notes, at, PATIENCE_SECONDS if scene.short else GONE_SECONDS)
                 took.append(time.monotonic() - at)
             except Missed as error:
                 left += len(alive(notes))
@@ -247,9 +247,8 @@ def children_are_gone(scene: Scene) -> Outcome:
     return Outcome(times=scene.times, result=result, counts=counts, missed=missed)
 
 
-def _gone(notes: Path, at: float) -> None:
-    left = GONE_SECONDS - (time.monotonic() - at)
-    until(lambda: not alive(notes), "the end of all processes", left)
+def _gone(notes: Path, at: float, seconds: float) -> None:
+    until(lambda: not alive(notes), "the end of all processes", at + seconds - time.monotonic())
 
 
 ROWS = (

@@ -22,6 +22,9 @@ from nas.space import Architecture, parse_space
 NOTES = "NAS_FAULTS_NOTES"
 """The environment variable that names the file; all processes of a run are known by it."""
 
+HOLD = ".hold"
+"""While there is a file of the notes' name and this, candidates that have begun stay where they are."""
+
 WIDE = parse_space(
     """
 name: wide
@@ -59,6 +62,8 @@ def record(architecture: Architecture, seed: int, budget: Budget, curve: tuple[E
 def work(architecture: Architecture, seconds: float, budget: Budget, seed: int, report: Callable[[Epoch], bool]) -> Record:
     """So many seconds of work in three epochs, with a note before and after."""
     note("begun", architecture=architecture.id, seed=seed, parent=os.getppid())
+    while os.path.exists(f"{os.environ.get(NOTES)}{HOLD}"):
+        time.sleep(0.01)
     curve = []
     for number in range(1, 4):
         time.sleep(seconds / 3)

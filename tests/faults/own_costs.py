@@ -11,7 +11,7 @@ import noted
 from beside import CANDIDATES, candidates_a_second
 from frame import Outcome, Row, Scene, spread
 from hearing import Heard, job
-from starting import Driver, Missed, nobody_left
+from starting import PATIENCE_SECONDS, Driver, Missed, nobody_left
 
 from nas.execution import Bounds, Evaluate, Here, Processes
 from nas.execution.jobs import Executor
@@ -78,7 +78,7 @@ def many_trials(scene: Scene) -> Outcome:
     missed = []
     with nobody_left(notes), Driver(notes, ledger, **options) as driver:
         try:
-            driver.end(60 + scene.times / 20)
+            driver.end(PATIENCE_SECONDS + scene.times / 20)
         except Missed as error:
             missed.append(str(error))
     scene.tell(scene.times)

@@ -17,7 +17,7 @@ from typing import Any
 
 from frame import NotHere, Outcome, Row, Scene
 from noted import NOTES
-from starting import Driver, Missed, Watched, is_running, nobody_left, trials, until
+from starting import Driver, Held, Missed, Watched, is_running, nobody_left, trials, until
 
 from nas.execution.lineage import descendants
 
@@ -71,12 +71,16 @@ def together(scene: Scene, database: str) -> Outcome:
             study = Watched(ledger, scene.folder / f"study-{number}.notes")
             stack.enter_context(nobody_left(study.notes.path))
             options: dict[str, Any] = {"trials": TRIALS, "confirm": CONFIRM}
+            held = Held(study.notes.path)
             drivers = [stack.enter_context(Driver(study.notes.path, ledger, **options)) for _ in range(DRIVERS)]
             killed: list[int] = []
             try:
+                held.until_all(drivers)
+                held.let_go()
                 if number % 2 == 0:
                     victim = drivers.pop()
-                    until(lambda victim=victim: len(victim.notes.of("ended", pid=victim.pid)) > 3, "a candidate of the fourth")
+                    ended = partial(victim.notes.of, "ended", pid=victim.pid)
+                    until(lambda ended=ended: len(ended()) > (0 if scene.short else 3), "a candidate of the fourth")
                     time.sleep(scene.rng.random() / 20)
                     victim.kill()
                     killed.append(victim.pid)

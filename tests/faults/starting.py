@@ -8,12 +8,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from noted import NOTES
+from noted import HOLD, NOTES
 
 from nas.records import Ledger, Record, Trial
 
@@ -199,6 +199,29 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+class Held:
+    """Candidates of these notes, none of which ends before all drivers are at one: who starts late has its part too."""
+
+    def __init__(self, notes: Path) -> None:
+        """Hold those that begin from now on."""
+        self.notes = Notes(notes)
+        self.mark = notes.with_name(notes.name + HOLD)
+        self.mark.touch()
+
+    def until_all(self, drivers: Sequence[Driver]) -> None:
+        """Wait until each of `drivers` is at a candidate, in its own process.
+
+        Raises:
+            Missed: it does not come to that.
+        """
+        wanted = {driver.pid for driver in drivers}
+        until(lambda: wanted <= {line["pid"] for line in self.notes.of("begun")}, "the first candidate of each driver")
+
+    def let_go(self) -> None:
+        """Let them go on, and all that begin from now on."""
+        self.mark.unlink(missing_ok=True)
 
 
 @contextmanager

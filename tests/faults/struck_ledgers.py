@@ -12,7 +12,7 @@ from typing import Any
 import test_ledger_damage as damage
 import test_ledger_processes as processes
 from frame import Outcome, Row, Scene
-from starting import PATIENCE_SECONDS, Driver, Missed, Watched, nobody_left, until
+from starting import PATIENCE_SECONDS, Driver, Held, Missed, Watched, nobody_left
 
 from nas.errors import LedgerError
 from nas.records import Ledger
@@ -106,16 +106,12 @@ class _Drivers:
         self.trials = trials
         stack.enter_context(nobody_left(self.study.notes.path))
         options: dict[str, Any] = {"evaluate": "brief", "trials": trials}
+        self.held = Held(self.study.notes.path)
         self.all = [stack.enter_context(Driver(self.study.notes.path, url, **options)) for _ in range(self.count)]
 
     @property
     def at_work(self) -> bool:
         return any(one.process.poll() is None for one in self.all)
-
-    def all_began(self) -> bool:
-        """Whether each has begun a trial, so that all are in the middle of the study."""
-        begun = {line["pid"] for line in self.study.notes.of("trial_begun")}
-        return all(one.pid in begun or one.process.poll() is not None for one in self.all)
 
     def end(self) -> tuple[int, list[str]]:
         """How many lived, and all that is wrong once they have ended."""
@@ -142,7 +138,8 @@ def sessions_dropped(scene: Scene) -> Outcome:
             those = _Drivers(scene, url, stack, f"study-{studies}", 40 if scene.short else 250)
             drivers += those.count
             try:
-                until(lambda those=those: those.all_began() or not those.at_work, "the first trial of each driver")
+                those.held.until_all(those.all)
+                those.held.let_go()
                 while struck < scene.times and those.at_work:
                     if ended := server.drop_sessions():
                         struck, dropped = struck + 1, dropped + ended
@@ -169,10 +166,9 @@ def server_stopped(scene: Scene) -> Outcome:
             those = _Drivers(scene, url, stack, f"study-{turn}", 40 if scene.short else 100)
             drivers += those.count
             try:
-                until(lambda those=those: those.all_began() or not those.at_work, "the first trial of each driver")
-                if not all(one.process.poll() is None for one in those.all):
-                    missed.append(f"study {turn} was over before the server was stopped")
+                those.held.until_all(those.all)
                 server.stop()
+                those.held.let_go()
                 try:
                     time.sleep(away)
                 finally:

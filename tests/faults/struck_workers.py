@@ -84,7 +84,7 @@ def stopped(scene: Scene) -> Outcome:
                 os.kill(line["pid"], signal.SIGSTOP)
                 at = time.monotonic()
                 again = {"architecture": line["architecture"], "seed": line["seed"]}
-                until(lambda study=study, again=again: len(study.notes.of("begun", **again)) > 1, "the candidate elsewhere", 30)
+                until(lambda study=study, again=again: len(study.notes.of("begun", **again)) > 1, "the candidate elsewhere")
                 took.append(time.monotonic() - at)
                 for pid in (line["parent"], line["pid"]):
                     with suppress(ProcessLookupError):
@@ -118,13 +118,12 @@ def slept(scene: Scene) -> Outcome:
                     trial = _fall_asleep(scene, sleeper, study)
                     if trial is None:
                         break  # the study is over
-                    until(partial(_is_complete, study, trial), f"the end of trial {trial} by the other", 30)
+                    until(partial(_is_complete, study, trial), f"the end of trial {trial} by the other")
                     sleeper.send(signal.SIGCONT)
                     taken.append(trial)
                     until(
                         lambda sleeper=sleeper, taken=taken: len(sleeper.notes.of("refused", pid=sleeper.pid)) >= len(taken),
                         "the refusal of a stale write",
-                        30,
                     )
                     struck += 1
                     scene.tell(struck)

@@ -56,8 +56,8 @@ def test_all_that_can_be_measured_here() -> None:
     assert found.memory.training_bytes >= found.memory.training_base_bytes
     assert found.throughput is not None
     assert found.throughput.best.examples_a_second > 0
-    assert found.energy is None
-    assert "Energy is read from a GPU's own counter; 'cpu' has none." in found.notes
+    told = [note for note in found.notes if "counter of" in note]
+    assert len(told) == (found.energy is None)  # some machines count a processor's energy for whoever asks
     assert found.latencies[0].batch_size == 64
 
 

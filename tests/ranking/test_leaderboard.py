@@ -409,8 +409,18 @@ def test_figures_are_named_in_reading_order() -> None:
     table = ranked(trial(0, record(0.5, validation_loss=0.7, test_accuracy=0.4, **figures)), objectives=[ACCURACY, PARAMS])
     assert figure_names(table) == [
         *("validation_accuracy", "params"),
-        *("test_accuracy", "validation_loss"),
+        "test_accuracy",
         *(name for name in FIGURES if name != "params"),
+        "validation_loss",
+    ]
+
+
+def test_metrics_that_steer_nothing_stand_behind_costs_by_their_numbers() -> None:
+    hits = {f"{split}_hits_at_{n}": 0.5 for split in ("validation", "test") for n in (10, 1, 3)}
+    table = ranked(trial(0, record(0.5, test_accuracy=0.4, params=9.0, **hits)))
+    assert figure_names(table) == [
+        *("validation_accuracy", "test_accuracy", "params", "flops"),
+        *(f"{split}_hits_at_{n}" for split in ("test", "validation") for n in (1, 3, 10)),
     ]
 
 
@@ -419,9 +429,9 @@ def test_what_a_protocol_costs_stands_after_what_every_candidate_does() -> None:
     table = ranked(trial(0, record(0.5, **figures)))
     assert figure_names(table) == [
         "validation_accuracy",
-        "pretrain_validation_contrast",
         "flops",
         "train_seconds",
+        "pretrain_validation_contrast",
         "pretrain_flops",
     ]
 
@@ -476,6 +486,13 @@ def test_a_benchmark_that_was_changed_under_one_version_is_seen() -> None:
     changed = {**declared, "recipe": {**declared["recipe"], "batch_size": 64}}
     many = [(study(declared=declared), trial(n, record(0.9))) for n in range(3)]
     assert why(*many, (study(declared=changed), trial(9, record(0.5)))) == ["the benchmark's batch_size 64, there 32"]
+
+
+def test_what_follows_from_another_benchmark_is_not_told() -> None:
+    many = [(study(declared={"recipe": {"batch_size": 32, "learning_rate": 0.1}}), trial(n, record(0.9))) for n in range(3)]
+    other = study("b", [PARAMS], "clothes", declared={"recipe": {"batch_size": 64, "learning_rate": 0.2}})
+    asked = trial(0, replace(record(0.5, params=1), data_sha256="a" * 64, threads=2), entry="b")
+    assert why(*many, (other, asked)) == ["benchmark clothes v1, there digits v1", "threads 2, there 1"]
 
 
 def test_an_option_that_an_older_recipe_does_not_know_had_its_default() -> None:

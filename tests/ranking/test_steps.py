@@ -6,14 +6,21 @@ from typing import Any
 import pytest
 from toys import TOY, toy_record
 
-from nas.benchmark import Budget
+from nas.benchmark import Budget, Objective
 from nas.ranking.steps import Step, spread, steps
 from nas.records import Derived, Failure, StudyEntry, Trial
+from nas.reports.steps import steps_table
 
 WIDE = TOY.architecture({"width": 16, "stem.kernel": 3, "block.times": 0})
 NARROW = TOY.architecture({"width": 8, "stem.kernel": 3, "block.times": 0})
 ENTRY = StudyEntry(
-    id=1, name="s", definition={"objectives": [{"figure": "validation_accuracy", "direction": "maximize"}]}, begun_at=""
+    id=1,
+    name="s",
+    definition={
+        "benchmark": {"name": "b", "version": 1},
+        "objectives": [{"figure": "validation_accuracy", "direction": "maximize"}],
+    },
+    begun_at="",
 )
 
 
@@ -68,6 +75,14 @@ def test_equal_children_do_not_show_that_there_is_no_luck() -> None:
     assert found.high == pytest.approx(12.7062 * 0.02 / 6**0.5 / 2**0.5)  # as rounding to 0.02 alone would give
 
 
+def test_equal_finalists_do_not_show_that_there_is_no_luck_either() -> None:
+    finals = [trial(n, "final", 0.9, seed=n) for n in range(2)]
+    other = [trial(n, "derived", accuracy, n, parent=f"final{n}") for n, accuracy in ((0, 0.90), (1, 0.92))]
+    root, _ = steps(ENTRY, [*finals, *other])
+    found = root.figures["validation_accuracy"]
+    assert found.high == pytest.approx(0.9 + 12.7062 * 0.02 / 12**0.5 / 2**0.5)  # the finest step that the table shows
+
+
 def test_one_seed_has_no_interval() -> None:
     assert (spread([0.5]).low, spread([0.5]).count) == (None, 1)
 
@@ -115,3 +130,44 @@ def test_a_child_of_a_child_stands_below_it() -> None:
     assert [step.words for step in found] == ["", "half", "quarter", "other"]
     assert found[2].parent == NARROW
     assert found[2].differences["validation_accuracy"].mean == pytest.approx(-0.01)
+
+
+def test_children_of_two_that_look_alike_stay_apart() -> None:
+    """Cut and taught networks may have one architecture; the 8-bit child of each is no other seed of the other's."""
+    made = [
+        trial(0, "derived", 0.89, 0, NARROW, parent="final0", words="cut"),
+        trial(1, "derived", 0.88, 0, NARROW, parent="final0", words="taught"),
+        trial(2, "derived", 0.87, 0, NARROW, parent="derived0", words="cut → int8"),
+        trial(3, "derived", 0.86, 0, NARROW, parent="derived1", words="taught → int8"),
+    ]
+    found = steps(ENTRY, [*FINALS, *made])
+    assert [step.words for step in found] == ["", "cut", "cut → int8", "taught", "taught → int8"]
+    assert [round(step.differences["validation_accuracy"].mean, 9) for step in found[1:]] == [-0.01, -0.02, -0.02, -0.02]
+
+
+def test_trainings_with_other_threads_are_a_row_of_their_own() -> None:
+    def with_threads(one: Trial) -> Trial:
+        assert one.record is not None
+        return replace(one, record=replace(one.record, threads=4))
+
+    others = [with_threads(trial(n, "final", 0.5, seed=n)) for n in (7, 8)]
+    below = [with_threads(trial(9, "derived", 0.4, 7, parent="final7"))]
+    found = steps(ENTRY, [*FINALS, *children(), *others, *below])
+    assert [(step.words, step.elsewhere, len(step.trials)) for step in found] == [
+        ("", "", 3),
+        ("half", "", 2),
+        ("", "threads 4", 2),
+        ("half", "", 1),
+    ]
+
+
+def test_energy_is_told_of_children_beside_their_parent_and_of_the_finalist_as_it_was_measured_there() -> None:
+    root, child = steps(ENTRY, [*FINALS, *children(turn_mj=3.0, parent_turn_mj=6.0)])
+    assert (root.energy_mj, root.energy_share) == (6.0, None)
+    assert (child.energy_mj, child.energy_share) == (3.0, pytest.approx(0.5))
+    table = steps_table([root, child], [Objective("validation_accuracy", "maximize")])
+    cells = [dict(zip(table.headers, row, strict=True)) for row in table.rows]
+    assert [row["energy mJ"] for row in cells] == ["6.000", "3.000"]
+    assert [row["energy, of parent"] for row in cells] == ["", "0.50×"]
+    plain = steps_table(steps(ENTRY, [*FINALS, *children()]), [Objective("validation_accuracy", "maximize")])
+    assert not [header for header in plain.headers if "energy" in header]  # nothing counts it there

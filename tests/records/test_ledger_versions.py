@@ -111,7 +111,7 @@ def test_an_old_ledger_has_the_tables_of_a_new_one_after_it(path: Path, tmp_path
 
 
 def open_at_once(path: Path, barrier: Barrier) -> None:
-    barrier.wait(60)
+    barrier.wait(240)
     with Ledger(f"sqlite:///{path}") as ledger:
         check(kept(ledger))
 
@@ -122,7 +122,7 @@ def test_processes_that_open_an_old_ledger_at_once_bring_it_up_once(path: Path) 
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(240)
     assert [worker.exitcode for worker in workers] == [0] * 6
 
 

@@ -107,7 +107,7 @@ class Browser:
 
     def close(self) -> None:
         os.killpg(self.process.pid, signal.SIGTERM)  # its own session: the browser and its helpers, nothing else
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=120)
         self.stream.close()
         os.close(self.to)
 

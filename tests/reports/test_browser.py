@@ -6,6 +6,8 @@ import pytest
 from books import Book, MakeBook, latency, record
 from chromium import Browser
 
+from nas.records import Failure
+
 LINES = "Array.from(document.querySelectorAll('#board tr.line'))"
 CELLS = LINES + ".map((line) => line.querySelector('td.%s').textContent.trim())"
 FIGURE = LINES + ".map((line) => line.cells[%d].textContent.trim())"
@@ -42,6 +44,15 @@ def test_a_column_sorts_by_its_button_both_ways(shown: Browser) -> None:
     assert shown.run(FIGURE % 5) == [f"{n},000" for n in range(1, 11)]
     shown.run(HEADER % "params" + ".querySelector('button').click()")
     assert shown.run(FIGURE % 5) == [f"{n},000" for n in range(10, 0, -1)]
+
+
+def test_where_nothing_is_complete_all_that_was_tried_is_shown(browser: Browser, book: Book) -> None:
+    book.add(record("failed", accuracy=None, error=Failure(kind="diverged", message="the loss was nan")))
+    browser.open(book.write())
+    browser.run(SETTLE)
+    assert browser.run("document.querySelector('#state').value") == "all"
+    assert browser.run(LINES + ".length") == 1
+    assert browser.complaints() == []
 
 
 def test_the_keyboard_sorts_too_and_stays_on_the_header(shown: Browser) -> None:

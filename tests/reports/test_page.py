@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from books import MACHINE, Book, MakeBook, books_in, curve, latency, record
+from books import BENCHMARK, MACHINE, Book, MakeBook, books_in, curve, latency, record
 from click.testing import CliRunner
 from hostile import HOSTILE, hostile_book
 from trees import Element, parse
@@ -97,6 +97,18 @@ def test_the_outcome_is_one_plain_sentence(full: Book) -> None:
         f"The best finalist, {full.trials()[0].architecture.id[:8]}…, one of 2 that share the first rank, reaches "
         "test accuracy 0.8850 ± 0.0071 (2 seeds) with 12,345 parameters; a linear model reaches 0.75."
     )
+
+
+def test_the_outcome_says_whose_the_floor_is_and_tells_it_of_the_same_figure_alone(make_book: MakeBook) -> None:
+    floor = {"floor": {"test_accuracy": 0.75, "test_mrr": 0.5}, "floor_by": "ranking by popularity"}
+    book = make_book(benchmark={**json.loads(json.dumps(BENCHMARK.to_data())), **floor})
+    best = book.add(record(accuracy=0.9))
+    said = book.page().all("p", class_="outcome")[0].text
+    assert "on them ranking by popularity reaches test accuracy 0.75 and test mrr 0.5." in said
+    book.add(record(accuracy=0.9, test=0.8, figures={"test_mrr": 0.6}), stage="final", choices=best.architecture.choices)
+    page = book.page()
+    assert page.all("p", class_="outcome")[0].text.endswith("; ranking by popularity reaches 0.75.")
+    assert "test accuracy 0.75, test mrr 0.5 (ranking by popularity)" in page.all("header")[0].text
 
 
 def test_without_finalists_the_outcome_says_that_test_data_are_unread(book: Book) -> None:

@@ -40,6 +40,13 @@ def test_figures_are_in_the_units_of_their_titles_and_none_is_never_0(book: Book
     assert "latency_ms" not in found["rows"]["figures"]
 
 
+def test_a_large_figure_keeps_the_digits_that_are_shown(book: Book) -> None:
+    book.add(record(figures={"validation_frechet_distance": 223.016349, "train_seconds": 12345.678}))
+    figures = data(book)["rows"]["figures"]
+    assert figures["validation_frechet_distance"] == [223.0163]
+    assert figures["train_seconds"] == [12345.68]
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_what_json_cannot_say_is_none(book: Book, value: float) -> None:
     trial = book.add(record())

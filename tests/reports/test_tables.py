@@ -257,7 +257,7 @@ def test_csv_has_a_row_each_with_its_figures_as_they_were_measured_and_its_choic
             "architecture",
             "seeds",
         ),
-        *("validation_accuracy", "validation_loss", "params", "macs", "flops"),
+        *("validation_accuracy", "params", "macs", "flops", "validation_loss"),
         *("choice:width", "choice:kind", "choice:rate"),
     ]
     assert found[0] == {

@@ -33,11 +33,13 @@ def breaking(number: int) -> Any:
 
 
 def search(ledger: str) -> None:
-    """Two trials, of which the first fails in the process that only helps; then finals of the other."""
+    """Two trials, of which the first fails in the process that only helps; then finals of the other, and another protocol."""
     if RANK:
         candidate.build = breaking(0)
     nas.search(TOY, ledger=ledger, **OPTIONS)
     nas.finals("s", top=1, seeds=1, ledger=ledger)
+    asked = OPTIONS | {"on": "unknown_digit", "study": "unusual", "trials": 1}
+    nas.search("autoencoder", ledger=ledger, replicates=2, **asked)
 
 
 def listener(ledger: str) -> None:

@@ -154,7 +154,7 @@ def start(study: Study, left: int, pause: float = 0.0) -> "subprocess.Popen[byte
 
 def test_a_killed_driver_is_followed_by_the_same_trainings(study: Study, whole: list[tuple[str, int]]) -> None:
     killed = start(study, left=11)
-    assert killed.wait(60) == -signal.SIGKILL
+    assert killed.wait(240) == -signal.SIGKILL
     assert len(trained(study)) == 10
     run_finals(study)
     assert trained(study) == whole
@@ -162,7 +162,7 @@ def test_a_killed_driver_is_followed_by_the_same_trainings(study: Study, whole: 
 
 def test_drivers_that_share_finals_decide_alike(study: Study, whole: list[tuple[str, int]]) -> None:
     drivers = [start(study, left=1000, pause=0.05) for _ in range(2)]
-    assert [driver.wait(90) for driver in drivers] == [0, 0]
+    assert [driver.wait(240) for driver in drivers] == [0, 0]
     assert sorted(set(trained(study))) == whole  # one that both wanted at once may stand there twice, trained once
 
 

@@ -91,7 +91,9 @@ def test_the_ledger_is_named_by_the_environment(folder: Path, monkeypatch: pytes
 
 
 def test_a_needed_option_is_named(folder: Path) -> None:
-    with pytest.raises(NasError, match=r"^A search needs 'on'\.$"):
+    with pytest.raises(
+        NasError, match=r"^A search needs 'on', a benchmark such as digits; `nas benchmarks` lists what there is\.$"
+    ):
         SearchConfig.make(space=folder / "tiny.yaml")
 
 

@@ -13,7 +13,7 @@ import nas
 from benchmarks import digits
 from nas.errors import NasError, SearchError
 from nas.records import Ledger, Trial
-from nas.searching import RunEnded, Study, TrialBegun, derive, weights_of
+from nas.searching import RunBegun, RunEnded, Study, TrialBegun, derive, weights_of
 from nas.training import digest_tensors
 
 MIXED: dict[str, Any] = {"changes": {"mixup": 0.2}}
@@ -145,6 +145,25 @@ def test_what_cannot_be_made_is_refused_before_anything_is_begun(
     with pytest.raises(NasError, match=words):
         derive(named, how, options=options, ledger=study.ledger)
     assert trials_of(study, "derived") == []
+
+
+def test_what_one_method_cannot_do_does_not_keep_others_from_it(study: Study) -> None:
+    remarks: list[str] = []
+    listen = lambda event: remarks.append(event.note) if isinstance(event, RunBegun) else None  # noqa: E731
+    methods = ["magnitude", "structured"]
+    derive("s", methods, options={"share": 0.0001, "epochs": 1}, seeds=1, ledger=study.ledger, on_event=listen)
+    assert remarks[0].startswith("structured: ")
+    assert "and cannot be made as small as" in remarks[0]
+    assert [trial.record.derived.method for trial in trials_of(study, "derived") if trial.record and trial.record.derived] == [
+        "magnitude"
+    ]
+    with pytest.raises(SearchError, match=r"^structured: .* and cannot be made as small as"):
+        derive("s", "structured", options={"share": 0.0001}, ledger=study.ledger)
+
+
+def test_teachers_of_what_learns_from_none_are_refused(study: Study) -> None:
+    with pytest.raises(SearchError, match=r"^retrain learns from no teachers, got 's'; name them for distil alone\.$"):
+        derive("s", "retrain", options=MIXED, teachers=["s"], ledger=study.ledger)
 
 
 def test_two_studies_at_once_are_refused(study: Study) -> None:

@@ -11,7 +11,7 @@ import torch
 from toys import TOY
 
 import nas
-from nas.errors import ExportError, PathError, SearchError
+from nas.errors import ExportError, LedgerError, PathError, SearchError
 from nas.exporting import load_source
 from nas.models import build
 from nas.records import Ledger
@@ -63,6 +63,7 @@ def test_the_card_tells_figures_intervals_seeds_data_licence_and_commands(study:
     assert "$ nas search toy.yaml --on digits" in card
     assert "$ nas export s --to home --formats source" in card
     assert "is not there" not in card
+    assert "privacy" not in card  # options of what this recipe does not do
     assert str(tmp_path) not in card
     data = json.loads((tmp_path / "home" / "figures.json").read_text())
     figure = data["figures"]["validation_loss"]
@@ -126,6 +127,7 @@ def test_weights_of_ones_own_are_taken(study: Study, tmp_path: Path) -> None:
 
 def test_untrained_weights_are_said_to_be_so(study: Study, tmp_path: Path) -> None:
     done = export("s", tmp_path / "home", ledger=study.ledger, untrained=True, **SOURCE)
+    assert "They are of networks that were trained; the weights here were not." in (tmp_path / "home" / "README.md").read_text()
     assert "before any training" in done.origin.weights
     assert "answers nothing before it is trained" in (tmp_path / "home" / "README.md").read_text()
     with pytest.raises(SearchError, match="Untrained weights are drawn, got a file of weights too"):
@@ -181,17 +183,21 @@ def test_the_empty_folder_one_stands_in_is_written(study: Study, tmp_path: Path,
 @pytest.mark.parametrize(
     ("named", "message"),
     [
-        ("s:99", "The trial 99 of the study 's' is not there; see `nas rank s`."),
-        ("s:0123456789abcdef", "The trial 0123456789abcdef of the study 's' is not there"),
+        ("s:99", "No search trial of s is '99'. There are search 0 to "),
+        ("s:0123456789abcdef", "No trial of s is '0123456789abcdef'."),
+        ("s:id:99", "No trial of s is 'id:99'."),
+        ("s:winner", "A trial is its number, id:N, or the beginning of its architecture's id, got 'winner'."),
+        ("s:", "A trial is its number, id:N, or the beginning of its architecture's id, got ''."),
     ],
 )
 def test_a_trial_that_is_not_there_is_refused(study: Study, tmp_path: Path, named: str, message: str) -> None:
-    with pytest.raises(SearchError) as caught:
+    with pytest.raises(LedgerError) as caught:
         export(named, tmp_path / "home", ledger=study.ledger)
     assert message in str(caught.value)
 
 
-def test_an_architecture_is_exported_by_its_longest_training(study: Study, tmp_path: Path) -> None:
-    named = f"s:{study.best.architecture.id}"
+@pytest.mark.parametrize("length", [6, 16])
+def test_an_architecture_is_exported_by_its_longest_training(study: Study, tmp_path: Path, length: int) -> None:
+    named = f"s:{study.best.architecture.id[:length]}"
     done = export(named, tmp_path / "home", ledger=study.ledger, untrained=True, **SOURCE)
     assert done.origin.trial.stage == "final"

@@ -41,9 +41,8 @@ def toy_run(tmp_path: Path) -> list[str]:
 def test_killed_at_random_moments_it_ends_as_if_never_killed(tmp_path: Path, toy_run: list[str]) -> None:
     whole, killed = (f"sqlite:///{tmp_path}/{name}.sqlite" for name in ("whole", "killed"))
     subprocess.run([*toy_run, whole], check=True, capture_output=True)
-    rng = random.Random()
     for _ in range(4):
-        kill_after([*toy_run, killed], events=rng.randint(1, 30), and_seconds=rng.random() / 20)
+        kill_after([*toy_run, killed], events=random.randint(1, 30), and_seconds=random.random() / 20)
     before = {trial.number: trial.record for trial in trials(killed) if trial.state != "running"}
     subprocess.run([*toy_run, killed], check=True, capture_output=True)
     assert shape(killed) == shape(whole)
@@ -69,18 +68,24 @@ def test_real_training_killed_and_started_again_gives_the_same_scores(tmp_path: 
     ]
     command += ["--study", "s", "--limit", "params <= 50e3", "--strategy", "random", "--json", "--ledger"]
     subprocess.run([*command, whole], check=True, capture_output=True)
-    kill_after([*command, killed], events=random.Random().randint(4, 16), and_seconds=0.01)
+    kill_after([*command, killed], events=random.randint(4, 16), and_seconds=0.01)
     subprocess.run([*command, killed], check=True, capture_output=True)
     assert shape(killed) == shape(whole)
 
 
 TRAINING_RUN = """
-import sys
+import signal, sys
 sys.path.insert(0, {tests!r})
 from toys import TOY
 import nas
 
-given = {{"strategy": "random", "trials": 1, "epochs": 100, "fraction": 0.5, "study": "s"}}
+def wait(event):
+    \"""Near the end, for somebody who kills it.\"""
+    if type(event).__name__ == "EpochEnded" and event.epoch.epoch == 18:
+        signal.pause()
+
+given = {{"strategy": "random", "trials": 1, "epochs": 20, "fraction": 0.5, "study": "s"}}
+given |= {{"on_event": wait}} if sys.argv[2:] else {{}}
 nas.search(TOY, on="digits", ledger=sys.argv[1], checkpoint=0.02, **given)
 """
 
@@ -91,7 +96,7 @@ def test_killed_within_a_training_it_goes_on_there_and_finds_the_same(tmp_path: 
     script.write_text(TRAINING_RUN.format(tests=str(Path(__file__).parents[1])))
     whole, killed = (f"sqlite:///{tmp_path}/{name}.sqlite" for name in ("whole", "killed"))
     command = [sys.executable, str(script)]
-    process = subprocess.Popen([*command, killed])
+    process = subprocess.Popen([*command, killed, "wait"])
     while not any(tmp_path.glob("killed.sqlite.checkpoints/s/*/*.json")):
         assert process.poll() is None, "it has ended without a checkpoint"
         time.sleep(0.001)

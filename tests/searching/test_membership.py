@@ -1,6 +1,7 @@
 """`nas privacy`: members of finalists of the digits, guessed by losses and by shadow networks."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -128,3 +129,19 @@ def test_without_kept_weights_nothing_can_be_guessed(ledger: str, tmp_path: Path
     nas.search(TOY, on="digits", trials=1, study="u", ledger=url, epochs=1, fraction=0.05)
     with pytest.raises(SearchError, match="has no finalists; `nas finals u` trains them and keeps their weights"):
         guess_members("u", ledger=url)
+
+
+def test_what_was_made_of_a_finalist_is_guessed_at_beside_it(ledger: str, tmp_path: Path) -> None:
+    shutil.copytree(Path(ledger.removeprefix("sqlite:///")).parent, tmp_path / "copy")
+    url = f"sqlite:///{tmp_path}/copy/nas.sqlite"
+    nas.searching.derive("s", "int8-weights", options={}, ledger=url)
+    finalist, whole_numbers = guess_members("s", ledger=url, examples=60, shadows=4)
+    assert (finalist.words, whole_numbers.words) == ("finalist", "int8-weights")
+    assert whole_numbers.by_loss.auroc == pytest.approx(finalist.by_loss.auroc, abs=0.05)
+    assert finalist.by_shadows is not None
+    assert whole_numbers.by_shadows is None  # no shadow network begins as it did
+    number = whole_numbers.trial.id
+    with pytest.raises(SearchError, match="began from its parent's weights, as shadow networks do not; ask for 0"):
+        guess_members(f"s:id:{number}", ledger=url, shadows=4)
+    printed = run(url, "s", "--examples", "30").output
+    assert "int8-weights" in printed

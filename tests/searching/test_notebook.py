@@ -129,7 +129,7 @@ def test_a_real_notebook_shows_them(study: nas.Study, tmp_path: Path) -> None:
         "study.plot('anytime')",
     ]
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in code])
-    nbclient.NotebookClient(book, timeout=120, kernel_name="python3").execute(cwd=str(tmp_path))
+    nbclient.NotebookClient(book, timeout=300, kernel_name="python3").execute(cwd=str(tmp_path))
     shown = [next(one.data for one in cell.outputs if "data" in one) for cell in book.cells]
     assert [kind in data for kind, data in zip(("text/html", "text/html", "text/html", "image/png"), shown, strict=True)] == [
         True

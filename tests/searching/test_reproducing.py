@@ -237,6 +237,8 @@ def test_another_version_of_the_benchmark_is_refused_without_training(url: str, 
         ("here", {"sample": 2, "stage": "confirm"}, "No confirm trial of here was trained and can be done again"),
         ("here:0", {"tolerance": -1}, "A tolerance is a share of at least 0, got -1"),
         ("here:0", {"device": "cuda:77"}, "The device 'cuda:77' is not there"),
+        ("here:0", {"workers": -1}, "workers: Input should be greater than or equal to 0, got -1"),
+        ("here:0", {"threads": 10_000}, "threads: Input should be less than or equal to 1024, got 10000"),
     ],
 )
 def test_what_cannot_be_done_again_is_refused(url: str, named: str, options: dict[str, Any], words: str) -> None:

@@ -20,9 +20,9 @@ def ledger(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/nas.sqlite"
 
 
-def trials(url: str, stage: str) -> list[Trial]:
+def trials(url: str, stage: str, study: str = "s") -> list[Trial]:
     with Ledger(url, create=False) as book:
-        return [trial for trial in book.trials(book.study("s"), stage) if trial.reused_from is None]
+        return [trial for trial in book.trials(book.study(study), stage) if trial.reused_from is None]
 
 
 @pytest.mark.slow
@@ -39,6 +39,10 @@ def test_a_search_of_two_processes_keeps_a_ledger_like_any_other_and_outlives_a_
     (final,) = trials(ledger, "final")
     assert final.record is not None
     assert "test_accuracy" in final.record.figures
+    (other,) = trials(ledger, "search", "unusual")
+    assert other.record is not None
+    assert other.record.outcome == "complete"
+    assert len(other.record.replicates) == 2, "one after another, in both processes"
 
 
 @pytest.mark.slow
@@ -52,8 +56,8 @@ def test_what_a_listener_raises_ends_all_processes(ledger: str) -> None:
 @pytest.mark.slow
 def test_a_process_that_is_killed_is_told_in_one_line_and_its_trial_can_go_on(ledger: str) -> None:
     first, second = pair(SCRIPT, "killed", ledger)
-    told, _ = first.communicate(timeout=60)
-    second.communicate(timeout=60)
+    told, _ = first.communicate(timeout=240)
+    second.communicate(timeout=240)
     assert second.returncode == -signal.SIGKILL
     assert told.startswith("nas: One of 2 processes that train together has ended, or did not answer in time;")
     assert told.count("\n") == 1
@@ -75,7 +79,7 @@ def test_ctrl_c_ends_all_processes_and_keeps_what_was_found(ledger: str) -> None
         if json.loads(line)["event"] == "trial_ended":
             break
     running.send_signal(signal.SIGINT)
-    last, _ = running.communicate(timeout=60)
+    last, _ = running.communicate(timeout=240)
     assert json.loads(last.splitlines()[-1])["reason"] == "Interrupted; the same command goes on."
     assert trials(ledger, "search")[0].state == "complete"
 

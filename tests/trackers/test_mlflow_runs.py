@@ -12,7 +12,8 @@ from nas.records import Ledger
 from nas.trackers import Told, mlflow_runs, to_mlflow
 
 needs_mlflow = pytest.mark.skipif("not __import__('importlib.util').util.find_spec('mlflow')", reason="mlflow is not installed")
-pytestmark = [pytest.mark.filterwarnings("default")]  # MLflow warns of what it will do otherwise one day
+# MLflow's tables are declared in a way that SQLAlchemy will drop, which it says once a process, wherever they are first used.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
 
 
 def write(url: str, uri: str, **options: Any) -> Told:

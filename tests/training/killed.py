@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from dataclasses import asdict, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ EVERY_SECONDS = [0.0, 0.01, 0.03]
 """Between checkpoints: after each step, so that half the kills meet a write, and now and then."""
 
 BUDGET = Budget(epochs=6, fraction=0.12)
+LATEST_EPOCH = 2
+"""From which on a kill is due, so that three kills find it before its end, which patience may bring after the third."""
 
 
 def network(recipe: Recipe) -> nn.Module:
@@ -53,16 +56,31 @@ class Run:
         self.task = task
         self.data = data
 
-    def train(self, out: Path, kept: Checkpoints | None, told: int) -> None:
-        """Train to the end; `told` is given a byte at every step: whether it is within an epoch."""
+    def train(self, out: Path, kept: Checkpoints | None, told: int, doom: int | None) -> None:
+        """Train to the end, or for `doom` steps and a few: once it is within an epoch and has a checkpoint it gives `told`
+        a byte, and after two steps more, or where the epoch ends, it waits for whoever is to kill it.
+        """
         torch.manual_seed(self.number)
         recipe = RECIPES[self.number % len(RECIPES)]
         model = network(recipe)
 
+        steps = count(1)
+        left = None
+
         def on_step(loop: Loop) -> None:
-            os.write(told, bytes([loop.at.batch < loop.per_epoch]))
+            nonlocal left
             if kept is not None:
                 kept.on_step(loop)
+            if doom is None:
+                return
+            due = next(steps) >= doom or loop.at.epoch >= LATEST_EPOCH
+            if left is None and due and loop.at.batch < loop.per_epoch and any(self.folder.glob("kept/*.json")):
+                os.write(told, b"x")
+                left = 3
+            if left is not None:
+                left -= 1
+                if left == 0 or loop.at.batch >= loop.per_epoch - 1:
+                    signal.pause()
 
         given: dict[str, Any] = {"begin": kept.begin} if kept is not None else {}
         given |= {"budget": BUDGET, "seed": self.number}
@@ -74,7 +92,7 @@ class Run:
         curve = [asdict(replace(point, seconds=0)) for point in training.curve]
         out.write_text(json.dumps({"curve": curve, "figures": {**training.figures, **training.spent}, "notes": training.notes}))
 
-    def start(self, out: Path, kept: Checkpoints | None) -> tuple[int, int]:
+    def start(self, out: Path, kept: Checkpoints | None, *, doom: int | None = None) -> tuple[int, int]:
         """A process that trains, and what it tells."""
         listening, told = os.pipe()
         child = os.fork()
@@ -82,7 +100,7 @@ class Run:
             status = 1
             try:
                 os.close(listening)
-                self.train(out, kept, told)
+                self.train(out, kept, told, doom)
                 status = 0
             finally:
                 os._exit(status)
@@ -114,12 +132,8 @@ class Run:
 
     def killed(self, out: Path, rng: random.Random) -> bool:
         """Start it and kill it within an epoch, once it has written a checkpoint; whether it was killed before its end."""
-        child, listening = self.start(out, self.checkpoints(rng))
-        steps = rng.randint(1, 12)
-        while within := os.read(listening, 1):
-            steps -= 1
-            if steps <= 0 and within[0] and any(self.folder.glob("kept/*.json")):
-                break
+        child, listening = self.start(out, self.checkpoints(rng), doom=rng.randint(1, 12))
+        os.read(listening, 1)
         time.sleep(rng.random() * 0.02)
         os.kill(child, signal.SIGKILL)
         return os.WIFSIGNALED(os.waitpid(child, 0)[1])

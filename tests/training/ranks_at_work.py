@@ -6,15 +6,23 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from graphs import task as circle
 from little import AUGMENTED, RECIPE, TASK, examples, linear, network, trained
 from torch import Tensor, nn
 
-from nas.benchmark import Budget, Recipe
-from nas.training import Classification, Method, Ranks, Stepper, joined, train
+from benchmarks.digits import BENCHMARK as DIGITS
+from benchmarks.digits_generation import BENCHMARK as GENERATION
+from benchmarks.unknown_digit import BENCHMARK as UNKNOWN
+from nas.benchmark import Benchmark, Budget, Recipe
+from nas.errors import NasError
+from nas.models import build, plan
+from nas.space import parse_space
+from nas.training import Classification, Method, Ranks, Setup, Stepper, Task, joined, load_task, protocol_of, stages_of, train
 
 SEVEN = examples(7)
 PLAIN = Recipe(batch_size=16, learning_rate=0.01, optimizer="sgd", momentum=0.0)
@@ -80,6 +88,68 @@ def unused(ranks: Ranks) -> list[bool]:
     with ranks.working():
         step(SEVEN.inputs[mine], SEVEN.targets[mine], of=7)
     return [layer[1].weight.grad is not None for layer in model]
+
+
+LAYERS: dict[str, tuple[Benchmark, str]] = {
+    "fine_tune": (
+        replace(DIGITS, protocol="fine_tune"),
+        "[conv: {features: 4}, residual: {features: 4}, fine_tuning: {frozen: 0.5, decay: 0.8}, head]",
+    ),
+    "reconstruction": (UNKNOWN, "[corruption: {noise: 0.1}, linear: {features: 8}, activation, head]"),
+    "link_prediction": (
+        replace(UNKNOWN, protocol="link_prediction", signature=circle().signature),
+        "[margin_loss: {negatives: 4}, distmult: {features: 8}, triple_penalty]",
+    ),
+    "adversarial": (
+        GENERATION,
+        "[project_to_image: {features: 4, halvings: 1}, image_head, discriminator: {width: 4, depth: 2, norm: spectral}, "
+        "adversary: {loss: wgan_gp, discriminator_steps: 1}]",
+    ),
+}
+"""Benchmark and layers of a candidate of each protocol whose batches can be shared."""
+
+
+def candidate(ranks: Ranks, name: str, seed: int) -> nn.Module:
+    """One of the protocol `name`, trained by `ranks` for three steps; what it draws differs between them."""
+    benchmark, layers = LAYERS[name]
+    task: Task = circle() if name == "link_prediction" else load_task(benchmark, None)
+    space = parse_space(f"name: tiny\nversion: 1\naccepts: {benchmark.signature.kinds[0]}\nlayers: {layers}\n")
+    architecture = space.architecture({})
+    setup = Setup(
+        benchmark=replace(benchmark, recipe=replace(benchmark.recipe, batch_size=7)),
+        task=task,
+        parts=plan(space, architecture, benchmark.signature),
+        feed=lambda split: task.examples(split),
+        budget=Budget(epochs=1, steps=3),
+        seed=seed,
+    )
+    protocol = protocol_of(benchmark)(setup)
+    model = build(space, architecture, benchmark.signature, seed=ranks.rank)  # unequal until they are levelled
+    for stage in stages_of(protocol, model):
+        with ranks.working():
+            training = train(
+                stage.trained, stage.method, stage.training, stage.validation, budget=stage.budget, seed=seed, ranks=ranks
+            )
+        stage.ended(training.figures, training.seconds)
+    return model
+
+
+def protocols(ranks: Ranks) -> dict[str, list[str]]:
+    """Two trainings of one seed, and one of another, by each protocol whose batches can be shared."""
+    return {name: [digest(candidate(ranks, name, seed)) for seed in (0, 0, 1)] for name in LAYERS}
+
+
+def compared(ranks: Ranks) -> str:
+    """Of examples that are compared with each other."""
+
+    class Comparing(Method):
+        splits = False
+
+    try:
+        Stepper(linear(), Comparing(TASK, PLAIN), ranks=ranks)
+    except NasError as error:
+        return str(error)
+    return "nothing was raised"
 
 
 def pruned(ranks: Ranks) -> list[Any]:
@@ -159,7 +229,21 @@ def told_by(ranks: Ranks, model: nn.Module) -> str:
     return "nothing was raised"
 
 
-DONE = (weights, gradient, unused, pruned, small, diverged, raised, exhausted, halved, unvalidated, interrupted)
+DONE = (
+    weights,
+    protocols,
+    compared,
+    gradient,
+    unused,
+    pruned,
+    small,
+    diverged,
+    raised,
+    exhausted,
+    halved,
+    unvalidated,
+    interrupted,
+)
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

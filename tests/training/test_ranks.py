@@ -31,6 +31,18 @@ def test_weights_are_equal_in_all_processes_and_repeat_from_the_seed(told: tuple
     assert first[0] == first[1] != first[2]
 
 
+@pytest.mark.parametrize("protocol", ["fine_tune", "reconstruction", "link_prediction", "adversarial"])
+def test_weights_are_equal_to_the_bit_whatever_the_protocol(protocol: str, told: tuple[Told, Told]) -> None:
+    first, second = (one["protocols"][protocol] for one in told)
+    assert first == second
+    assert first[0] == first[1] != first[2]
+
+
+def test_a_batch_whose_examples_are_compared_is_not_shared(told: tuple[Told, Told]) -> None:
+    message = "Examples of a batch are compared with each other, so that 2 processes cannot share it; train by one."
+    assert [one["compared"] for one in told] == [message] * 2
+
+
 def test_the_gradient_is_that_of_one_process_on_the_whole_batch(told: tuple[Told, Told]) -> None:
     assert all(one["gradient"] < 1e-6 for one in told)
 

@@ -5,10 +5,12 @@ const MOST_SELECTED = 8;
 const tables = data.tables.map((table, key) => ({ ...table, key }));
 const present = new Set(stages);
 
+const usualState = Array.from(rows.id).some((_, row) => stateOf(row) === "complete") ? "complete" : "all";
+
 const view = {
   stage: present.has("search") ? "search" : stages[0] || "search",
   table: "",
-  state: "complete",
+  state: usualState,
   text: "",
   ranges: {}, // figure → [least, most], either of them null
   picks: {}, // choice → places of its values
@@ -131,5 +133,5 @@ function recall() {
   const places = new Map(Array.from(rows.number, (number, row) => [`${stages[row]} ${number}`, row]));
   if (Array.isArray(kept.selected)) view.selected = kept.selected.filter((name) => places.has(name)).map((name) => places.get(name)).slice(0, MOST_SELECTED);
   if (view.stage !== "all" && !present.has(view.stage)) view.stage = present.has("search") ? "search" : stages[0] || "search";
-  if (view.state !== "all" && !data.states.includes(view.state)) view.state = "complete";
+  if (view.state !== "all" && !data.states.includes(view.state)) view.state = usualState;
 }
