@@ -363,7 +363,8 @@ class Recipe:
     """Share of training examples with a natural corruption, anew every epoch; which, and how severe, is drawn for each batch."""
     teacher: str | None = None
     """Trained networks whose softened answers are learned beside what is right: files of `torch.export`, such as
-    "winner/model.pt2", with commas between several (Hinton et al. 2015, arXiv:1503.02531)."""
+    "winner/model.pt2", or "timm:resnet18:weights.safetensors", with commas between several (Hinton et al. 2015,
+    arXiv:1503.02531)."""
     teacher_weight: float = 0.7
     """Of the teachers' answers in the loss, beside what is right."""
     temperature: float = 4.0

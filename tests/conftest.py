@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,20 @@ os.environ["NAS_WORKERS"] = "0"  # candidates of commands run in the tests' own 
 os.environ["NAS_CACHE"] = ""  # nothing that is made of a folder is kept
 os.environ["OMP_NUM_THREADS"] = "1"  # read as torch is loaded, here and in the processes that tests start
 
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # a shell's background jobs are born deaf to Ctrl-C, and so are their children
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's background jobs are born, and so would be their children
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _hurried_latency() -> Iterator[None]:
+    """Candidates of this process are timed by the fewest turns there are; tests of latency itself give it longer."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "torch" in sys.modules:  # else nothing is trained here, and to load it takes seconds
+            from nas.profiling import latency
+
+            patch.setattr(latency, "WARMUP_SECONDS", 0.0)
+            patch.setattr(latency, "SAMPLE_SECONDS", 0.0)
+        yield
 
 
 @pytest.fixture(autouse=True)

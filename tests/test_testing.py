@@ -48,8 +48,9 @@ def installed(group: str) -> list[str]:
 class TestInstalledSpaces(SpaceContract):
     samples = 6
 
-    @pytest.fixture(params=installed(registry.SEARCH_SPACES))
-    def space(self, request: pytest.FixtureRequest) -> Space:
+    @pytest.fixture(params=installed(registry.SEARCH_SPACES), scope="class")  # all rules of one in a row: they share its networks
+    @classmethod
+    def space(cls, request: pytest.FixtureRequest) -> Space:
         return resolve_space(request.param)
 
     @pytest.fixture
@@ -63,8 +64,9 @@ class TestInstalledSpaces(SpaceContract):
 
 
 class TestInstalledBenchmarks(BenchmarkContract):
-    @pytest.fixture(params=installed(registry.BENCHMARKS))
-    def benchmark(self, request: pytest.FixtureRequest) -> Benchmark:
+    @pytest.fixture(params=installed(registry.BENCHMARKS), scope="class")  # all rules of one in a row: they share its data
+    @classmethod
+    def benchmark(cls, request: pytest.FixtureRequest) -> Benchmark:
         return resolve_benchmark(request.param)
 
 

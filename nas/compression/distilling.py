@@ -5,7 +5,7 @@ loss = (1 − weight) · the task's own + weight · T² · KL(teachers' answers,
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, cast
 
 import torch
 from pydantic import Field
@@ -21,7 +21,7 @@ from nas.training import Derivation, Lineage, Method, Unsupported
 from nas.training.derivations import Family
 from nas.training.hardening import harden
 from nas.training.task import Task
-from nas.training.teaching import check_answers, softened
+from nas.training.teaching import Teacher, check_answers, softened, teachers_of
 
 
 class Distil(Derivation):
@@ -38,6 +38,8 @@ class Distil(Derivation):
     """Of the parent's parameters, that the student has at most: the parent with narrower layers; without `student` alone."""
     student: dict[str, Any] | None = None
     """The student's choices."""
+    teacher: str | None = None
+    """Teachers in files beside the parent, as a recipe has them: `winner/model.pt2`, `timm:resnet18:weights.safetensors`."""
     weight: Annotated[float, Field(ge=0, le=1)] = 0.7
     """Of the teachers' answers, beside what is right."""
     temperature: Annotated[float, Field(gt=0, le=100)] = 4.0
@@ -72,7 +74,7 @@ class Distil(Derivation):
 
     def method(self, method: Method, lineage: Lineage) -> Method:
         """With the teachers."""
-        return _Taught(method, self, lineage.parents)
+        return _Taught(method, self, (*lineage.parents, *teachers_of(self.teacher, lineage.device)))
 
     def finish(self, network: nn.Module, lineage: Lineage) -> nn.Module:  # noqa: ARG002
         """The student alone."""
@@ -97,7 +99,7 @@ class _Taught(Method):
 
     whole: ClassVar[bool] = False
 
-    def __init__(self, method: Method, how: Distil, teachers: tuple[nn.Module, ...]) -> None:
+    def __init__(self, method: Method, how: Distil, teachers: tuple[Teacher, ...]) -> None:
         super().__init__(method.task, method.recipe, method.classes)
         self.other, self.how, self.teachers = method, how, teachers
         self.kept = method.kept
@@ -114,7 +116,7 @@ class _Taught(Method):
         if how.features and isinstance(network, _Hinted):
             answers, ours = _last_features(student, inputs)
             with torch.no_grad():
-                _, theirs = _last_features(self.teachers[0], inputs)
+                _, theirs = _last_features(cast("nn.Module", self.teachers[0]), inputs)
             hint = how.features * functional.mse_loss(network.to_teacher(ours), theirs)
         else:
             answers, hint = student(inputs), torch.zeros((), device=inputs.device)

@@ -94,6 +94,8 @@ def _pinned(options: Mapping[str, Any]) -> Mapping[str, Any]:
     from nas.training.teaching import pinned
 
     changes = options.get("changes")
+    if isinstance(options.get("teacher"), str):
+        options = {**options, "teacher": pinned(options["teacher"])}
     if isinstance(changes, Mapping) and isinstance(changes.get("teacher"), str):
         return {**options, "changes": {**changes, "teacher": pinned(changes["teacher"])}}
     return options

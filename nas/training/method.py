@@ -96,7 +96,7 @@ class Method:
             inputs = harden(network, self.task, inputs, targets, self.recipe.attack)
         answers = network(inputs)
         loss = self.task.loss(answers, targets, self.recipe.label_smoothing)
-        if teachers := teachers_of(self.recipe, inputs.device):
+        if teachers := teachers_of(self.recipe.teacher, inputs.device):
             check_answers(self.task)
             weight = self.recipe.teacher_weight
             loss = (1 - weight) * loss + weight * softened(answers, teachers, inputs, self.recipe.temperature)

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -60,13 +61,15 @@ def test_watching_writes_again_when_a_trial_ends_and_last_a_page_that_stays(
     seen: list[str] = []
 
     def end() -> None:
+        while not out.exists():
+            time.sleep(0.1)
         seen.append(out.read_text(encoding="utf-8"))
         ledger.end_trial(trial, toy_evaluate(architecture, budget=Budget(epochs=2), seed=0))
 
-    timer = threading.Timer(1.5, end)
-    timer.start()
+    worker = threading.Thread(target=end, daemon=True)
+    worker.start()
     lines = run("report", "toy", "--out", str(out), "--ledger", ledger.shown, "--watch", "--every", "0.5").splitlines()
-    timer.join()
+    worker.join()
     assert len(lines) >= 3
     assert lines[-1] == f"Wrote {out}."
     assert all("keeps itself fresh" in line for line in lines[:-1])

@@ -1,5 +1,8 @@
 """Distillation: the losses against hand counts, and what learns."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
@@ -65,3 +68,18 @@ def test_a_hint_brings_features_together() -> None:
     targets = torch.zeros(6, dtype=torch.int64)
     own = method().loss(student, inputs, targets)
     assert taught.loss(hinted, inputs, targets).item() == pytest.approx((2 * wanted + own).item(), rel=1e-5)
+
+
+def test_teachers_in_files_answer_beside_the_parent(tmp_path: Path) -> None:
+    """Of a parent and a program that say the opposite, the mean says nothing."""
+    other = nn.Linear(2, 2)
+    with torch.no_grad():
+        other.weight.zero_()
+        other.bias.copy_(torch.tensor([0.0, 3.0]))
+    program = torch.export.export(other, (INPUTS[:2],), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+    torch.export.save(program, tmp_path / "other.pt2")
+    how = Distil(weight=1.0, temperature=2.0, teacher=str(tmp_path / "other.pt2"))
+    lineage = SimpleNamespace(parents=(Says(3.0, 0.0),), device=torch.device("cpu"))
+    taught = how.method(method(), lineage)  # type: ignore[arg-type]  # all that it looks at
+    assert taught.loss(Says(1.0, 1.0), INPUTS, TARGETS).item() == pytest.approx(0.0, abs=1e-6)
+    assert taught.identity["distil"]["teacher"] == how.teacher

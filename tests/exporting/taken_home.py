@@ -1,8 +1,11 @@
 """Exported source, run where nothing but torch can be imported."""
 
+import json
 import random
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -20,6 +23,34 @@ sys.modules.update(dict.fromkeys(
 ))
 """
 """What forbids a process to import anything that an exported folder must not need."""
+
+FORKS = """
+import json
+import os
+import traceback
+
+import torch
+
+for line in sys.stdin:
+    asked = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(asked["said"], os.O_WRONLY | os.O_CREAT), 1)
+        os.dup2(os.open(asked["wrong"], os.O_WRONLY | os.O_CREAT), 2)
+        os.chdir(asked["folder"])
+        sys.path.insert(0, asked["folder"])
+        status = 0
+        try:
+            exec(compile(asked["code"], "code", "exec"), {"__name__": "__main__"})
+        except BaseException:
+            traceback.print_exc()
+            status = 1
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+"""Runs the code that it is asked for, each in a process of its own; it ends with its input."""
 
 
 OWN = {
@@ -74,12 +105,19 @@ def drawn(space: Space, signature: Signature, seed: int) -> nn.Module:
 
 def run_alone(code: str, folder: Path) -> str:
     """What `code` prints in `folder`, in a process that can import torch and no other package."""
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", f"{ALONE}\nsys.path.insert(0, {str(folder)!r})\n{code}"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    with tempfile.TemporaryDirectory() as place:
+        asked = {"code": code, "folder": str(folder), "said": f"{place}/said", "wrong": f"{place}/wrong"}
+        server = _alone()
+        assert server.stdin is not None
+        assert server.stdout is not None
+        server.stdin.write(json.dumps(asked) + "\n")
+        server.stdin.flush()
+        status = server.stdout.readline()
+        assert status == "0\n", Path(asked["wrong"]).read_text()
+        return Path(asked["said"]).read_text()
+
+
+@cache
+def _alone() -> "subprocess.Popen[str]":
+    """Who forks these processes: it has loaded torch, which takes seconds, and has done nothing with it."""
+    return subprocess.Popen([sys.executable, "-I", "-c", ALONE + FORKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

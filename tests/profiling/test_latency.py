@@ -1,5 +1,7 @@
 import time
 from dataclasses import replace
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -85,8 +87,9 @@ def test_sampling_ends_when_the_interval_is_narrow_enough(monkeypatch: pytest.Mo
 def test_sampling_ends_after_a_while_however_wide_the_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latency, "SAMPLE_SECONDS", 0.2)
     monkeypatch.setattr(latency, "TURN_MS", 0.0)
+    monkeypatch.setattr(latency, "time", SimpleNamespace(perf_counter=count(0.0, 0.01).__next__))  # what a turn takes
     measured = measure_latency(Noting(), torch.zeros(1), relative_width=-1.0)
-    assert measured.samples > latency.MIN_TURNS
+    assert latency.MIN_TURNS < measured.samples == pytest.approx(20, abs=1)
 
 
 def test_the_warm_up_goes_on_while_passes_become_faster(monkeypatch: pytest.MonkeyPatch) -> None:

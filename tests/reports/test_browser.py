@@ -55,6 +55,20 @@ def test_where_nothing_is_complete_all_that_was_tried_is_shown(browser: Browser,
     assert browser.complaints() == []
 
 
+def test_what_a_value_is_called_has_what_is_seen_of_it(browser: Browser, book: Book) -> None:
+    for kind in ("inverted_residual", "conv"):
+        book.add(record(accuracy=0.9), choices={"conv.features": 8, "conv.kernel": 1, "kind": kind})
+    browser.open(book.write())
+    browser.run(SETTLE)
+    values = (
+        "Array.from(document.querySelectorAll('#parallel .value'), (one) => [one.getAttribute('aria-label'), one.textContent])"
+    )
+    seen = dict(browser.run(values))
+    assert seen["kind inverted_residual, shown as inverted_re…"] == "inverted_re…"
+    assert seen["kind conv"] == "conv"
+    assert browser.run("Array.from(document.querySelectorAll('details > pre'), (one) => one.tabIndex)") == [0]
+
+
 def test_the_keyboard_sorts_too_and_stays_on_the_header(shown: Browser) -> None:
     shown.run(HEADER % "validation" + ".querySelector('button').focus()")
     shown.press("Enter")

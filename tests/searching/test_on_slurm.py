@@ -36,7 +36,20 @@ def trials(url: str) -> list[Trial]:
 def test_a_task_that_is_wanted_back_writes_a_checkpoint_and_goes_on_when_its_turn_comes(tmp_path: Path) -> None:
     (tmp_path / "toy.yaml").write_text(space_to_yaml(TOY))
     url = f"sqlite:///{tmp_path}/nas.sqlite"
-    words = ["search", "toy.yaml", "--on", "digits", "--epochs", "400", "--trials", "1", "--strategy", "random"]
+    words = [
+        "search",
+        "toy.yaml",
+        "--on",
+        "digits",
+        "--epochs",
+        "100",
+        "--fraction",
+        "0.3",
+        "--trials",
+        "1",
+        "--strategy",
+        "random",
+    ]
     words += ["--study", "s", "--ledger", url, "--checkpoint", "0.2"]
     command = [sys.executable, "-c", SCRIPT, url, str(tmp_path / "jobs"), *words]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}

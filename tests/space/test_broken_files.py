@@ -1,7 +1,10 @@
-"""Two thousand files that are broken on purpose: each is one line, or a space still, in bounded time."""
+"""Two thousand files that are broken on purpose, of which each run tries another half: each is one line, or a space still, in
+bounded time.
+"""
 
 import random
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,8 @@ from nas.space import Space, parse_space, size
 ROOT = Path(__file__).parents[2]
 SOURCES = [path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("search_spaces/*/space.yaml"))]
 GROUPS, FILES = 20, 100
+SECONDS = 10.0
+"""Of the processor, that a file may take; the worst takes one."""
 
 WRONG = [
     "null",
@@ -187,19 +192,20 @@ def outcome(text: str) -> Space | str:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(FILES)  # a second a file
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_a_broken_file_is_one_line_or_a_space_still(group: int) -> None:
     spaces = 0
-    for seed in range(group * FILES, (group + 1) * FILES):
+    for seed in random.sample(range(group * FILES, (group + 1) * FILES), FILES // 2):  # drawn by the seed of the run
+        begun = time.process_time()
         told = outcome(broken(seed))
+        assert time.process_time() - begun < SECONDS, seed
         if isinstance(told, str):
             assert told.isprintable(), seed
             assert 0 < len(told) < 1_000, seed
         else:
             told.sample(random.Random(seed))
             spaces += 1
-    assert spaces < FILES / 2
+    assert spaces < FILES / 4
 
 
 @pytest.mark.parametrize("seed", range(0, GROUPS * FILES, 50))

@@ -86,8 +86,9 @@ class Parallel extends Chart {
     codes.filter((_, k) => k % step === 0).forEach((code) => {
       const value = code < 0 ? "absent" : String(choice.values[code]);
       const on = picked.includes(code);
-      const button = shape("g", { class: on ? "value on" : "value", role: "button", tabindex: 0, "aria-pressed": on, "aria-label": `${choice.name} ${value}` });
       const text = value.length > 12 ? `${value.slice(0, 11)}…` : value;
+      const label = `${choice.name} ${value}${text === value ? "" : `, shown as ${text}`}`; // whoever speaks says what is seen
+      const button = shape("g", { class: on ? "value on" : "value", role: "button", tabindex: 0, "aria-pressed": on, "aria-label": label });
       const wide = 10 + 6.5 * text.length;
       button.append(shape("rect", { x: x - wide / 2, y: place(code) - 10, width: wide, height: 20, rx: 4 }), shape("text", { x, y: place(code) + 4, "text-anchor": "middle" }, text));
       button.addEventListener("click", () => this.pick(choice, code));
@@ -96,7 +97,7 @@ class Parallel extends Chart {
         event.preventDefault();
         this.pick(choice, code);
         this.redraw();
-        [...this.svg.querySelectorAll(".value")].find((one) => one.getAttribute("aria-label") === `${choice.name} ${value}`)?.focus();
+        [...this.svg.querySelectorAll(".value")].find((one) => one.getAttribute("aria-label") === label)?.focus();
       });
       this.svg.append(button);
     });
