@@ -113,6 +113,10 @@ def test_what_is_cut_is_exported_and_stands_in_the_report(ledger: str, tmp_path:
     assert '<section id="steps"' in text
     assert "structured share 0.6, epochs 1" in text
     assert "nas derive s:" in text
+    listed = run(ledger, "trials", "s", "--stage", "derived").output
+    assert f"structured share 0.6, epochs 1, seed {made.record.seed if made.record else 0}, id:{made.id}" in listed
+    (row,) = json.loads(run(ledger, "trials", "s", "--stage", "derived", "--json").output)
+    assert row["derived"] == "structured share 0.6, epochs 1"
     told = run(ledger, "trial", f"s:id:{made.id}").output
     assert f"structured share 0.6, epochs 1, made of final trial 0 ({root['architecture']})" in told
 
