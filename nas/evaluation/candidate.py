@@ -18,6 +18,7 @@ from nas.errors import Interrupted, ModelError, NasError, SearchError
 from nas.evaluation.descending import begun, by_method, keep, lineage_of, stored_bytes, told
 from nas.evaluation.replicating import mean_curve, mean_figures
 from nas.evaluation.robustness import Asking, check_task
+from nas.measures import is_attack
 from nas.models import Cost, build, cost, example, network_id, plan
 from nas.profiling.flops import check_macs
 from nas.profiling.latency import measure_latency
@@ -767,6 +768,9 @@ class _Descended(_Run):
     def go(self, report: Report, *, final: bool) -> Outcome:
         evaluator, derivation = self.evaluator, self.derivation
         derivation.check(evaluator.device)
+        if not derivation.slopes and any(is_attack(name) for name in evaluator.measures):
+            evaluator.measures = tuple(name for name in evaluator.measures if not is_attack(name))
+            self.notes.append(f"No attack is measured: gradients do not pass through {self.derived.words}.")
         if not (evaluator.protocol.stackable or evaluator.protocol.ends_plain):
             raise Unsupported(
                 f"Nothing is made of networks that the protocol {evaluator.benchmark.protocol!r} trains: it knows more than one "
@@ -818,10 +822,7 @@ class _Descended(_Run):
             if not all(map(math.isfinite, figures.values())):
                 return self.fail("diverged", f"a {split} figure is not finite.")
             self.figures |= figures
-            if not derivation.hindrance:
-                self.ask(split, examples)
-            elif evaluator.measures and split == "validation":
-                self.notes.append(f"How it holds is not measured: of {self.derived.words} nobody can ask for gradients.")
+            self.ask(split, examples)
         return "complete"
 
     def build(self, number: int = 0) -> nn.Module:

@@ -149,10 +149,10 @@ def _made(network: "nn.Module", record: Record, kept: Path | None, inputs: "Tens
         raise ExportError(f"{kept.name} holds other weights than {derived.words} keeps; {again}.") from error
     if digest_tensors(derivation.kept(network)) != record.weights_sha256:
         raise ExportError(f"{kept.name} does not hold the weights that the record tells of; {again}.")
-    return (
-        network,
-        f"The weights are those that {derived.words} made of a finalist's: bit for bit those that the record tells of.",
-    )
+    words = f"The weights are those that {derived.words} made of a finalist's: bit for bit those that the record tells of."
+    if not derivation.plain:
+        words += f" All files here hold them as plain numbers; beside the ledger they are kept in {kept.stat().st_size:,} bytes."
+    return network, words
 
 
 def _name(trial: Trial, named: str | Trial) -> str:
