@@ -39,6 +39,8 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := set(given.studies) - set(plans):
         parser.error(f"no leaderboard is called {', '.join(sorted(unknown))}; known: {', '.join(plans)}")
+    if given.ledger == parser.get_default("ledger"):
+        Path("run").mkdir(exist_ok=True)
     for study in given.studies or plans:
         for words in commands(study, dict(plans[study])):
             where = ["--ledger", given.ledger, *(["--data", str(given.data)] if given.data else [])]
