@@ -61,9 +61,10 @@ def test_an_array_shares_a_study_on_this_machine(tmp_path: Path) -> None:
     words += ["--study", "s", "--ledger", url, "--on-cluster", "slurm", "--tasks", "2", "--json"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-c", SUBMIT, *words]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    with (tmp_path / "said").open("w") as said, (tmp_path / "wrong").open("w") as wrong:  # pipes would be the tasks' too
+        done = subprocess.run(command, cwd=tmp_path, env=environment, stdout=said, stderr=wrong, timeout=240, check=False)
+    assert done.returncode == 0, (tmp_path / "wrong").read_text()
+    told = json.loads((tmp_path / "said").read_text())
     assert (told["event"], told["study"], len(told["jobs"])) == ("submitted", "s", 2)
     assert Path(told["folder"]) == tmp_path / "nas.sqlite.slurm" / "s"
 
