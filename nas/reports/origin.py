@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from nas.benchmark import LINEAR, Budget
+from nas.benchmark import Budget
 from nas.ranking.leaderboard import UNTOLD
 from nas.records import LOOKED_UP, Record, StudyEntry, Trial
+from nas.reports.outcome import SIMPLE
 from nas.space import Space, size_if_counted
 
 Facts = tuple[tuple[str, str], ...]
@@ -37,7 +38,7 @@ def question(entry: StudyEntry, space: Space) -> Facts:
         ("Benchmark", f"{benchmark['name']} v{benchmark['version']}: {benchmark['summary']}"),
         ("Data", benchmark["source"]),
         ("Licence", benchmark["licence"]),
-        ("Floor", f"{floor} ({benchmark.get('floor_by', LINEAR)})" if floor else ""),
+        ("Floor", f"{floor} ({benchmark.get('floor_by', SIMPLE)})" if floor else ""),
     ]
     return tuple((label, text.strip()) for label, text in facts if text)
 

@@ -111,6 +111,14 @@ def test_the_outcome_says_whose_the_floor_is_and_tells_it_of_the_same_figure_alo
     assert "test accuracy 0.75, test mrr 0.5 (ranking by popularity)" in page.all("header")[0].text
 
 
+def test_whose_the_floor_of_an_older_study_is_is_not_claimed(make_book: MakeBook) -> None:
+    older = json.loads(json.dumps(BENCHMARK.to_data()))
+    del older["floor_by"]
+    book = make_book(benchmark=older)
+    book.add(record(accuracy=0.9))
+    assert "on them a simple model reaches test accuracy 0.75." in book.page().all("p", class_="outcome")[0].text
+
+
 def test_without_finalists_the_outcome_says_that_test_data_are_unread(book: Book) -> None:
     best = book.add(record(accuracy=0.9))
     book.add(record(accuracy=0.8))
