@@ -8,7 +8,7 @@ from typing import Any
 from nas.benchmark import Budget
 from nas.ranking.leaderboard import UNTOLD
 from nas.records import LOOKED_UP, Record, StudyEntry, Trial
-from nas.reports.outcome import SIMPLE
+from nas.reports.outcome import SIMPLE, words
 from nas.space import Space, size_if_counted
 
 Facts = tuple[tuple[str, str], ...]
@@ -32,7 +32,7 @@ def asked(entry: StudyEntry) -> str:
 def question(entry: StudyEntry, space: Space) -> Facts:
     """What was asked: space and benchmark."""
     benchmark = entry.definition["benchmark"]
-    floor = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in benchmark["floor"].items())
+    floor = ", ".join(f"{words(name)} {value:g}" for name, value in benchmark["floor"].items())
     facts = [
         ("Space", f"{space.name} v{space.version}: {holds(size_if_counted(space))}. {space.summary}"),
         ("Benchmark", f"{benchmark['name']} v{benchmark['version']}: {benchmark['summary']}"),
