@@ -588,13 +588,13 @@ class Benchmark:
         return str(budget)
 
     def to_data(self) -> dict[str, Any]:
-        """Plain data, ready for JSON: what is asked, without the names of classes; the plain protocol and floor are not named."""
+        """Plain data, ready for JSON: what is asked, without the names of classes; the plain protocol is not named."""
         data = {**asdict(self), "signature": self.signature.to_data()}
         del data["classes"]
         data["recipe"] = {
             name: value for name, value in data["recipe"].items() if name not in YOUNG or value != getattr(Recipe, name)
         }
-        for name in ("floor_by", "protocol", "protocol_options"):
+        for name in ("protocol", "protocol_options"):
             if data[name] == getattr(Benchmark, name, {}):
                 del data[name]
         return data
