@@ -344,7 +344,7 @@ class Recipe:
     label_smoothing: float = 0.0
     shift: int = 0
     """Each training image is moved by up to so many pixels in each direction, anew every epoch, each sequence or sound by up
-    to so many positions; 0 for not at all."""
+    to so many positions; 0 for not at all. Of several modalities each by its own chance."""
     flip: bool = False
     """Half the training images are mirrored left to right, anew every epoch."""
     erase: float = 0.0
@@ -535,11 +535,13 @@ class Benchmark:
                 f"{self.protocol!r}; leave batch_norm out."
             )
         given = self.signature.input
+        shapes = [shape for _, shape in given.parts] if isinstance(given, Modalities) else [given]
         for name, words in (("flip", "mirrored"), ("erase", "erased in part")):
-            if getattr(self.recipe, name) and not isinstance(given, Image):
+            if getattr(self.recipe, name) and not any(isinstance(shape, Image) for shape in shapes):
                 raise BenchmarkError(f"{self.name}: only pictures are {words}, got {given}; leave `{name}` out.")
         for name, words in (("shift", "shifted"), ("mixup", "mixed"), ("cutmix", "mixed")):
-            if getattr(self.recipe, name) and isinstance(given, Tokens | Query | Features | Modalities):
+            moved = [given] if name != "shift" else shapes
+            if getattr(self.recipe, name) and all(isinstance(one, Tokens | Query | Features | Modalities) for one in moved):
                 raise BenchmarkError(f"{self.name}: pictures, sequences and sounds are {words}, got {given}; leave `{name}` out.")
 
         if self.recipe.adversarial or self.recipe.corrupt:
@@ -586,13 +588,13 @@ class Benchmark:
         return str(budget)
 
     def to_data(self) -> dict[str, Any]:
-        """Plain data, ready for JSON: what is asked, without the names of classes; the plain protocol and floor are not named."""
+        """Plain data, ready for JSON: what is asked, without the names of classes; the plain protocol is not named."""
         data = {**asdict(self), "signature": self.signature.to_data()}
         del data["classes"]
         data["recipe"] = {
             name: value for name, value in data["recipe"].items() if name not in YOUNG or value != getattr(Recipe, name)
         }
-        for name in ("floor_by", "protocol", "protocol_options"):
+        for name in ("protocol", "protocol_options"):
             if data[name] == getattr(Benchmark, name, {}):
                 del data[name]
         return data

@@ -298,6 +298,11 @@ def _of_corruption(name: str, severity: int) -> Measure:
     )
 
 
+def is_attack(name: str) -> bool:
+    """Whether the measure called `name` follows gradients by the input."""
+    return read_measure(name).attack is not None
+
+
 _FIGURE = re.compile(r"(?:(?P<split>validation|test)_)?(?P<figure>accuracy:(?P<name>[a-z0-9_.-]+)|ece(?:_mass)?(?:_low|_high)?)")
 
 

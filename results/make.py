@@ -17,7 +17,6 @@ from nas.documents import read_file
 
 HERE = Path(__file__).parent
 TRIALS, SEED = 20, 0
-LEDGER = "sqlite:///run/results.sqlite"
 
 
 def commands(study: str, asked: dict[str, Any]) -> list[list[str]]:
@@ -40,12 +39,12 @@ def main() -> None:
     plans = read_file(HERE / "leaderboards.yaml").value
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("studies", nargs="*", metavar="STUDY", help=f"of {', '.join(plans)}; all if none is named")
-    parser.add_argument("--ledger", default=LEDGER)
+    parser.add_argument("--ledger", default="sqlite:///run/results.sqlite")
     parser.add_argument("--data", type=Path, default=None, metavar="DIR")
     given = parser.parse_args()
     if unknown := set(given.studies) - set(plans):
         parser.error(f"no leaderboard is called {', '.join(sorted(unknown))}; known: {', '.join(plans)}")
-    if given.ledger == LEDGER:
+    if given.ledger == parser.get_default("ledger"):
         Path("run").mkdir(exist_ok=True)
     for study in given.studies or plans:
         for words in commands(study, dict(plans[study])):

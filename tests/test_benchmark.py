@@ -61,6 +61,18 @@ def test_classes_name_each_output_and_are_no_part_of_the_question() -> None:
             {"shift": 1},
             "toy: pictures, sequences and sounds are shifted, got a vector of 4 features; leave `shift` out.",
         ),
+        (
+            Modalities.of(words=Tokens(4, 9), age=Features(1)),
+            {"shift": 1},
+            "toy: pictures, sequences and sounds are shifted, got a row of 4 tokens of 9 (words) and a vector of 1 features "
+            "(age); leave `shift` out.",
+        ),
+        (
+            Modalities.of(image=Image(1, 4, 4), words=Tokens(4, 9)),
+            {"mixup": 0.2},
+            "toy: pictures, sequences and sounds are mixed, got a row of an image of 1×4×4 (image) and 4 tokens of 9 (words); "
+            "leave `mixup` out.",
+        ),
     ],
 )
 def test_changes_that_do_not_fit_the_input_are_refused(given: Shape, change: dict[str, object], message: str) -> None:
@@ -69,7 +81,9 @@ def test_changes_that_do_not_fit_the_input_are_refused(given: Shape, change: dic
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("given", [Image(1, 4, 4), Sequence(4, 3), Waveform(4, 1, rate=8)])
+@pytest.mark.parametrize(
+    "given", [Image(1, 4, 4), Sequence(4, 3), Waveform(4, 1, rate=8), Modalities.of(words=Tokens(4, 9), image=Image(1, 4, 4))]
+)
 def test_changes_that_fit_are_taken(given: Shape) -> None:
     assert benchmark(given, replace(RECIPE, shift=1)).recipe.shift == 1
 

@@ -1,9 +1,11 @@
 """torchrun as a test starts it: two processes on the CPU of this machine, at a port that is free."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -27,11 +29,17 @@ def environment() -> dict[str, str]:
 
 def pair(*words: str) -> list[subprocess.Popen[str]]:
     """Two processes as torchrun would start them, with nobody who ends one where the other ends."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    common = {**environment(), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    common = {**environment(), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
     return [
         subprocess.Popen([sys.executable, *words], env={**common, "RANK": rank}, stdout=subprocess.PIPE, text=True)
         for rank in ("0", "1")
     ]
+
+
+def _free_port() -> int:
+    """A port that nobody has, below those that the system gives whoever asks for any: it is bound once torch is loaded."""
+    chance = random.SystemRandom()
+    while True:
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port := chance.randrange(16_000, 32_000)))
+            return port

@@ -56,7 +56,7 @@ def read(data: Path | None) -> dict[str, NDArray[Any]]:
         raise BenchmarkError(f"{path} is no .npz file of {', '.join(ARRAYS)}: {error}.") from error
     if digest(arrays) != DIGEST:
         raise BenchmarkError(
-            f"{path} holds other emoji than version 1 of the benchmark, {digest(arrays)[:12]} for {DIGEST[:12]}; make it by "
+            f"{path} holds other emoji than version 1 of the data, {digest(arrays)[:12]} for {DIGEST[:12]}; make it by "
             "fonts-noto-color-emoji 2.042, espeak-ng 1.51 and emojibase-data 17.0.0."
         )
     return arrays

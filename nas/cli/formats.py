@@ -82,8 +82,14 @@ def asked(fmt: Format | None, as_csv: bool, as_json: bool, out: Path | None) -> 
     return Asked(format=wanted[0] if wanted else ENDINGS[out.suffix.lower()], out=out)
 
 
-def give_tables(tables: "Sequence[Table]", wanted: Asked, top: int | None) -> None:
-    """Print leaderboards as they are asked for, or write them; the `top` rows of each, or all."""
+def give_tables(tables: "Sequence[Table]", wanted: Asked, top: int | None, only: "Sequence[str]" = ()) -> None:
+    """Print leaderboards as they are asked for, or write them; the `top` rows of each, or all.
+
+    Raises:
+        click.UsageError: figures are asked for in a format that has all of them.
+    """
+    if only and wanted.format in {"csv", "json", "parquet"}:
+        raise click.UsageError(f"--show is for people: {wanted.format} has every figure; leave it out.")
     cut = [replace(table, rows=table.rows[:top]) for table in tables]
     match wanted.format:
         case "csv":
@@ -104,12 +110,12 @@ def give_tables(tables: "Sequence[Table]", wanted: Asked, top: int | None) -> No
             from nas.reports.markdown import to_markdown
             from nas.reports.sheets import leaderboard_sheets
 
-            _give(to_markdown(leaderboard_sheets(tables, top=top)), wanted)
+            _give(to_markdown(leaderboard_sheets(tables, top=top, only=only)), wanted)
         case "latex":
             from nas.reports.latex import to_latex
             from nas.reports.sheets import leaderboard_sheets
 
-            _give(to_latex(leaderboard_sheets(tables, top=top)), wanted)
+            _give(to_latex(leaderboard_sheets(tables, top=top, only=only)), wanted)
 
 
 def give_trials(trials: "Sequence[Trial]", entry: "StudyEntry", wanted: Asked) -> None:

@@ -108,7 +108,7 @@ class Watcher:
     def trial_ended(self, event: TrialEnded) -> None:
         """Print what came of a trial, unless it cost nothing."""
         self.progress = event.progress
-        self.best = best_words(event.best)
+        self.best = best_words(event.best, event.figure)
         record = event.trial.record
         if record is None or record.outcome == "infeasible" or event.trial.reused_from is not None:
             return  # counted in the live line; a line each would hide what was trained
@@ -161,10 +161,10 @@ def under_way_grid(some: Sequence[UnderWay]) -> RenderableType:
     return Group(grid, Text(f"  and {len(some) - MOST_SHOWN:,} more", style="dim"))
 
 
-def best_words(best: Trial | None) -> str:
-    """The first figure of the best so far; empty where there is none."""
-    figure = next(iter(_scores(best)), "") if best is not None and best.record is not None else ""
-    return f"best {figure}" if figure else ""
+def best_words(best: Trial | None, figure: str) -> str:
+    """The `figure` of the best so far, by which it is the best; empty where there is none."""
+    told = next((words for words in _scores(best) if words.startswith(f"{figure} ")), "") if best is not None else ""
+    return f"best {told}" if told else ""
 
 
 _STYLES = {"complete": "", "pruned": "dim", "infeasible": "dim", "failed": "red"}

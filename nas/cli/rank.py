@@ -58,6 +58,13 @@ ORDERS = ("pareto", "weighted", "chebyshev", "lexicographic")
     metavar="FIGURE",
     help="What the front weighs the objectives against; if not given flops where there is one, and nothing where several.",
 )
+@click.option(
+    "--show",
+    "only",
+    multiple=True,
+    metavar="FIGURE",
+    help="A column beside the objectives, in text, Markdown and LaTeX; may be repeated; the usual ones if not given.",
+)
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Rows of each table; without it all, as text 50.")
 @formats
 @schema_of("leaderboard")
@@ -70,6 +77,7 @@ def rank(
     priorities: tuple[str, ...],
     limits: tuple[str, ...],
     cost: str | None,
+    only: tuple[str, ...],
     top: int | None,
     ledger: str,
     **given: Any,
@@ -80,13 +88,14 @@ def rank(
     nas rank STUDY --objective validation_accuracy --objective latency_ms --limit "params <= 50e3"
     nas rank STUDY --order chebyshev --weight validation_accuracy=2 --weight latency_ms=1
     nas rank STUDY --priority validation_accuracy:0.005 --priority latency_ms
+    nas rank STUDY --out table.tex --show test_accuracy --show params
     """  # noqa: D301 - click reads the character itself: lines are kept as they are
     from nas.benchmark import Objective
     from nas.ranking import Order, leaderboard
     from nas.ranking.steps import steps
     from nas.records import Ledger
     from nas.reports.steps import print_steps
-    from nas.reports.tables import print_tables
+    from nas.reports.tables import check_shown, print_tables
     from nas.space import Limit
 
     wanted = asked(**given)
@@ -97,12 +106,14 @@ def rank(
             tables = leaderboard(book, study, cost=cost, objectives=objectives, order=by, limits=within)
             entries = [book.study(study)] if study is not None else book.studies()
             made = [(entry, steps(entry, book.trials(entry))) for entry in entries] if wanted.format == "text" else []
+        if tables:
+            check_shown(tables, only)
         if wanted.format != "text":
-            give_tables(tables, wanted, top)
+            give_tables(tables, wanted, top, only)
         elif not tables:
             click.echo("No trial is complete yet.")
         else:
-            print_tables(tables, console(), top=top or TEXT_ROWS)
+            print_tables(tables, console(), top=top or TEXT_ROWS, only=only)
             for entry, found in made:
                 print_steps(found, [Objective(**one) for one in entry.definition["objectives"]], console())
 

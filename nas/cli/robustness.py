@@ -131,7 +131,8 @@ def _print(found: "Asked") -> None:
     from nas.reports.robustness import DEVIATION, answers_grid, grouped, groups_grid, reliability_grid
 
     benchmark = found.benchmark
-    click.echo(printable(f"{benchmark.name} v{benchmark.version} · {found.split} data · distances in {found.unit}"))
+    distances = [f"distances in {found.unit}"] if set(benchmark.signature.kinds) - {"tokens"} else []
+    click.echo(printable(" · ".join([f"{benchmark.name} v{benchmark.version}", f"{found.split} data", *distances])))
     show(answers_grid(found.answers, found.split, found.measures))
     if any(len(some) > 1 for some in grouped(found.answers).values()):
         click.echo(DEVIATION)

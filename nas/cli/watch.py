@@ -138,7 +138,9 @@ def _picture(seen: "Watch", *, whole: bool = False) -> "RenderableType":
         lines += [Text(f"Study {seen.entry.name}", style="bold"), Text(seen.headline)]
         lines += [Text(f"  {line}", style=style) for line, style in map(result_line, seen.last)]
     left = [f"{len(seen.interrupted)} interrupted"] if seen.interrupted else []
-    lines.append(Text(status_words(seen.progress, [*_retrained(seen), *left, best_words(seen.tally.best)])))
+    lines.append(
+        Text(status_words(seen.progress, [*_retrained(seen), *left, best_words(seen.tally.best, seen.tally.objective.figure)]))
+    )
     if seen.running:
         some = []
         for trial in seen.running:

@@ -63,6 +63,7 @@ class Int8Dynamic(_Quantized):
     """
 
     summary: ClassVar[str] = "linear layers compute in 8 bits (torchao), the others as int8-weights"
+    slopes: ClassVar[bool] = False
 
     def check(self, device: torch.device) -> None:  # noqa: ARG002
         """torchao must be there."""
@@ -115,6 +116,7 @@ class Int4Weights(Derivation):
     summary: ClassVar[str] = "linear layers' weights in 4 bits (torchao), on NVIDIA GPUs"
     family: ClassVar[Family] = "compression"
     plain: ClassVar[bool] = False
+    slopes: ClassVar[bool] = False
 
     def check(self, device: torch.device) -> None:
         """There must be torchao and a GPU.
@@ -143,6 +145,14 @@ class Int4Weights(Derivation):
     def kept(self, network: nn.Module) -> Mapping[str, Tensor]:
         """The tensors that torchao's are made of."""
         return dict(_inner(network.state_dict()))
+
+    def restored(self, network: nn.Module, path: Path, inputs: Tensor) -> nn.Module:  # noqa: ARG002
+        """Nothing reads them again.
+
+        Raises:
+            Unsupported: always.
+        """
+        raise Unsupported("It has weights in 4 bits, which torchao alone reads, as it made them.")
 
     @property
     def hindrance(self) -> str:

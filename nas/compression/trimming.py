@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from nas.benchmark import Budget
 from nas.compression.cutting import Axis, Heads, taken, walked
 from nas.compression.fine_tuning import Epochs, fine_tuning
-from nas.errors import did_you_mean
 from nas.training import Derivation, Lineage, Unsupported, reshape
 from nas.training.derivations import Family
 
@@ -28,10 +27,8 @@ GRID = 256
 
 def _kinds(text: str) -> str:
     names = text.split(",")
-    for name in names:
-        if name not in KINDS or names.count(name) > 1:
-            hint = did_you_mean(name, KINDS) if name not in KINDS else f"{name} stands twice; leave one out."
-            raise ValueError(f"it is {', '.join(KINDS)} or some of them with commas between. {hint}")
+    if not {*names} <= {*KINDS} or len({*names}) < len(names):
+        raise ValueError(f"it is {','.join(KINDS)}, or some of these with commas between")
     return text
 
 
@@ -98,7 +95,7 @@ def trimmed(parent: nn.Module, share: float, kinds: tuple[str, ...] = KINDS) -> 
     if kept is None:
         least = -(-100 * left(1 / GRID) // whole) / 100
         raise Unsupported(
-            f"{least:.2f} of its {whole:,} parameters are left at least where {' and '.join(kinds)} are cut; ask for a share of "
+            f"{least:.2f} of its {whole:,} parameters are left at least where {', '.join(kinds)} are cut; ask for a share of "
             "that, or cut more."
         )
     for axis in chosen:

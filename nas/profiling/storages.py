@@ -23,7 +23,7 @@ class Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         gives = func(*args, **(kwargs or {}))
         if not func.is_view:
-            for leaf in (gives,) if isinstance(gives, torch.Tensor) else tree_leaves(gives):
+            for leaf in (gives,) if isinstance(gives, torch.Tensor) else tree_leaves(_kept(func, args, gives)):
                 if isinstance(leaf, torch.Tensor):
                     self._add(leaf.untyped_storage())
         return gives
@@ -38,6 +38,12 @@ class Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _freed(self, watched: "_Watched") -> None:
         del self._known[watched.key]
         self.alive -= watched.size
+
+
+def _kept(func: Any, args: Any, gives: Any) -> Any:
+    """What an operator gives that takes memory: batch statistics, which meta makes in inference too, are empty elsewhere."""
+    training = 5
+    return gives[0] if func is torch.ops.aten.native_batch_norm.default and not args[training] else gives
 
 
 class _Watched(weakref.ref[Any]):

@@ -8,7 +8,7 @@ What is searched of it stands among a candidate's layers: `modality_dropout` and
 Axes: N examples, F numbers of a row, M modalities, L positions, C channels, D numbers of a vector.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Any, ClassVar
@@ -24,6 +24,7 @@ from nas.models import Fork, Part, module_name, steps
 from nas.models.layers.modality import Modality, ModalityDropout, SharedSpace, averages
 from nas.protocols.retrieval import Recall, belonging
 from nas.training import Examples, Feed, Method, Protocol, Setup, Task, evaluate
+from nas.training.augmentation import augment_rows
 from nas.training.meters import Meter
 
 PAIRS = ("example", "class")
@@ -120,7 +121,8 @@ class Contrastive(Protocol):
             self.setup.task,
             self.setup.benchmark.recipe,
             signature.output.axes[-1],
-            spans={name: signature.input.span(name) for name in self.read},
+            given=signature.input,
+            read=self.read,
             dropout=self.dropout,
             space=self.space,
             encoders=self.encoders,
@@ -140,15 +142,17 @@ class Comparison(Method):
         recipe: Recipe,
         classes: int,
         *,
-        spans: Mapping[str, slice],
+        given: Modalities,
+        read: Sequence[str],
         dropout: float = 0.0,
         space: SharedSpace | None = None,
         encoders: Encoders | None = None,
         by_class: bool = False,
     ) -> None:
-        """`spans` are the places in a row of the modalities that the network looks at; `encoders` are needed for a `space`."""
+        """Of what is `given` the network looks at the modalities that it `read`; `encoders` are needed for a `space`."""
         super().__init__(task, recipe, classes)
-        self.spans = dict(spans)
+        self.given = given
+        self.spans = {name: given.span(name) for name in read}
         self.dropout = dropout
         self.space = space
         self.encoders = encoders
@@ -171,6 +175,10 @@ class Comparison(Method):
         for span, missing_N in zip(self.spans.values(), missing_MN, strict=True):
             inputs[:, span] = inputs[:, span].masked_fill(missing_N[:, None], 0)
         return inputs, targets
+
+    def augmented(self, inputs: Tensor, chance: torch.Generator) -> Tensor:
+        """Pictures and sequences of the rows, as the recipe changes them."""
+        return augment_rows(inputs, self.given, self.recipe, chance)
 
     def loss(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
         """That of the task and, by its weight, the contrastive one of examples that have both of two modalities."""

@@ -20,6 +20,7 @@ from nas.models.layers.modality import SharedSpace
 from nas.protocols.contrastive import contrastive_loss
 from nas.protocols.retrieval import Recall, belonging
 from nas.training import Examples, Feed, Meter, Method, Protocol, Setup
+from nas.training.augmentation import augment_rows
 from nas.training.kinds import Loaded
 from nas.training.validating import evaluate
 
@@ -73,7 +74,13 @@ class Comparing(Method):
 
     def __init__(self, task: Retrieval, setup: Setup) -> None:
         super().__init__(task, setup.benchmark.recipe)
+        self.given = setup.benchmark.signature.input
         self.temperature = task.temperature
+
+    def augmented(self, inputs: Tensor, chance: torch.Generator) -> Tensor:
+        """Pictures and sequences of the rows, as the recipe changes them."""
+        assert isinstance(self.given, Modalities)  # noqa: S101 - the protocol has looked
+        return augment_rows(inputs, self.given, self.recipe, chance)
 
     @property
     def identity(self) -> Mapping[str, Any]:

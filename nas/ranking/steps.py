@@ -74,6 +74,12 @@ class Step:
     """Why children are missing."""
 
     @property
+    def disturbed(self) -> bool:
+        """Whether other work went on while a latency of these was measured; the time in turns bears that."""
+        latencies = [trial.record.latency for trial in self.trials if trial.record]
+        return any(latency is not None and latency.disturbed is not None for latency in latencies)
+
+    @property
     def smaller(self) -> bool | None:
         """Whether its file is smaller than the parent's; None where there are not both."""
         return None if self.size_share is None else self.size_share < MUCH

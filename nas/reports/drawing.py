@@ -19,6 +19,17 @@ LETTERS = 30
 MOST = 400
 """Boxes of one drawing; a larger network is not drawn."""
 
+OF_TRAINING = frozenset(
+    {
+        *("adversary", "corruption", "discriminator", "fine_tuning", "modality_dropout", "shared_space"),
+        *("binary_loss", "margin_loss", "relation_loss", "self_adversarial_loss", "softmax_loss", "triple_penalty"),
+    }
+)
+"""Layers of ours that say how a network is trained, and are no part of it; those of plugins are drawn among the others."""
+
+TRAINED = "how it is trained"
+"""What stands over them."""
+
 PASSES = "passes on"
 """What an empty branch or edge does."""
 
@@ -70,15 +81,20 @@ class Drawing:
 def drawing(space: Space, architecture: Architecture) -> Drawing | None:
     """The layers of `architecture` from its input to its output; None where it is none of `space`, or too large to be drawn."""
     try:
-        boxes = _boxes(space.blueprint(architecture))
+        specs = space.blueprint(architecture)
+        boxes = _boxes([spec for spec in specs if not _trains(spec)])
+        beside = _boxes([spec for spec in specs if _trains(spec)])
     except (NasError, AttributeError):
         return None
     if not boxes or _count(boxes) > MOST:
         return None
+    training = [Box(TRAINED, rows=(beside,))] if beside else []
     pen = _Pen()
-    width = max(box.width for box in boxes)
+    width = max(box.width for box in [*boxes, *training])
     bottom = pen.column((Box("input"), *boxes, Box("output")), 1, 1, width)
-    told = "input, " + ", ".join(_told(boxes)) + ", output"
+    if training:
+        bottom = pen.column(training, 1, bottom + 2 * GAP, width)
+    told = "input, " + ", ".join(_told(boxes)) + ", output" + (f"; {TRAINED}: {', '.join(_told(beside))}" if beside else "")
     return Drawing(
         width=width + BEHIND + 2,
         height=bottom + 2,
@@ -87,6 +103,10 @@ def drawing(space: Space, architecture: Architecture) -> Drawing | None:
         texts=tuple(pen.texts),
         lines=tuple(pen.lines),
     )
+
+
+def _trains(spec: Spec) -> bool:
+    return isinstance(spec, LayerSpec) and spec.kind in OF_TRAINING
 
 
 def _boxes(specs: Sequence[Spec]) -> tuple[Box, ...]:

@@ -44,12 +44,16 @@ _FACES: Mapping[str, Face] = {
 }
 
 
+_ABBREVIATED = {"auroc": "AUROC", "chrf": "chrF", "f1": "F1", "mae": "MAE", "mrr": "MRR", "ndcg": "NDCG", "rmse": "RMSE"}
+"""How people write what names have in small letters."""
+
+
 def face(name: str) -> Face:
     """How the figure `name` is told; `latency_ms:raspi4` is a latency, measured on a named device."""
     if asked := measure_of(name):
         return _of_measure(name, asked)
     base, _, device = name.partition(":") if figure_kind(name) else (name, "", "")
-    plain = base.replace("_", " ")
+    plain = " ".join(_ABBREVIATED.get(word, word) for word in base.split("_"))
     found = _FACES.get(base, Face(plain, plain))
     if not device:
         return found

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from nas.benchmark import LINEAR, Budget
+from nas.benchmark import Budget
 from nas.ranking.leaderboard import UNTOLD
 from nas.records import LOOKED_UP, Record, StudyEntry, Trial
+from nas.reports.outcome import SIMPLE, words
 from nas.space import Space, size_if_counted
 
 Facts = tuple[tuple[str, str], ...]
@@ -31,13 +32,13 @@ def asked(entry: StudyEntry) -> str:
 def question(entry: StudyEntry, space: Space) -> Facts:
     """What was asked: space and benchmark."""
     benchmark = entry.definition["benchmark"]
-    floor = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in benchmark["floor"].items())
+    floor = ", ".join(f"{words(name)} {value:g}" for name, value in benchmark["floor"].items())
     facts = [
         ("Space", f"{space.name} v{space.version}: {holds(size_if_counted(space))}. {space.summary}"),
         ("Benchmark", f"{benchmark['name']} v{benchmark['version']}: {benchmark['summary']}"),
         ("Data", benchmark["source"]),
         ("Licence", benchmark["licence"]),
-        ("Floor", f"{floor} ({benchmark.get('floor_by', LINEAR)})" if floor else ""),
+        ("Floor", f"{floor} ({benchmark.get('floor_by', SIMPLE)})" if floor else ""),
     ]
     return tuple((label, text.strip()) for label, text in facts if text)
 

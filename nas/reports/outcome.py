@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nas.benchmark import LINEAR
 from nas.ranking import Row, Table
 from nas.records import Trial
 from nas.reports.figures import face
 from nas.reports.tables import show
+
+SIMPLE = "a simple model"
+"""Whose a floor is in studies that are older than what says so."""
 
 SHORT = 8
 """Digits of an architecture's id in a sentence."""
@@ -143,7 +145,7 @@ def _floor(table: Table, row: Row, benchmark: Mapping[str, Any], trials: Sequenc
     floor: Mapping[str, float] = benchmark["floor"]
     if not floor:
         return "."
-    model = str(benchmark.get("floor_by", LINEAR))
+    model = str(benchmark.get("floor_by", SIMPLE))
     told = _read(table, row)
     if known := [name for name in told if name in floor]:
         reached = [f"{floor[name]:g}" if len(told) == 1 else said(name, f"{floor[name]:g}") for name in known]

@@ -106,20 +106,24 @@ class Held:
 def held(trials: Sequence[Trial]) -> Held | None:
     """What finalists and what was made of them were asked on test data, or on validation data; None where nothing was."""
     found = [trial for trial in trials if trial.stage in {"final", "derived"} and trial.state == "complete" and trial.record]
+    origins = _origins(found)
+    places = [*dict.fromkeys(origins.values())]
+    found.sort(key=lambda trial: (places.index(origins[trial.evaluation]), trial.stage != "final"))  # each, and then its children
     figures = [name for name in in_reading_order(name for trial in found for name in _figures(trial)) if not _is_end(name)]
     figures = [name for name in figures if name.startswith("test_")] or figures
-    columns: defaultdict[tuple[str, str], list[Mapping[str, float]]] = defaultdict(list)
+    columns: defaultdict[tuple[str, ...], list[Mapping[str, float]]] = defaultdict(list)
     for trial in found:
         if any(name in _figures(trial) for name in figures):
             derived = trial.record.derived if trial.record else None
-            columns[trial.architecture.id, derived.words if derived else ""].append(_figures(trial))
+            words = derived.words if derived else ""
+            columns[origins[trial.evaluation], trial.architecture.id, words].append(_figures(trial))
     if not columns:
         return None
     split = figures[0].partition("_")[0]
     names = [f"{split}_accuracy", *figures]
     finest = finest_steps(trial.record for trial in found if trial.record)
     return Held(
-        headers=tuple(printable(" ".join(filter(None, key))) for key in columns),
+        headers=tuple(printable(" ".join(filter(None, key[1:]))) for key in columns),
         rows=tuple(
             (
                 face(name).title.removeprefix(f"{split} ") if n else "accuracy as it is",
@@ -129,6 +133,17 @@ def held(trials: Sequence[Trial]) -> Held | None:
         ),
         seeds=tuple(map(len, columns.values())),
     )
+
+
+def _origins(trials: Sequence[Trial]) -> dict[str, str]:
+    """Evaluation → the architecture of the finalist that it is of, or was made of; finalists come first, in their order."""
+    known = {trial.evaluation: trial for trial in trials}
+
+    def origin(trial: Trial) -> str:
+        derived = trial.record.derived if trial.record else None
+        return origin(known[derived.parent]) if derived and derived.parent in known else trial.architecture.id
+
+    return {trial.evaluation: origin(trial) for trial in sorted(trials, key=lambda trial: trial.stage != "final")}
 
 
 def _figures(trial: Trial) -> Mapping[str, float]:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from nas.benchmark import Objective
 from nas.errors import printable
-from nas.ranking import Row, Summary, Table, figure_names
+from nas.ranking import Row, Summary, Table
 from nas.records import StudyEntry, Trial, figure_kind, usual_direction
 from nas.reports.certainty import certainty_words, first_text, rank_text, uncertain
 from nas.reports.figures import face
 from nas.reports.ordering import apart_words, broken_words, order_notes, score_words
-from nas.reports.tables import NOT_MEASURED, cost_known, headline, is_left_out, number, volume_words
+from nas.reports.tables import NOT_MEASURED, cost_known, headline, number, shown_figures, volume_words
 from nas.reports.trials import TOLD, objectives_of, remarks, standing
 
 
@@ -56,21 +56,23 @@ ON_FRONT, KNEE = "◆", "◈"
 """Beside the rank of a row on the Pareto front, and of its knee."""
 
 
-def leaderboard_sheets(tables: Sequence[Table], *, top: int | None = None) -> list[Sheet]:
-    """`tables` for a paper: the `top` rows of each, or all; the best of each figure is that of all rows within the limits."""
+def leaderboard_sheets(tables: Sequence[Table], *, top: int | None = None, only: Sequence[str] = ()) -> list[Sheet]:
+    """`tables` for a paper: the `top` rows of each, or all; the best of each figure is that of all rows within the limits.
+
+    `only` are the figures that are shown beside what decides, if not the usual.
+    """
     numbered = any(_apart(table, tables) for table in tables)
-    return [_Leaderboard(table, top).sheet(tables, n if numbered else None) for n, table in enumerate(tables, start=1)]
+    return [_Leaderboard(table, top, only).sheet(tables, n if numbered else None) for n, table in enumerate(tables, start=1)]
 
 
 class _Leaderboard:
     """One leaderboard."""
 
-    def __init__(self, table: Table, top: int | None) -> None:
+    def __init__(self, table: Table, top: int | None, only: Sequence[str]) -> None:
         self.table = table
         self.rows = table.rows[:top]
         self.aims = {objective.figure: objective for objective in table.objectives}
-        wanted = {*self.aims, *(limit.figure for limit in table.limits)}
-        self.names = [name for name in figure_names(table) if name in wanted or not is_left_out(name)]
+        self.names = shown_figures(table, only)
         self.doubtful = uncertain(table)
         self.judged = any(row.certainty for row in table.rows)
         self.several = len({row.study for row in table.rows}) > 1

@@ -71,7 +71,7 @@ def steps_table(found: Sequence[Step], objectives: Sequence[Objective]) -> Steps
         for name in names:
             cells += [told(step.figures.get(name), name), told(step.differences.get(name), name, signed=True)]
         cells += [_bytes(step.size_bytes), _share(step.size_share)]
-        latency = number(step.latency_ms, face("latency_ms").digits) if step.latency_ms is not None else NOT_MEASURED
+        latency = "≈ " * step.disturbed + told(step.figures.get("latency_ms"), "latency_ms")
         cells += [latency, _share(step.time_share)]
         if drawn:
             cells += [NOT_MEASURED if step.energy_mj is None else number(step.energy_mj, 3), _share(step.energy_share)]
@@ -91,6 +91,8 @@ def _notes(found: Sequence[Step]) -> Iterable[str]:
         yield "± is half the 95 % interval of a mean over seeds, by Student's t; where all agree, of rounding to an example."
     if any(step.differences for step in found):
         yield "Δ: child less parent of the same seed."
+    if any(step.disturbed for step in found):
+        yield "≈: measured while other work went on."
     yield "Sizes are of the weights as they are kept; passes are timed in turns with the parent's, on this device."
     if any(step.energy_mj is not None for step in found):
         yield "Energy is of all that the device draws while passes follow each other, whatever else runs there counted too."
@@ -161,6 +163,7 @@ def _leaving(table: StepsTable) -> Iterator[int | None]:
     yield from reversed(range(count - table.aside, count))
     yield None
     yield from map(table.headers.index, SPARED)
+    yield from (table.headers.index(name) for name in reversed(ENERGY) if name in table.headers)
     yield from reversed(range(4, table.headers.index("size")))  # the test data's, where there are some
     yield table.headers.index("here")
 
@@ -203,6 +206,7 @@ def steps_data(found: Sequence[Step]) -> list[dict[str, Any]]:
             "size_bytes": step.size_bytes,
             "size_share": step.size_share,
             "latency_ms": step.latency_ms,
+            "disturbed": step.disturbed,
             "time_share": step.time_share,
             "energy_mj": step.energy_mj,
             "energy_share": step.energy_share,

@@ -14,7 +14,7 @@ from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from nas.errors import printable
+from nas.errors import RankingError, did_you_mean, printable, quote
 from nas.measures import is_detail
 from nas.ranking import Row, Summary, Table, figure_names, flat_rows
 from nas.ranking.conditions import STAGES
@@ -66,16 +66,43 @@ def number(value: float, digits: int) -> str:
     return f"{value:,.{digits}f}" if abs(value) < HUGE else f"{value:.3e}"
 
 
-def print_tables(tables: Sequence[Table], console: Console, *, top: int | None = None, more: str = "--top shows them.") -> None:
+def shown_figures(table: Table, only: Sequence[str] = ()) -> list[str]:
+    """The figures that people are shown of a table: what decides, then those of `only`; without these the usual, in order."""
+    aims = {objective.figure for objective in table.objectives} | {limit.figure for limit in table.limits}
+    known = figure_names(table)
+    if only:
+        return list(dict.fromkeys([*(name for name in known if name in aims), *(name for name in only if name in known)]))
+    return [name for name in known if name in aims or not is_left_out(name)]
+
+
+def check_shown(tables: Sequence[Table], only: Sequence[str]) -> None:
+    """Refuse a figure that no table has.
+
+    Raises:
+        RankingError: names it.
+    """
+    known = {name for table in tables for name in figure_names(table)}
+    if unknown := next((name for name in only if name not in known), None):
+        raise RankingError(f"No row has the figure {quote(unknown)}. {did_you_mean(unknown, known)}")
+
+
+def print_tables(
+    tables: Sequence[Table],
+    console: Console,
+    *,
+    top: int | None = None,
+    more: str = "--top shows them.",
+    only: Sequence[str] = (),
+) -> None:
     """Print leaderboards for people; `top` rows of each, or all, and the columns that there is room for.
 
-    `more` says how to see rows that are left out.
+    `more` says how to see rows that are left out; `only` are the figures that are shown beside what decides, if not the usual.
     """
     several = len({row.study for table in tables for row in table.rows}) > 1
     numbered = any(table.apart and apart_words(table, tables) for table in tables)
     for table in tables:
         aims = {objective.figure for objective in table.objectives} | {limit.figure for limit in table.limits}
-        names = [name for name in figure_names(table) if name in aims or not is_left_out(name)]
+        names = shown_figures(table, only)
         names.sort(key=lambda name: name not in aims)
         grid = _grid(table, names, several, top)
         left_out: list[str] = []

@@ -134,6 +134,18 @@ def remarks(trials: Sequence[Trial]) -> list[str]:
 
 
 def _what_befell(trial: Trial, names: Mapping[int, str]) -> str:
+    return ", ".join(filter(None, (_how_made(trial), _what_came(trial, names))))
+
+
+def _how_made(trial: Trial) -> str:
+    """Of what was made of another its method, seed, and the id by which `nas export` and `nas compress` take it."""
+    record = trial.record
+    if record is None or record.derived is None:
+        return ""
+    return printable(f"{record.derived.words}, seed {record.seed}, id:{trial.id}")
+
+
+def _what_came(trial: Trial, names: Mapping[int, str]) -> str:
     record = trial.record
     if record is None:
         return under_way(trial)
@@ -227,6 +239,7 @@ def trial_row(trial: Trial) -> dict[str, Any]:
         "error": vars(record.error) if record and record.error else None,
         "broken_limits": list(record.broken_limits) if record else [],
         "seed": record.seed if record else None,
+        "derived": record.derived.words if record and record.derived else None,
         "seconds": record.seconds if record else None,
         "begun_at": trial.begun_at,
         "ended_at": trial.ended_at,
@@ -243,7 +256,7 @@ def trials_flat(trials: Sequence[Trial]) -> tuple[list[str], list[dict[str, Any]
     told = trials_data(trials)
     figures = list(dict.fromkeys(name for row in told for name in row["figures"]))
     choices = list(dict.fromkeys(name for row in told for name in row["choices"]))
-    own = ["study", "stage", "number", "id", "state", "architecture", "seed", "seconds", "begun_at", "ended_at"]
+    own = ["study", "stage", "number", "id", "state", "architecture", "seed", "derived", "seconds", "begun_at", "ended_at"]
     own += ["reused_from", "attempts"]
     rows = [
         {

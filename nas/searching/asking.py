@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.benchmark import Benchmark
 from nas.errors import ModelError, SearchError
-from nas.measures import SEVERITIES, Measure, corruptions_of, read_measure
+from nas.measures import SEVERITIES, Measure, corruptions_of, is_attack, read_measure
 from nas.records import Ledger, StudyEntry, Trial
 from nas.searching.weights import weights_of
 
@@ -129,6 +129,8 @@ def ask_trainings(
                     without.append(f"The {trial.title} was left out: {reason}.")
                 else:
                     answers.append(room.answer(trial, book if keep else None))
+                    if len(room.asked) < len(measures):
+                        without.append(f"The {trial.title} was not attacked: gradients do not pass through it.")
     finally:
         torch_threads(before)
     return Asked(
@@ -192,6 +194,8 @@ class _Room:
         self.examples = feed(examples, self.device)
         self.unit = str(scale_of(self.task))
         self.network: Any = None
+        self.asked = tuple(measures)
+        """What the network of now can be asked."""
 
     def unready(self, trial: Trial, path: Path) -> str:
         """Make the network of `trial` with the weights at `path`; returns why it cannot be had, or nothing."""
@@ -199,15 +203,16 @@ class _Room:
         from nas.models import build, example
         from nas.training import Unsupported, derivation_of, digest_tensors, read_weights, restored
 
-        record = trial.record
+        record, self.asked = trial.record, tuple(self.measures)
         assert record is not None  # noqa: S101 - it is complete
         network: nn.Module = build(self.entry.space, trial.architecture, self.benchmark.signature, seed=record.seed)
         kept: Callable[[], Mapping[str, Any]] = network.state_dict
         try:
             if record.derived is not None:
                 derivation = derivation_of(record.derived.method, record.derived.options)
-                if derivation.hindrance:
-                    return f"it is {record.derived.words}, whose gradients nobody can ask for"
+                self.asked = tuple(one for one in self.measures if derivation.slopes or not is_attack(one))
+                if not self.asked:
+                    return f"it is {record.derived.words}, through which gradients do not pass"
                 inputs = example(self.benchmark.signature.input, "cpu")
                 network = restored(record.derived, network, path, inputs)
                 kept = partial(derivation.kept, network)
@@ -230,8 +235,8 @@ class _Room:
         assert trial.record is not None  # noqa: S101 - it is complete
         asking = Asking(self.network, self.task, self.examples, self.split)
         known = trial.record.figures if book is not None else {}
-        names = [f"{self.split}_{figure}" for one in self.measures for figure in read_measure(one).figures]
-        missing = [one for one in self.measures if any(f"{self.split}_{name}" not in known for name in read_measure(one).figures)]
+        names = [f"{self.split}_{figure}" for one in self.asked for figure in read_measure(one).figures]
+        missing = [one for one in self.asked if any(f"{self.split}_{name}" not in known for name in read_measure(one).figures)]
         figures = asking.figures(missing)
         if book is not None and figures:
             about = ", ".join(f"{name} {version}" for name, version in versions().items() if name in {"torch", "nas-harness"})

@@ -73,6 +73,8 @@ class TrialEnded:
     progress: Progress
     best: Trial | None
     """The best complete trial so far, by the first objective."""
+    figure: str = ""
+    """What the first objective is of."""
 
 
 @dataclass(frozen=True)

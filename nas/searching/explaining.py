@@ -65,11 +65,15 @@ def explain(
         benchmark = benchmark_of(entry, data)
         record = trial.record
         assert record is not None  # noqa: S101 - `find` gives what is complete
+        if weights is None and record.derived is not None and not record.derived.plain:
+            raise ExplainError(
+                f"The {trial.title} is {record.derived.words}, and its weights are no plain ones; explain what it was made of."
+            )
         path = weights or weights_of(url, trial)
         if path is None:
             raise ExplainError(
-                f"No weights of {trial.title} are kept; `nas finals {entry.name}` keeps those of finalists, or name a file by "
-                "--weights."
+                f"No weights of the {trial.title} are kept; `nas finals {entry.name}` keeps those of finalists, or name a file "
+                "by --weights."
             )
         network = build(entry.space, trial.architecture, benchmark.signature, seed=record.seed)
         _read(network, path)

@@ -131,7 +131,7 @@ def _made(network: "nn.Module", record: Record, kept: Path | None, inputs: "Tens
     Raises:
         ExportError: it is gone or another, or what it computes with cannot be handed over.
     """
-    from nas.training import derivation_of, digest_tensors, restored
+    from nas.training import cut_of, derivation_of, digest_tensors, restored
 
     derived = record.derived
     assert derived is not None  # noqa: S101 - see `export`
@@ -149,10 +149,12 @@ def _made(network: "nn.Module", record: Record, kept: Path | None, inputs: "Tens
         raise ExportError(f"{kept.name} holds other weights than {derived.words} keeps; {again}.") from error
     if digest_tensors(derivation.kept(network)) != record.weights_sha256:
         raise ExportError(f"{kept.name} does not hold the weights that the record tells of; {again}.")
-    return (
-        network,
-        f"The weights are those that {derived.words} made of a finalist's: bit for bit those that the record tells of.",
-    )
+    words = f"The weights are those that {derived.words} made of a finalist's: bit for bit those that the record tells of."
+    if not derivation.plain:
+        words += f" All files here hold them as plain numbers; beside the ledger they are kept in {kept.stat().st_size:,} bytes."
+    if cut_of(network):
+        words += " Layers were cut out of it, so that it is narrower than its choices say; its figures were counted as it stands."
+    return network, words
 
 
 def _name(trial: Trial, named: str | Trial) -> str:

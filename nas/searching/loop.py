@@ -528,7 +528,7 @@ class _Search(Source):
             self.round.heard[trial.number] = (work, trial, record)
         else:
             self.learn_of(trial)
-        self.on_event(TrialEnded(trial, self.tally.progress(), self.tally.best))
+        self.on_event(TrialEnded(trial, self.tally.progress(), self.tally.best, self.tally.objective.figure))
 
     def tell_round(self) -> None:
         """Tell the strategy what came of a round, once all of it has ended and no more of it is to be asked."""
@@ -609,7 +609,7 @@ class _Search(Source):
         else:
             self.confirming_round.heard[trial.number] = (work, trial, record)
             self.hear_confirmations()
-        self.on_event(TrialEnded(trial, self.tally.progress(), self.tally.best))
+        self.on_event(TrialEnded(trial, self.tally.progress(), self.tally.best, self.tally.objective.figure))
 
     def hear_confirmations(self) -> None:
         """Choose the next by what a round came to, once all of it has ended."""

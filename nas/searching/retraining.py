@@ -392,7 +392,7 @@ class Finals(Source):
         self.tally.add(trial, repeated=False, fresh=source is None)
         self.seen[trial.evaluation] = trial
         self.decide()
-        self.on_event(TrialEnded(trial, self.tally.progress(), self.tally.best))
+        self.on_event(TrialEnded(trial, self.tally.progress(), self.tally.best, self.tally.objective.figure))
 
     def dropped(self, work: Work) -> None:
         """Another driver has it, or the run is stopped."""

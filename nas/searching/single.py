@@ -144,7 +144,7 @@ class _Run:
         trial = self.trial(name, record)
         tally = Tally(1, config.steered_by[0])
         tally.add(trial, repeated=False, fresh=True)
-        self.on_event(TrialEnded(trial, tally.progress(), tally.best))
+        self.on_event(TrialEnded(trial, tally.progress(), tally.best, tally.objective.figure))
         operators = tuple(tracing.operators) if tracing is not None else ()
         return Trained(architecture=architecture, record=record, model=next(iter(self.kept), None), operators=operators)
 

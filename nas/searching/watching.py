@@ -122,7 +122,7 @@ class Watch:
         if first:
             begun = RunBegun(self.entry.name, self.tally.target, len(ended), self.headline)
             return [begun, *self._under_way()]
-        done: list[Event] = [TrialEnded(trial, self.progress, self.tally.best) for trial in ended]
+        done: list[Event] = [TrialEnded(trial, self.progress, self.tally.best, self.tally.objective.figure) for trial in ended]
         return [*done, *self._under_way()]
 
     def _ended(self) -> list[Trial]:

@@ -4,7 +4,7 @@ from nas.training.augmentation import augment
 from nas.training.checkpoints import Checkpoints
 from nas.training.compiling import Compile, Compiler
 from nas.training.derivations import Derivation, Lineage, Retrain, Unsupported, derivation_of, restored
-from nas.training.digests import digest_sources, digest_tensors
+from nas.training.digests import digest_network, digest_sources, digest_tensors
 from nas.training.feeding import Feed, Loading, as_feed, feed
 from nas.training.generation import Generation
 from nas.training.grouping import group, is_grouped, suit
@@ -78,6 +78,7 @@ __all__ = [
     "become",
     "cut_of",
     "derivation_of",
+    "digest_network",
     "digest_sources",
     "digest_tensors",
     "epsilon_of",

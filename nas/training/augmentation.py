@@ -1,6 +1,6 @@
 """Changes to training images and sounds that leave their class as it is, made on the device, a batch at a time.
 
-Axes: N examples, C channels, H height, W width, L positions.
+Axes: N examples, C channels, H height, W width, L positions, F numbers of a row.
 """
 
 import math
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nas.benchmark import Recipe
+from nas.benchmark import Image, Modalities, Recipe, Sequence
 from nas.device import send
 
 
@@ -30,6 +30,19 @@ def augment(inputs: Tensor, recipe: Recipe, generator: torch.Generator) -> Tenso
     if recipe.erase and inputs.ndim == 4:
         images_NCHW = _erase(images_NCHW, recipe.erase, generator)
     return images_NCHW
+
+
+def augment_rows(rows_NF: Tensor, given: Modalities, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """The batch, of each row its pictures changed as `recipe` says, and its sequences moved, each by its own chance."""
+    if not (recipe.shift or recipe.flip or recipe.erase):
+        return rows_NF
+    rows_NF = rows_NF.clone()
+    for name, shape in given.parts:
+        span = given.span(name)
+        if isinstance(shape, Image) or (recipe.shift and isinstance(shape, Sequence)):
+            part = rows_NF[:, span].reshape(-1, *shape.axes)
+            rows_NF[:, span] = augment(part, recipe, generator).reshape(len(rows_NF), -1)
+    return rows_NF
 
 
 def _shift(images_NCHW: Tensor, most: int, generator: torch.Generator) -> Tensor:

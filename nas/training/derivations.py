@@ -61,6 +61,8 @@ class Derivation(BaseModel):
     """Whether the parent's trained weights must be there."""
     plain: ClassVar[bool] = True
     """Whether what is kept are the weights of an architecture as it is built."""
+    slopes: ClassVar[bool] = True
+    """Whether gradients by the input pass through what it makes, which attacks follow."""
     taught: ClassVar[bool] = False
     """Whether it can learn from others beside its parent."""
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas.training.task import Examples, Split
 
@@ -46,3 +46,11 @@ def digest_sources(sources: Mapping[Split, Any]) -> str | None:
             return None
         digests.append(f"{split}\0{known}\0")
     return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def digest_network(model: nn.Module) -> str | None:
+    """What tells its weights from others; None where its state is not of plain tensors alone."""
+    try:
+        return digest_tensors(model.state_dict())
+    except (TypeError, RuntimeError):  # something else; a sparse tensor
+        return None

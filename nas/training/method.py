@@ -104,10 +104,14 @@ class Method:
 
     def prepare(self, inputs: Tensor, targets: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:
         """A batch as it is trained on: augmented, corrupted and mixed, by what is drawn from `chance`, a generator on the CPU."""
-        inputs = augment(inputs, self.recipe, chance)
+        inputs = self.augmented(inputs, chance)
         if self.recipe.corrupt:
             inputs = corrupt_some(inputs, self.task, self.recipe.corrupt, chance)
         return mix(inputs, targets, self.classes, self.recipe, chance)
+
+    def augmented(self, inputs: Tensor, chance: torch.Generator) -> Tensor:
+        """Inputs as the recipe changes them by chance, which leaves their targets as they are."""
+        return augment(inputs, self.recipe, chance)
 
     def measure(self, trained: nn.Module, examples: Feed | Examples, split: str, precision: Precision) -> dict[str, float]:
         """Figures by name, which begins with the split's: "validation_accuracy". They draw from no generator but their own."""

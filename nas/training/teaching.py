@@ -8,7 +8,6 @@ Axes: N examples, L positions, K classes.
 """
 
 import hashlib
-import pickle
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
@@ -139,14 +138,12 @@ def _of_timm(path: str, device: str) -> nn.Module:
         hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else "timm.list_models() tells all."
         raise BenchmarkError(f"timm has no network called {quote(name)}. {hint}")
     try:
-        plain = file.suffix == ".safetensors"
-        found: Any = safetensors.torch.load_file(file) if plain else torch.load(file, weights_only=True)
-        state: dict[str, Tensor] = found.get("state_dict", found)
+        state = safetensors.torch.load_file(file)
         told: Any = timm.models.get_pretrained_cfg(name)
         classes, channels = len(state[f"{told.classifier}.weight"]), state[f"{told.first_conv}.weight"].shape[1]
         network = timm.create_model(name, num_classes=classes, in_chans=channels)
         network.load_state_dict(state)
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError, pickle.UnpicklingError, SafetensorError) as error:
+    except (AttributeError, KeyError, RuntimeError, TypeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:120]
         raise BenchmarkError(
             f"The teacher {quote(path)} holds no weights of timm's {name} ({reason}); write its state_dict() with safetensors."

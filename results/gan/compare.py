@@ -1,15 +1,16 @@
-"""A search's winner against a DCGAN of as many FLOPs: `python results/gan/compare.py STUDY [--ledger URL]`.
+"""A search's winner against a DCGAN of as many FLOPs: `python results/gan/compare.py STUDY [--finalist ID] [--ledger URL]`.
 
 The DCGAN (Radford et al. 2016, arXiv:1511.06434) has two transposed convolutions of 5×5, batch normalisation and ReLU in the
 generator, batch normalisation and leaky ReLU in the discriminator, the non-saturating loss, one step of each and one learning
-rate. Its width is the one whose generator's FLOPs are nearest to the winner's. It is trained by the winner's protocol, budget and
-seeds and the study's recipe, and its figures go to seeds.csv; what is there already is not trained again. The README's table is
-made of it.
+rate. Its widths are those whose generator's FLOPs and whose discriminator's multiply-adds are nearest to the winner's. It is
+trained by the winner's protocol, budget and seeds and the study's recipe, and its figures go to seeds.csv; what is there already
+is not trained again. The README's table is made of it.
 """
 
 import argparse
 import csv
 import statistics
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -17,9 +18,10 @@ from pathlib import Path
 import torch
 from scipy.stats import t as student
 
-from nas.benchmark import Benchmark, Budget
+from nas.benchmark import Benchmark, Budget, Image
 from nas.evaluation import Evaluator
-from nas.models import cost
+from nas.models import cost, plan, steps
+from nas.models.layers.adversarial import Discriminator
 from nas.ranking import leaderboard
 from nas.records import Ledger, Record
 from nas.reports.samples import write_pictures
@@ -29,6 +31,7 @@ from nas.space import Space, parse_space
 HERE = Path(__file__).parent
 README, SEEDS = HERE / "README.md", HERE / "seeds.csv"
 BEGIN, END = "<!-- table: python results/gan/compare.py -->\n", "<!-- end of the table -->"
+WINNER = "winner"
 WIDTHS = range(2, 97)
 COSTS = ("flops", "params", "discriminator_macs")
 FIGURES = ("validation_frechet_distance", "test_frechet_distance", "test_precision", "test_recall", "test_class_coverage")
@@ -41,7 +44,7 @@ layers:
   - project_to_image: {{features: {double}, halvings: 2}}
   - up_sample: {{features: {width}, kernel: 5}}
   - image_head: {{kernel: 5}}
-  - discriminator: {{width: {width}, depth: 2, kernel: 5, norm: batch, activation: leaky_relu}}
+  - discriminator: {{width: {telling}, depth: 2, kernel: 5, norm: batch, activation: leaky_relu}}
   - adversary: {{loss: non_saturating, discriminator_steps: 1, rate_ratio: 1}}
 """
 
@@ -51,8 +54,10 @@ class Trained:
     """One training in full."""
 
     benchmark: str
+    finalist: str
+    """"winner", or the id of another finalist: whom this pair is about."""
     network: str
-    """"winner" or "dcgan"."""
+    """"searched" or "dcgan"."""
     recipe: str
     """What the study changed in the benchmark's recipe: "ema=0.98"."""
     budget: str
@@ -67,11 +72,16 @@ class Trained:
     test_class_coverage: float
 
     @classmethod
-    def of(cls, benchmark: str, network: str, recipe: str, record: Record) -> "Trained":
+    def of(cls, benchmark: str, finalist: str, network: str, recipe: str, record: Record) -> "Trained":
         """What a complete record says."""
         named = {name: record.figures[name] for name in (*COSTS, *FIGURES)}
         rounded = {name: int(value) if name in COSTS else value for name, value in named.items()}
-        return cls(benchmark, network, recipe, str(record.budget), record.seed, **rounded)
+        return cls(benchmark, finalist, network, recipe, str(record.budget), record.seed, **rounded)
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """What is compared."""
+        return self.benchmark, self.finalist
 
     @property
     def way(self) -> tuple[str, str]:
@@ -79,10 +89,26 @@ class Trained:
         return self.recipe, self.budget
 
 
-def dcgan(benchmark: Benchmark, flops: float) -> Space:
-    """The DCGAN whose FLOPs are nearest to `flops`."""
-    spaces = [parse_space(DCGAN.format(width=width, double=2 * width)) for width in WIDTHS]
+def dcgan(benchmark: Benchmark, flops: int, discriminator_macs: int) -> Space:
+    """The DCGAN whose generator's FLOPs and whose discriminator's multiply-adds are nearest to these."""
+    image = benchmark.signature.output
+    assert isinstance(image, Image)  # noqa: S101 - it is one of pictures
+
+    def telling_macs(width: int) -> int:
+        return Discriminator(width=width, depth=2, kernel=5, norm="batch").network_cost(image).macs
+
+    telling = min(WIDTHS, key=lambda width: abs(telling_macs(width) - discriminator_macs))
+    spaces = [parse_space(DCGAN.format(width=width, double=2 * width, telling=telling)) for width in WIDTHS]
     return min(spaces, key=lambda space: abs(cost(space, space.architecture({}), benchmark.signature).flops - flops))
+
+
+def _costs(space: Space, benchmark: Benchmark) -> tuple[int, float]:
+    """FLOPs of the generator, and multiply-adds of the discriminator, of the one network of `space`."""
+    parts = plan(space, space.architecture({}), benchmark.signature)
+    telling = next(step.placed.kind for step in steps(parts) if isinstance(step.placed.kind, Discriminator))
+    assert isinstance(benchmark.signature.output, Image)  # noqa: S101
+    flops = int(cost(space, space.architecture({}), benchmark.signature).flops)
+    return flops, telling.network_cost(benchmark.signature.output).macs
 
 
 def read() -> list[Trained]:
@@ -102,32 +128,41 @@ def write(found: list[Trained]) -> None:
     with SEEDS.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Trained)], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(one) for one in sorted(found, key=lambda one: (one.benchmark, one.network, one.seed)))
+        writer.writerows(asdict(one) for one in sorted(found, key=lambda one: (*one.pair, one.network, one.seed)))
 
 
-def compare(study: str, ledger: str) -> None:
-    """Read the winner's finals, train what is missing of the DCGAN, and write both down."""
+def compare(study: str, ledger: str, finalist: str) -> None:
+    """Read the finals of the winner, or of another finalist, train what is missing of the DCGAN, and write both down."""
     with Ledger(ledger, create=False) as book:
-        row = next(table for table in leaderboard(book, study) if table.stage == "final").rows[0]
-        records = [trial.record for trial in row.trials if trial.record]
+        rows = next(table for table in leaderboard(book, study) if table.stage == "final").rows
+        found_rows = [row for row in rows if finalist == WINNER or row.architecture.id.startswith(finalist)]
+        if not found_rows:
+            sys.exit(f"{study} has no finalist {finalist}; it has {', '.join(row.architecture.id for row in rows)}.")
+        records = [trial.record for trial in found_rows[0].trials if trial.record]
         entry = book.study(study)
         benchmark = benchmark_of(entry)
     name, budget = benchmark.name, records[0].budget
     recipe = " ".join(f"{option}={value}" for option, value in sorted(entry.definition.get("recipe", {}).items()))
-    winners = [Trained.of(name, "winner", recipe, record) for record in records]
-    write_pictures(records[0], HERE / name / "winner")
-    space = dcgan(benchmark, winners[0].flops)
-    flops = cost(space, space.architecture({}), benchmark.signature).flops
-    others = [one for one in read() if one.benchmark != name]
-    kept = [one for one in read() if (one.benchmark, one.network) == (name, "dcgan")]
-    found = [*others, *winners, *(one for one in kept if (one.flops, one.way) == (flops, winners[0].way))]
-    there = {one.seed for one in found if (one.benchmark, one.network) == (name, "dcgan")}
+    searched = [Trained.of(name, finalist, "searched", recipe, record) for record in records]
+    pictures = HERE / (name if finalist == WINNER else f"{name}_{finalist}")
+    write_pictures(records[0], pictures / "searched")
+    space = dcgan(benchmark, searched[0].flops, searched[0].discriminator_macs)
+    costs = _costs(space, benchmark)
+    before = read()
+    others = [one for one in before if one.pair != (name, finalist)]
+    kept = [one for one in before if (one.pair, one.network) == ((name, finalist), "dcgan")]
+    found = [
+        *others,
+        *searched,
+        *(one for one in kept if ((one.flops, one.discriminator_macs), one.way) == (costs, searched[0].way)),
+    ]
+    there = {one.seed for one in found if (one.pair, one.network) == ((name, finalist), "dcgan")}
     write(found)
     for record in train(space, benchmark, budget, {record.seed for record in records} - there):
-        found.append(Trained.of(name, "dcgan", recipe, record))
+        found.append(Trained.of(name, finalist, "dcgan", recipe, record))
         write(found)
         if record.seed == records[0].seed:
-            write_pictures(record, HERE / name / "dcgan")
+            write_pictures(record, pictures / "dcgan")
     tell(found)
 
 
@@ -158,16 +193,18 @@ def tell(found: list[Trained]) -> None:
         "| classes | seeds |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for name in sorted({one.benchmark for one in found}):
-        sides = {side: [one for one in found if (one.benchmark, one.network) == (name, side)] for side in ("winner", "dcgan")}
+    for name, finalist in sorted({one.pair for one in found}, key=lambda pair: (pair[0], pair[1] != WINNER, pair[1])):
+        pair = [one for one in found if one.pair == (name, finalist)]
+        sides = {side: [one for one in pair if one.network == side] for side in ("searched", "dcgan")}
+        said = finalist if finalist == WINNER else f"finalist `{finalist}`"
         for side, trained in sides.items():
-            cells = [name, side, f"{trained[0].flops:,}", f"{trained[0].discriminator_macs:,}"]
+            cells = [name, said if side == "searched" else "DCGAN", f"{trained[0].flops:,}", f"{trained[0].discriminator_macs:,}"]
             for figure in FIGURES:
                 values = [getattr(one, figure) for one in trained]
                 cells.append(f"{statistics.mean(values):.2f} ± {statistics.stdev(values):.2f}")
             lines.append(f"| {' | '.join(cells)} | {len(trained)} |")
-        apart, half = difference(*([one.test_frechet_distance for one in sides[side]] for side in ("winner", "dcgan")))
-        lines.append(f"| {name} | **winner − dcgan** | | | | **{apart:.2f} ± {half:.2f}** (95 %) | | | | |")
+        apart, half = difference(*([one.test_frechet_distance for one in trained] for trained in sides.values()))
+        lines.append(f"| {name} | **{said} − DCGAN** | | | | **{apart:.2f} ± {half:.2f}** (95 %) | | | | |")
     text = README.read_text(encoding="utf-8")
     before, after = text.partition(BEGIN)[0], text.partition(END)[2]
     README.write_text(before + BEGIN + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
@@ -177,5 +214,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("study")
     parser.add_argument("--ledger", default="sqlite:///run/results.sqlite")
+    parser.add_argument("--finalist", default=WINNER, metavar="ID", help="the beginning of an architecture's id")
     given = parser.parse_args()
-    compare(given.study, given.ledger)
+    compare(given.study, given.ledger, given.finalist)

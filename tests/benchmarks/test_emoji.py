@@ -71,9 +71,7 @@ def test_emoji_that_are_nowhere_are_told_how_to_make(tmp_path):
 
 def test_other_emoji_and_other_files_are_refused(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(held, "DIGEST", "f" * 64)
-    with pytest.raises(
-        BenchmarkError, match=r"holds other emoji than version 1 of the benchmark, [0-9a-f]{12} for ffffffffffff;"
-    ):
+    with pytest.raises(BenchmarkError, match=r"holds other emoji than version 1 of the data, [0-9a-f]{12} for ffffffffffff;"):
         load(folder)
     (tmp_path / held.FILE).write_bytes(b"PK")
     with pytest.raises(BenchmarkError, match=r"is no \.npz file of emoji, group, picture"):

@@ -52,7 +52,7 @@ def test_an_array_shares_a_study_on_this_machine(tmp_path: Path) -> None:
         "--epochs",
         "1",
         "--trials",
-        "6",
+        "4",
         "--strategy",
         "random",
         "--fraction",
@@ -61,9 +61,10 @@ def test_an_array_shares_a_study_on_this_machine(tmp_path: Path) -> None:
     words += ["--study", "s", "--ledger", url, "--on-cluster", "slurm", "--tasks", "2", "--json"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-c", SUBMIT, *words]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    with (tmp_path / "said").open("w") as said, (tmp_path / "wrong").open("w") as wrong:  # pipes would be the tasks' too
+        done = subprocess.run(command, cwd=tmp_path, env=environment, stdout=said, stderr=wrong, timeout=240, check=False)
+    assert done.returncode == 0, (tmp_path / "wrong").read_text()
+    told = json.loads((tmp_path / "said").read_text())
     assert (told["event"], told["study"], len(told["jobs"])) == ("submitted", "s", 2)
     assert Path(told["folder"]) == tmp_path / "nas.sqlite.slurm" / "s"
 
@@ -75,11 +76,11 @@ def test_an_array_shares_a_study_on_this_machine(tmp_path: Path) -> None:
         except Exception:  # not begun yet
             return []
 
-    until = time.monotonic() + 240
-    while len(complete()) < 6 and time.monotonic() < until:
+    until = time.monotonic() + 500
+    while len(complete()) < 4 and time.monotonic() < until:
         time.sleep(0.5)
     kept = complete()
-    assert len({trial.architecture.id for trial in kept}) == len(kept) >= 6
+    assert len({trial.architecture.id for trial in kept}) == len(kept) >= 4
     logs = [path for path in Path(told["folder"]).iterdir() if path.name.endswith("_log.out")]
     while not all("architectures have a result" in path.read_text() for path in logs) and time.monotonic() < until:
         time.sleep(0.2)

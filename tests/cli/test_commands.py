@@ -82,6 +82,30 @@ def test_rank_shows_as_many_rows_as_asked(run: Nas, ledger: str) -> None:
     assert "9 more rows; --top shows them." in text
 
 
+def test_rank_shows_the_columns_that_are_asked_for(run: Nas, ledger: str) -> None:
+    text = run("rank", "toy", "--show", "flops", "--show", "params", "--ledger", ledger).output
+    (header, *_) = [line.split() for line in text.splitlines() if "architecture" in line]
+    assert header.index("accuracy") < header.index("MFLOPs") < header.index("params")
+    assert "latency" not in header
+    latex = run("rank", "toy", "--show", "params", "--format", "latex", "--ledger", ledger).output
+    assert "Validation accuracy & " in latex
+    assert " & Parameters & " in latex
+    assert "FLOPs (M)" not in latex
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--show", "parms"], "nas: No row has the figure 'parms'. Did you mean 'params'? Known: "),
+        (["--show", "params", "--json"], "nas: --show is for people: json has every figure; leave it out."),
+    ],
+)
+def test_columns_that_are_not_there_are_refused(run: Nas, ledger: str, words: list[str], message: str) -> None:
+    done = run("rank", "toy", *words, "--ledger", ledger)
+    assert done.exit_code == 2
+    assert message in done.output
+
+
 def test_what_to_type_after_a_run_names_its_ledger(capsys: pytest.CaptureFixture[str], ledger: str) -> None:
     print_close(Study("toy", ledger), ["nas finals toy"])
     text = " ".join(capsys.readouterr().out.split())

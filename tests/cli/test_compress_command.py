@@ -113,6 +113,10 @@ def test_what_is_cut_is_exported_and_stands_in_the_report(ledger: str, tmp_path:
     assert '<section id="steps"' in text
     assert "structured share 0.6, epochs 1" in text
     assert "nas derive s:" in text
+    listed = run(ledger, "trials", "s", "--stage", "derived").output
+    assert f"structured share 0.6, epochs 1, seed {made.record.seed if made.record else 0}, id:{made.id}" in listed
+    (row,) = json.loads(run(ledger, "trials", "s", "--stage", "derived", "--json").output)
+    assert row["derived"] == "structured share 0.6, epochs 1"
     told = run(ledger, "trial", f"s:id:{made.id}").output
     assert f"structured share 0.6, epochs 1, made of final trial 0 ({root['architecture']})" in told
 
@@ -124,6 +128,11 @@ def test_what_is_quantised_is_exported_with_its_weights_from_the_grid(ledger: st
     done = run(ledger, "export", f"s:id:{made.id}", "--to", str(tmp_path / "small"), "--formats", "program")
     assert done.exit_code == 0
     assert f"The weights are those that {how} made of a finalist's: bit for bit" in done.output
+    kept = made.record.derived.file_bytes if made.record and made.record.derived else 0
+    assert f"All files here hold them as plain numbers; beside the ledger they are kept in {kept:,} bytes." in done.output
+    refused = run(ledger, "explain", f"s:id:{made.id}")
+    assert refused.exit_code == 2
+    assert f"is {how}, and its weights are no plain ones; explain what it was made of." in refused.output
 
 
 def test_weights_that_are_gone_are_told_in_one_line(ledger: str, tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ def ended(number: int, record: Record) -> Trial:
 
 
 def end(watcher: Watcher, number: int) -> None:
-    trial = ended(number, toy_record("complete", {"validation_accuracy": 0.5}, (), 0, Budget(epochs=9)))
-    watcher(TrialEnded(trial, Progress(evaluated=2, target=20), trial))
+    trial = ended(number, toy_record("complete", {"validation_f1": 0.4, "validation_accuracy": 0.5}, (), 0, Budget(epochs=9)))
+    watcher(TrialEnded(trial, Progress(evaluated=2, target=20), trial, "validation_accuracy"))
 
 
 def drawn(watcher: Watcher) -> list[str]:

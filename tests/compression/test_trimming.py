@@ -191,7 +191,7 @@ def test_what_cannot_be_cut_is_told() -> None:
 
 @pytest.mark.parametrize("of", ["head", "units,units", ""])
 def test_kinds_are_checked_at_the_door(of: str) -> None:
-    with pytest.raises(SearchError, match=r"^trim: of: it is heads, units, channels or some of them with commas between\."):
+    with pytest.raises(SearchError, match=r"^trim: of: it is heads,units,channels, or some of these with commas between, got "):
         derivation_of("trim", {"of": of})
     assert isinstance(derivation_of("trim", {"of": "units"}), Trim)
 

@@ -63,6 +63,15 @@ def test_a_folder_of_something_else_is_told_what_is_read(tmp_path: Path) -> None
     )
 
 
+@pytest.mark.parametrize("kind", [None, "triples"])
+def test_a_broken_line_of_triples_is_told_by_its_number(kind: str | None, tmp_path: Path) -> None:
+    lines = [f"n{n}\tknows\tn{n + 1}\n" for n in range(30)]
+    (tmp_path / "links.txt").write_text("".join([*lines[:20], "n1 knows n2\n", *lines[20:]]))
+    assert refused(tmp_path / "links.txt", kind=kind) == (
+        "links.txt, line 21: head, relation and tail with tabs between are wanted, got 'n1 knows n2'."
+    )
+
+
 def test_one_class_is_none(tmp_path: Path) -> None:
     place = write_digits(tmp_path / "zeros", count=5, classes=1)
     assert refused(place) == "There is one class, '0'; there must be two or more to tell apart."

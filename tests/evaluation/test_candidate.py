@@ -524,7 +524,7 @@ def test_memory_of_a_candidate_that_ran_out_of_it_is_free_again(monkeypatch: pyt
         held.append(weakref.ref(model))
         return place(model, device)
 
-    monkeypatch.setattr("nas.evaluation.candidate.place", remember)
+    monkeypatch.setattr("nas.evaluation.running.place", remember)
     gc.disable()  # what only a search for garbage would free is still held
     try:
         record = evaluated(TINY, "outofgpumemory", "head")
@@ -649,7 +649,7 @@ def test_what_was_not_trained_has_no_digest_of_weights() -> None:
 def test_weights_are_kept_where_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record = evaluated(weights=tmp_path / "w.safetensors")
     assert digest_tensors(safetensors.torch.load_file(tmp_path / "w.safetensors")) == record.weights_sha256
-    monkeypatch.setattr("nas.evaluation.candidate.LARGEST_KEPT", 10)
+    monkeypatch.setattr("nas.evaluation.running.LARGEST_KEPT", 10)
     too_large = evaluated(weights=tmp_path / "too_large.safetensors")
     assert too_large.notes[-1] == "The weights are not kept: they take more than 10 bytes."
     assert [file.name for file in tmp_path.iterdir()] == ["w.safetensors"]

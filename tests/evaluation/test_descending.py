@@ -118,6 +118,16 @@ def test_the_memory_of_a_step_is_of_what_is_trained(evaluate: Evaluator, parent:
     assert rounded > 1.2 * plain
 
 
+def test_what_no_gradient_passes_through_is_asked_all_but_attacks(parent: Parent, tmp_path: Path) -> None:
+    pytest.importorskip("torchao")
+    asked = Evaluator(SPACE, BENCHMARK, device="cpu", measures=["pgd-linf-0.1-1", "noise-1"])
+    record = asked(WIDE, budget=BUDGET, seed=5, descent=descent(parent, "int8-dynamic"))
+    assert record.outcome == "complete", record.error
+    assert "validation_accuracy:noise-1" in record.figures
+    assert "validation_accuracy:pgd-linf-0.1-1" not in record.figures
+    assert "No attack is measured: gradients do not pass through int8-dynamic." in record.notes
+
+
 def test_a_child_by_weights_alone_is_not_trained(evaluate: Evaluator, parent: Parent) -> None:
     record = evaluate(WIDE, budget=BUDGET, seed=5, descent=descent(parent, "int8-weights"))
     assert record.curve == ()

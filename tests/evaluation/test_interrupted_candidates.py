@@ -13,7 +13,7 @@ from benchmarks.digits import BENCHMARK
 from nas.benchmark import Budget
 from nas.errors import Interrupted
 from nas.evaluation import Evaluator
-from nas.evaluation import candidate as evaluation
+from nas.evaluation import running as evaluation
 from nas.profiling import latency
 from nas.space import Architecture, Space, parse_space
 from nas.training import Loop

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.digits import BENCHMARK
 from nas.benchmark import Budget
-from nas.evaluation import Evaluator, candidate
+from nas.evaluation import Evaluator, running
 from nas.records import FIGURES, Record
 from nas.searching import search
 from nas.space import Limit, parse_space
@@ -49,7 +49,7 @@ def test_a_limit_on_them_holds_before_a_network_is_built(monkeypatch: pytest.Mon
     def refuse(*_: object, **options: object) -> None:
         raise AssertionError("it was built")
 
-    monkeypatch.setattr(candidate._Run, "build", refuse)
+    monkeypatch.setattr(running.Run, "build", refuse)
     record = evaluated(16, limit)
     assert (record.outcome, len(record.broken_limits)) == ("infeasible", 1)
     assert {name for name, kind in FIGURES.items() if kind.known in ("reckoned", "counted")} == set(record.figures)

@@ -105,8 +105,9 @@ class _Kills:
 
 
 def at_random_moments(scene: Scene) -> Outcome:
-    """Each study is killed up to five times, then runs to its end; every other has two workers."""
+    """Each study is killed up to five times, in the tests twice, then runs to its end; every other has two workers."""
     whole, kills, struck = _whole(scene, RUN), _Kills(), 0
+    most = 2 if scene.short else 5
     for number in count():
         if struck >= scene.times:
             break
@@ -114,7 +115,7 @@ def at_random_moments(scene: Scene) -> Outcome:
         study = Watched(scene.sqlite(f"study-{number}"), scene.folder / f"study-{number}.notes")
         with nobody_left(study.notes.path):
             try:
-                for _ in range(min(5, scene.times - struck)):
+                for _ in range(min(most, scene.times - struck)):
                     with Driver(study.notes.path, study.ledger, workers=workers, **RUN) as driver:
                         _wait_a_while(scene, driver, study)
                         struck += driver.kill()
@@ -263,7 +264,7 @@ ROWS = (
             "or evaluated again once its Record was on the disk. Without workers the study must be, trial by trial, the one that "
             "was never killed. Ready: from when Python has imported what it needs to the first candidate that is begun."
         ),
-        short=6,
+        short=4,
         long=50,
         run=at_random_moments,
         slow=True,
@@ -278,7 +279,7 @@ ROWS = (
             "without workers and with two, where it has both. Checkpoints are of real trainings, whose learning curves must be, "
             "bit for bit, those of a run that was never killed. Counted as above."
         ),
-        short=4,
+        short=3,
         long=len(_cases()),
         run=at_named_points,
         slow=True,

@@ -7,6 +7,7 @@ from frame import NotHere, Row, Scene
 from rows import ROWS
 
 
+@pytest.mark.timeout(1_800)  # each row has patience of its own, for many things that must come
 @pytest.mark.parametrize(
     "row", [pytest.param(row, marks=pytest.mark.slow if row.slow else (), id=row.name) for row in ROWS if row.short]
 )

@@ -153,6 +153,12 @@ def test_predictions_for_every_space_come_near_what_is_measured(name: str) -> No
             assert activations == pytest.approx(inferred(make, signature.input), rel=tolerance)
 
 
+def test_batch_statistics_take_no_memory_in_inference() -> None:
+    assert count_layers(lambda: nn.BatchNorm2d(32), (32, 2, 2)).activation_bytes == inferred(
+        lambda: nn.BatchNorm2d(32), (32, 2, 2)
+    )
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_the_prediction_comes_near_what_the_gpu_allocates() -> None:

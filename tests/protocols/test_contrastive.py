@@ -31,8 +31,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def comparison(**options: Any) -> Comparison:
-    spans = {name: INPUT.span(name) for name in INPUT.names}
-    return Comparison(task(), Recipe(batch_size=8, learning_rate=0.01), 3, spans=spans, **options)
+    return Comparison(task(), Recipe(batch_size=8, learning_rate=0.01), 3, given=INPUT, read=INPUT.names, **options)
 
 
 # What is measured

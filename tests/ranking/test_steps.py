@@ -8,7 +8,7 @@ from toys import TOY, toy_record
 
 from nas.benchmark import Budget, Objective
 from nas.ranking.steps import Step, spread, steps
-from nas.records import Derived, Failure, StudyEntry, Trial
+from nas.records import Derived, Failure, Latency, StudyEntry, Trial
 from nas.reports.steps import steps_table
 
 WIDE = TOY.architecture({"width": 16, "stem.kernel": 3, "block.times": 0})
@@ -110,6 +110,25 @@ def test_a_row_says_what_its_method_brings(derived: dict[str, Any], verdict: str
 def test_shares_are_of_the_file_and_of_a_pass_in_turns() -> None:
     _, child = steps(ENTRY, [*FINALS, *children(turn_ms=1.0, parent_turn_ms=4.0, tied=False)])
     assert (child.size_share, child.time_share) == (pytest.approx(0.5), pytest.approx(0.25))
+
+
+def test_a_latency_beside_which_other_work_went_on_says_so() -> None:
+    busy = children()[0]
+    assert busy.record is not None
+    latency = Latency(
+        median_ms=2.0,
+        low_ms=1.0,
+        high_ms=2.1,
+        p95_ms=3.0,
+        samples=20,
+        batch_size=1,
+        device="cpu",
+        threads=1,
+        dtype="float32",
+        disturbed="The reference network took twice its best.",
+    )
+    root, child = steps(ENTRY, [*FINALS, replace(busy, record=replace(busy.record, latency=latency)), children()[1]])
+    assert (root.disturbed, child.disturbed) == (False, True)
 
 
 def test_what_failed_says_why() -> None:

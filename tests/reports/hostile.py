@@ -68,7 +68,14 @@ def hostile_book(make_book: MakeBook, name: str, text: str) -> Book:
     """A study with `text` wherever a text can stand."""
     given = definition()
     given["space"] |= {"summary": text, "digest": text}
-    given["benchmark"] |= {"name": text, "summary": text, "source": text, "licence": text, "floor": {f"test_{text}": 0.5}}
+    given["benchmark"] |= {
+        "name": text,
+        "summary": text,
+        "source": text,
+        "licence": text,
+        "floor": {f"test_{text}": 0.5},
+        "floor_by": text,
+    }
     given["benchmark"]["recipe"] = {text: text}
     metric = f"validation_{text}"
     given["objectives"] = given["benchmark"]["objectives"] = [{"figure": metric, "direction": "maximize"}]

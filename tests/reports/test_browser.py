@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from books import Book, MakeBook, latency, record
+from books import Book, MakeBook, curve, latency, record
 from chromium import Browser
 
 from nas.records import Failure
@@ -53,6 +53,14 @@ def test_where_nothing_is_complete_all_that_was_tried_is_shown(browser: Browser,
     assert browser.run("document.querySelector('#state').value") == "all"
     assert browser.run(LINES + ".length") == 1
     assert browser.complaints() == []
+
+
+def test_a_curve_of_one_epoch_is_a_point(browser: Browser, book: Book) -> None:
+    book.add(record(accuracy=0.9, curve=curve(0.9, 1)))
+    browser.open(book.write())
+    browser.run(SETTLE)
+    assert browser.run("document.querySelectorAll('circle.training.named').length") == 1
+    assert browser.run("document.querySelector('#legend small').textContent") == "0.9 after 1 epoch"
 
 
 def test_what_a_value_is_called_has_what_is_seen_of_it(browser: Browser, book: Book) -> None:

@@ -1,10 +1,13 @@
 """How finalists hold: a table of its own on the page, and columns that stand behind what networks cost."""
 
+from dataclasses import replace
+
 from books import MakeBook, record
 
 from nas.benchmark import Budget
 from nas.measures import in_reading_order, is_detail
 from nas.ranking import figure_names, rank
+from nas.records import Derived
 from nas.reports.robustness import held
 from nas.reports.tables import tables_csv
 
@@ -62,6 +65,22 @@ def test_the_page_has_a_table_of_them_with_intervals_over_seeds(make_book: MakeB
     [section] = book.page().all("section", id="held")
     assert "16/255" in section.text
     assert "test noise 3" not in [head.text for head in book.page().all("th")]
+
+
+def test_each_finalist_stands_before_what_was_made_of_it(make_book: MakeBook) -> None:
+    book = make_book()
+    for features in (8, 16):
+        tested = record(test=0.8, figures=ASKED, budget=Budget(epochs=6))
+        book.add(tested, stage="final", choices={"conv.features": features, "conv.kernel": 1})
+    one, other = book.trials()
+    for parent in (other, one):
+        made = Derived(method="half", options={}, words="half", parent=parent.evaluation)
+        tested = record(test=0.7, figures=ASKED, budget=Budget(epochs=6))
+        book.add(replace(tested, derived=made), stage="derived", choices={"conv.features": 8, "conv.kernel": 3})
+    found = held(book.trials())
+    assert found is not None
+    (made_id,) = {trial.architecture.id for trial in book.trials() if trial.stage == "derived"}
+    assert found.headers == (one.architecture.id, f"{made_id} half", other.architecture.id, f"{made_id} half")
 
 
 def test_there_is_no_such_table_where_nobody_was_asked(make_book: MakeBook) -> None:

@@ -104,11 +104,19 @@ def test_the_outcome_says_whose_the_floor_is_and_tells_it_of_the_same_figure_alo
     book = make_book(benchmark={**json.loads(json.dumps(BENCHMARK.to_data())), **floor})
     best = book.add(record(accuracy=0.9))
     said = book.page().all("p", class_="outcome")[0].text
-    assert "on them ranking by popularity reaches test accuracy 0.75 and test mrr 0.5." in said
+    assert "on them ranking by popularity reaches test accuracy 0.75 and test MRR 0.5." in said
     book.add(record(accuracy=0.9, test=0.8, figures={"test_mrr": 0.6}), stage="final", choices=best.architecture.choices)
     page = book.page()
     assert page.all("p", class_="outcome")[0].text.endswith("; ranking by popularity reaches 0.75.")
-    assert "test accuracy 0.75, test mrr 0.5 (ranking by popularity)" in page.all("header")[0].text
+    assert "test accuracy 0.75, test MRR 0.5 (ranking by popularity)" in page.all("header")[0].text
+
+
+def test_whose_the_floor_of_an_older_study_is_is_not_claimed(make_book: MakeBook) -> None:
+    older = json.loads(json.dumps(BENCHMARK.to_data()))
+    del older["floor_by"]
+    book = make_book(benchmark=older)
+    book.add(record(accuracy=0.9))
+    assert "on them a simple model reaches test accuracy 0.75." in book.page().all("p", class_="outcome")[0].text
 
 
 def test_without_finalists_the_outcome_says_that_test_data_are_unread(book: Book) -> None:

@@ -1,6 +1,10 @@
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
 from books import SPACE
 
-from nas.reports.drawing import MOST, drawing
+from nas.reports.drawing import MOST, OF_TRAINING, drawing
 from nas.space import Architecture, parse_space
 
 
@@ -38,6 +42,27 @@ def test_branches_stand_side_by_side_and_an_empty_one_passes_on() -> None:
     )
     assert told == "input, branches, merged by add (conv features 8 then norm beside passes on), head, output"
     assert "passes on" in texts
+
+
+def test_what_says_how_a_network_is_trained_stands_beside_it() -> None:
+    told, texts = words(
+        "{name: s, version: 1, accepts: features, layers: "
+        "[{project_to_image: {features: 8}}, image_head, {discriminator: {width: 8}}, {adversary: {loss: hinge}}]}",
+        {},
+    )
+    layers, training = told.split(", output; how it is trained: ")
+    assert layers.endswith(", image head")
+    assert training == "discriminator width 8, adversary loss hinge"
+    assert texts.index("output") < texts.index("how it is trained") < texts.index("discriminator")
+
+
+def test_the_layers_that_say_how_are_known() -> None:
+    from nas.models import TrainingKind
+
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = {name: point.split(":") for name, point in project["project"]["entry-points"]["nas.layers"].items()}
+    kinds = {name: getattr(import_module(module), kind) for name, (module, kind) in layers.items()}
+    assert {name for name, kind in kinds.items() if issubclass(kind, TrainingKind)} == OF_TRAINING
 
 
 def test_a_cell_names_the_work_of_every_edge() -> None:

@@ -42,13 +42,15 @@ def step(words: str) -> Step:
         size_share=0.5,
         latency_ms=1.0,
         time_share=0.9,
+        energy_mj=0.5,
+        energy_share=0.8 if words else None,
         faster=True,
         slower=False,
         own={},
     )
 
 
-@pytest.mark.parametrize("width", [80, 100, 120, 160, 260])
+@pytest.mark.parametrize("width", [80, 100, 120, 160, 320])
 def test_what_a_step_costs_is_whole_on_a_terminal_of_any_width(width: int) -> None:
     console = Console(width=width, color_system=None)
     found = [step(""), step("structured share 0.6, epochs 3 → int8-weights")]
@@ -59,4 +61,4 @@ def test_what_a_step_costs_is_whole_on_a_terminal_of_any_width(width: int) -> No
     assert "…" not in drawn.get()
     assert any(line.startswith("the finalist") and "0.9000 ± 0.0500" in line for line in lines)
     assert any("+0.9000 ± 0.0500" in line and "0.50×" in line and "0.90×" in line for line in lines)
-    assert ("No room for" in drawn.get()) == (width < 260)
+    assert ("No room for" in drawn.get()) == (width < 320)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from toys import TOY
 
 import nas
-import nas.evaluation.candidate as candidate
+import nas.evaluation.running as running
 from nas.benchmark import Budget
 from nas.profiling import latency
 from nas.searching import EpochEnded, Event, resolve_benchmark
@@ -26,7 +26,7 @@ class Breaks(nn.Module):
 
 def breaking(number: int) -> Any:
     """What builds networks, of which the one of this number breaks."""
-    built, build = iter(range(100)), candidate.build
+    built, build = iter(range(100)), running.build
 
     def some(*given: Any, **options: Any) -> nn.Module:
         model = build(*given, **options)
@@ -38,7 +38,7 @@ def breaking(number: int) -> Any:
 def search(ledger: str) -> None:
     """Two trials, of which the first fails in the process that only helps; then finals of the other, and another protocol."""
     if RANK:
-        candidate.build = breaking(0)
+        running.build = breaking(0)
     nas.search(TOY, ledger=ledger, **OPTIONS)
     nas.finals("s", top=1, seeds=1, ledger=ledger)
     asked = OPTIONS | {"on": "unknown_digit", "study": "unusual", "trials": 1}
@@ -58,7 +58,7 @@ def listener(ledger: str) -> None:
 def killed(ledger: str) -> None:
     """A search whose helper is killed in the middle of a training."""
     if RANK:
-        candidate.build = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+        running.build = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
     try:
         nas.search(TOY, ledger=ledger, **OPTIONS)
     except nas.NasError as error:

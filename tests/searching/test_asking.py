@@ -1,6 +1,7 @@
 """Finalists are asked by the weights that are kept: in finals, after the fact, once, and with what was made of them."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from nas.cli import main
 from nas.errors import LedgerError, SearchError
 from nas.evaluation.robustness import Asking
 from nas.records import Ledger, Trial
-from nas.searching import SearchConfig, ask, finals, retraining, search, weights_of
+from nas.searching import SearchConfig, ask, derive, finals, retraining, search, weights_of
 from nas.searching.asking import usual_measures
 
 QUICK: dict[str, Any] = {"on": "digits", "epochs": 1, "fraction": 0.05, "device": "cpu", "strategy": "random"}
@@ -139,6 +140,21 @@ def test_what_cannot_be_asked_is_one_line(finished: str, options: list[str], com
     done = CliRunner().invoke(main, ["robustness", "toy", "--ledger", finished, "--device", "cpu", *options])
     assert done.exit_code == 2
     assert f"nas: {complaint}" in done.output
+
+
+def test_what_no_gradient_passes_through_is_asked_all_but_attacks(finished: str, tmp_path: Path) -> None:
+    pytest.importorskip("torchao")
+    folder = Path(finished.removeprefix("sqlite:///")).parent
+    shutil.copytree(folder, tmp_path / "copy")
+    url = f"sqlite:///{tmp_path}/copy/nas.sqlite"
+    derive("toy", "int8-dynamic", seeds=1, ledger=url, device="cpu")
+    found = ask("toy", ["pgd-linf-0.1-1", "noise-1"], ledger=url, device="cpu")
+    *finalists, child = found.answers
+    assert all("test_accuracy:pgd-linf-0.1-1" in one.figures for one in finalists)
+    assert {*child.figures} == {"test_accuracy", "test_accuracy:noise-1"}
+    assert found.without == ("The derived trial 0 of study toy was not attacked: gradients do not pass through it.",)
+    alone = ask("toy", ["pgd-linf-0.1-1"], ledger=url, device="cpu").without
+    assert alone == ("The derived trial 0 of study toy was left out: it is int8-dynamic, through which gradients do not pass.",)
 
 
 def test_a_study_without_finalists_says_how_to_get_some(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_weights_of_a_file_are_explained_and_not_kept(ledger: str, tmp_path: Pat
         trial = book.trials(book.study("s"), "search")[0]
     out = tmp_path / "trained"
     train_one(TOY, on="digits", architecture=trial.architecture, out=out, epochs=1, fraction=0.1)
-    with pytest.raises(ExplainError, match=r"No weights of search trial 0 of study s are kept; `nas finals s` keeps"):
+    with pytest.raises(ExplainError, match=r"No weights of the search trial 0 of study s are kept; `nas finals s` keeps"):
         explain(trial, ledger=ledger)
     (found,) = explain(trial, methods=["occlusion"], examples=1, weights=out / "weights.safetensors", ledger=ledger)
     assert found.examples[0].view.kind == "picture"

@@ -7,44 +7,66 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-
-from nas.records import Ledger, Record, Trial
-
-TOY_RUN = """
-import sys, time
-sys.path.insert(0, {tests!r})
+from click.testing import CliRunner
 from toys import TOY, toy_evaluate
-import nas
 
-def slow(architecture, **rest):
+import nas
+from nas.cli import main
+from nas.records import Ledger, Record, Trial
+from nas.searching import EpochEnded, Event
+from nas.searching.events import ignore
+from nas.space import Architecture
+
+
+def slow(architecture: Architecture, **rest: Any) -> Record:
     time.sleep(0.02)
     return toy_evaluate(architecture, **rest)
 
-def tell(event):
-    print(type(event).__name__, flush=True)
 
-nas.search(TOY, on="digits", evaluate=slow, strategy="tpe", trials=25, study="s", ledger=sys.argv[1], on_event=tell)
-"""
-
-
-@pytest.fixture
-def toy_run(tmp_path: Path) -> list[str]:
-    script = tmp_path / "toy_run.py"
-    script.write_text(TOY_RUN.format(tests=str(Path(__file__).parents[1])))
-    return [sys.executable, str(script)]
+def toy_run(ledger: str, on_event: Callable[[Event], None] = ignore) -> None:
+    """A search of 25 toys."""
+    given: dict[str, Any] = {"strategy": "tpe", "trials": 25, "study": "s"}
+    nas.search(TOY, on="digits", evaluate=slow, ledger=ledger, on_event=on_event, **given)
 
 
-def test_killed_at_random_moments_it_ends_as_if_never_killed(tmp_path: Path, toy_run: list[str]) -> None:
+def training_run(ledger: str, on_event: Callable[[Event], None] = ignore) -> None:
+    """A training of twenty epochs, with a checkpoint whenever there is time."""
+    given: dict[str, Any] = {"strategy": "random", "trials": 1, "epochs": 20, "fraction": 0.2, "study": "s"}
+    nas.search(TOY, on="digits", ledger=ledger, checkpoint=0.02, on_event=on_event, **given)
+
+
+def tell(event: Event) -> None:
+    sys.stdout.write(f"{type(event).__name__}\n")
+    sys.stdout.flush()
+
+
+def wait_near_the_end(event: Event) -> None:
+    """For somebody who kills it."""
+    if isinstance(event, EpochEnded) and event.epoch.epoch == 18:
+        signal.pause()
+
+
+def apart(run: str, ledger: str) -> list[str]:
+    """The command that does such a run in a process that is to be killed."""
+    here = Path(__file__).parent
+    code = f"import sys; sys.path[:0] = {[str(here), str(here.parent)]}; from test_kill import *; {run}"
+    return [sys.executable, "-c", code, ledger]
+
+
+def test_killed_at_random_moments_it_ends_as_if_never_killed(tmp_path: Path) -> None:
     whole, killed = (f"sqlite:///{tmp_path}/{name}.sqlite" for name in ("whole", "killed"))
-    subprocess.run([*toy_run, whole], check=True, capture_output=True)
+    toy_run(whole)
     for _ in range(4):
-        kill_after([*toy_run, killed], events=random.randint(1, 30), and_seconds=random.random() / 20)
+        command = apart("toy_run(sys.argv[1], tell)", killed)
+        kill_after(command, events=random.randint(1, 30), and_seconds=random.random() / 20)
     before = {trial.number: trial.record for trial in trials(killed) if trial.state != "running"}
-    subprocess.run([*toy_run, killed], check=True, capture_output=True)
+    toy_run(killed)
     assert shape(killed) == shape(whole)
     after = {trial.number: trial.record for trial in trials(killed)}
     assert all(after[number] == record for number, record in before.items()), "a finished trial was lost or changed"
@@ -53,50 +75,18 @@ def test_killed_at_random_moments_it_ends_as_if_never_killed(tmp_path: Path, toy
 @pytest.mark.slow
 def test_real_training_killed_and_started_again_gives_the_same_scores(tmp_path: Path) -> None:
     whole, killed = (f"sqlite:///{tmp_path}/{name}.sqlite" for name in ("whole", "killed"))
-    command = [
-        sys.executable,
-        "-m",
-        "nas",
-        "search",
-        "residual_cnn",
-        "--on",
-        "digits",
-        "--trials",
-        "3",
-        "--epochs",
-        "2",
-    ]
-    command += ["--study", "s", "--limit", "params <= 50e3", "--strategy", "random", "--json", "--ledger"]
-    subprocess.run([*command, whole], check=True, capture_output=True)
-    kill_after([*command, killed], events=random.randint(4, 16), and_seconds=0.01)
-    subprocess.run([*command, killed], check=True, capture_output=True)
+    words = ["search", "residual_cnn", "--on", "digits", "--trials", "3", "--epochs", "2", "--fraction", "0.2", "--study", "s"]
+    words += ["--limit", "params <= 50e3", "--strategy", "random", "--json", "--ledger"]
+    kill_after([sys.executable, "-m", "nas", *words, killed], events=random.randint(4, 16), and_seconds=0.01)
+    for ledger in (whole, killed):
+        assert CliRunner().invoke(main, [*words, ledger]).exit_code == 0
     assert shape(killed) == shape(whole)
-
-
-TRAINING_RUN = """
-import signal, sys
-sys.path.insert(0, {tests!r})
-from toys import TOY
-import nas
-
-def wait(event):
-    \"""Near the end, for somebody who kills it.\"""
-    if type(event).__name__ == "EpochEnded" and event.epoch.epoch == 18:
-        signal.pause()
-
-given = {{"strategy": "random", "trials": 1, "epochs": 20, "fraction": 0.5, "study": "s"}}
-given |= {{"on_event": wait}} if sys.argv[2:] else {{}}
-nas.search(TOY, on="digits", ledger=sys.argv[1], checkpoint=0.02, **given)
-"""
 
 
 @pytest.mark.slow
 def test_killed_within_a_training_it_goes_on_there_and_finds_the_same(tmp_path: Path) -> None:
-    script = tmp_path / "training_run.py"
-    script.write_text(TRAINING_RUN.format(tests=str(Path(__file__).parents[1])))
     whole, killed = (f"sqlite:///{tmp_path}/{name}.sqlite" for name in ("whole", "killed"))
-    command = [sys.executable, str(script)]
-    process = subprocess.Popen([*command, killed, "wait"])
+    process = subprocess.Popen(apart("training_run(sys.argv[1], wait_near_the_end)", killed))
     while not any(tmp_path.glob("killed.sqlite.checkpoints/s/*/*.json")):
         assert process.poll() is None, "it has ended without a checkpoint"
         time.sleep(0.001)
@@ -104,7 +94,7 @@ def test_killed_within_a_training_it_goes_on_there_and_finds_the_same(tmp_path: 
     process.kill()
     assert process.wait() == -signal.SIGKILL
     for ledger in (whole, killed):
-        subprocess.run([*command, ledger], check=True, capture_output=True)
+        training_run(ledger)
     (one,), (other,) = trials(whole), trials(killed)
     assert one.record is not None
     assert other.record is not None

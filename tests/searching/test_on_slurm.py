@@ -67,7 +67,7 @@ def test_a_task_that_is_wanted_back_writes_a_checkpoint_and_goes_on_when_its_tur
     assert trial.fence == 2
 
 
-def wait_for(happened: Any, seconds: float = 240.0) -> None:
+def wait_for(happened: Any, seconds: float = 500.0) -> None:
     until = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < until, "it did not come to that"

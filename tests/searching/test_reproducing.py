@@ -13,7 +13,7 @@ import benchmarks.digits.task
 import nas
 from benchmarks import digits
 from nas.errors import LedgerError, SearchError
-from nas.evaluation import candidate
+from nas.evaluation import running
 from nas.records import Ledger, Record, Trial, judge
 from nas.searching import EpochEnded, Event, Reproduced, Study, reproduce
 from nas.searching.reproducing import Progress, deviations
@@ -107,9 +107,9 @@ def test_what_was_measured_outside_a_limit_is_measured_again_and_not_trained(
 
     ledger = f"sqlite:///{tmp_path}/nas.sqlite"
     tight: dict[str, Any] = {"trials": 1, "proposals": 1, "limits": ["latency_ms <= 1e5"], "study": "s", **BRIEF}
-    measure_latency = candidate.measure_latency
+    measure_latency = running.measure_latency
     with monkeypatch.context() as patch:
-        patch.setattr(candidate, "measure_latency", slow)
+        patch.setattr(running, "measure_latency", slow)
         nas.search(TOY, on="digits", ledger=ledger, **tight)
     found = one(ledger, "s:0")
     assert found.trial.state == "infeasible"

@@ -27,8 +27,10 @@ def trials(url: str, stage: str, study: str = "s") -> list[Trial]:
 
 @pytest.mark.slow
 def test_a_search_of_two_processes_keeps_a_ledger_like_any_other_and_outlives_a_candidate_that_fails_in_one(ledger: str) -> None:
-    done = torchrun(SCRIPT, "search", ledger)
-    assert done.returncode == 0, done.stderr
+    both = pair(SCRIPT, "search", ledger)
+    for process in both:
+        process.communicate(timeout=240)
+    assert [process.returncode for process in both] == [0, 0]
     failed, complete = (trial.record for trial in trials(ledger, "search"))
     assert failed is not None
     assert complete is not None

@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from nas.benchmark import Recipe
-from nas.training.augmentation import augment
+from nas.benchmark import Features, Image, Modalities, Recipe, Sequence, Tokens
+from nas.training.augmentation import augment, augment_rows
 
 
 def recipe(*, shift: int = 0, flip: bool = False) -> Recipe:
@@ -170,3 +170,39 @@ def test_images_are_changed_on_the_gpu_as_on_the_cpu() -> None:
     changes = Recipe(batch_size=8, learning_rate=1.0, shift=1, flip=True, erase=0.5)
     there, here = (augment(images, changes, torch.Generator().manual_seed(0)) for images in (images_NCHW.cuda(), images_NCHW))
     assert torch.equal(there.cpu(), here)
+
+
+ROW = Modalities.of(image=Image(1, 3, 3), words=Tokens(4, 9), series=Sequence(3, 1), other=Image(1, 3, 3), age=Features(1))
+
+
+def rows(count: int = 400) -> Tensor:
+    """Pictures 0 to 8 and 10 to 18, the words 1 2 3 4, the series 20 21 22, and an age of 30."""
+    one = [*range(9), 1, 2, 3, 4, 20, 21, 22, *range(10, 19), 30]
+    return torch.tensor([one] * count, dtype=torch.float32)
+
+
+def test_of_several_modalities_pictures_and_sequences_move_each_by_its_own_chance_and_nothing_else() -> None:
+    before = rows()
+    after = augment_rows(before, ROW, recipe(shift=1), torch.Generator().manual_seed(0))
+    assert torch.equal(before, rows()), "in place of none"
+    for name in ("words", "age"):
+        assert torch.equal(after[:, ROW.span(name)], before[:, ROW.span(name)])
+    pictures, others, series = (after[:, ROW.span(name)] for name in ("image", "other", "series"))
+    alone = seen(augmented(copies(400), shift=1))
+    assert seen(pictures) == alone
+    assert seen(others - 10) == alone
+    assert {tuple(row) for row in series.tolist()} == {(20, 20, 21), (20, 21, 22), (21, 22, 22)}
+    assert not torch.equal(pictures, others - 10)
+
+
+def test_of_several_modalities_pictures_alone_are_mirrored() -> None:
+    after = augment_rows(rows(), ROW, recipe(flip=True), torch.Generator().manual_seed(0))
+    assert seen(after[:, ROW.span("image")]) == seen(augmented(copies(400), flip=True))
+    assert torch.equal(after[:, ROW.span("series")], rows()[:, ROW.span("series")])
+
+
+def test_a_modality_that_is_missing_stays_so_and_without_changes_the_rows_are_what_they_were() -> None:
+    lacking = rows(8)
+    lacking[:, ROW.span("image")] = 0
+    assert not augment_rows(lacking, ROW, recipe(shift=1), torch.Generator())[:, ROW.span("image")].any()
+    assert augment_rows(lacking, ROW, recipe(), torch.Generator()) is lacking

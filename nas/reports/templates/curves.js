@@ -49,7 +49,9 @@ class Curves extends Chart {
     const frame = this.frame(curves.flatMap((curve) => curve.epochs), curves.flatMap((curve) => curve.values.filter((value) => value !== null)), { title: "epoch", whole: true }, { title });
     for (const { row, epochs, values } of curves) {
       const place = named.indexOf(row);
-      this.add("polyline", { class: place < 0 ? "training" : `training named pick${place}`, points: lineOf(epochs, values, frame.across.place, frame.up.place) });
+      const look = place < 0 ? "training" : `training named pick${place}`;
+      if (epochs.length === 1 && values[0] !== null) this.add("circle", { class: look, cx: frame.across.place(epochs[0]), cy: frame.up.place(values[0]), r: 4 });
+      else this.add("polyline", { class: look, points: lineOf(epochs, values, frame.across.place, frame.up.place) });
     }
     this.svg.setAttribute("aria-label", `Learning curves of ${title}: ${named.length} named, ${others.length} others`);
     this.legend.replaceChildren(...named.map((row, place) => this.entry(row, place)));
@@ -68,7 +70,8 @@ class Curves extends Chart {
     const key = shape("svg", { viewBox: "0 0 32 8", width: 32, height: 8, "aria-hidden": "true" });
     key.append(shape("polyline", { class: `training named pick${place}`, points: "0,4 32,4" }));
     const [epochs, values] = trainings.get(row)[0];
-    const end = values.length ? `${brief(values[values.length - 1])} after ${epochs[epochs.length - 1]} epochs` : "";
+    const last = epochs[epochs.length - 1];
+    const end = values.length ? `${brief(values[values.length - 1])} after ${last} epoch${last === 1 ? "" : "s"}` : "";
     return make("li", {}, key, make("code", {}, rows.id[row]), make("small", {}, end));
   }
 }
