@@ -36,10 +36,10 @@ def evaluated(features: int, *limits: str) -> Record:
 
 
 def test_a_record_holds_size_and_activations() -> None:
-    """Most is alive in the first layer: picture, what the convolution gives, the same normalised, two figures a channel."""
+    """Most is alive in the first layer: picture, what the convolution gives, the same normalised."""
     record = evaluated(8)
     assert record.figures["size_bytes"] == size(8)
-    assert record.figures["activation_bytes"] == (64 + 2 * 8 * 64 + 2 * 8) * FLOAT
+    assert record.figures["activation_bytes"] == (64 + 2 * 8 * 64) * FLOAT
 
 
 @pytest.mark.parametrize("limit", [f"size_bytes <= {size(8)}", "activation_bytes <= 5000"])

@@ -161,8 +161,9 @@ def test_draws_within_a_tight_limit_keep_to_it(name: str) -> None:
     signature = SIGNATURES.get(name, SIGNATURES[space.accepts[0]])
     rng = random.Random(0)
     params = sorted(cost(space, space.sample(rng), signature).params for _ in range(100))
-    within = Within(space, signature, limits(f"params <= {params[2]}"))  # of a hundred proposals three
-    assert within.note.startswith("Of random proposals ")
+    within = Within(space, signature, limits(f"params <= {params[2]}"))  # of a hundred proposals three, or all as small
+    few = sum(one <= params[2] for one in params) < 10
+    assert within.note.startswith("Of random proposals ") if few else within.note == ""
     assert not within.impossible
     for _ in range(20):
         drawn = within.draw(rng)

@@ -13,11 +13,15 @@ from nas.space import Architecture
 
 CLICK = """(() => {
   const button = Array.from(document.querySelectorAll('#board th button')).find((one) => one.textContent === '%s');
-  const began = performance.now();
   button.click();
   document.body.offsetHeight;
-  return performance.now() - began;
 })()"""
+
+
+def busy_seconds(browser: Browser) -> float:
+    """Of the page, by the processor's clock: what else the machine does is not the page's."""
+    metrics = browser.call("Performance.getMetrics")["metrics"]
+    return next(float(one["value"]) for one in metrics if one["name"] == "TaskDuration")
 
 
 @pytest.mark.slow
@@ -52,7 +56,10 @@ def test_ten_thousand_trials_take_at_most_3_mib_and_sort_within_a_second(
     page = tmp_path / "page.html"
     page.write_text(render(make_book().entry, trials), encoding="utf-8")
     assert page.stat().st_size <= 3 * 2**20
+    browser.call("Performance.enable", timeDomain="threadTicks")
     browser.open(page)
     for column in ("params", "validation accuracy", "architecture", "rank"):
-        assert browser.run(CLICK % column) < 1_000
+        before = busy_seconds(browser)
+        browser.run(CLICK % column)
+        assert 0 < busy_seconds(browser) - before < 1
     assert browser.complaints() == []

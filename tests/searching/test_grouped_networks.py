@@ -43,7 +43,9 @@ def test_what_is_made_of_such_a_network_is_such_a_network(tmp_path: Path) -> Non
         assert record is not None
         assert one.figures["test_accuracy"] == record.figures["test_accuracy"]
     assert [row.words for row in guess_members("s", ledger=url, examples=20)] == [
-        *("finalist", "int8-weights", "magnitude", "retrain batch_norm group")
+        "finalist",
+        "retrain batch_norm group",
+        *(f"retrain batch_norm group → {method}" for method in ("int8-weights", "magnitude")),
     ]
     home = export(f"s:id:{grouped.id}", tmp_path / "home", ledger=url, formats=["source", "program"])
     assert {one.form for one in home.forms.written} == {"source", "program"}

@@ -54,7 +54,7 @@ def test_who_was_learned_by_heart_is_told_by_the_loss(ledger: str) -> None:
     assert board.rows[0].figures["membership_auroc"].mean == row.by_loss.auroc  # it is a column
     assert usual_direction("membership_auroc") == usual_direction("privacy_epsilon") == "minimize"
     printed = CliRunner().invoke(main, ["rank", "s", "--ledger", ledger]).output
-    assert "membership auroc" in printed
+    assert "membership AUROC" in printed
 
 
 def test_the_command_prints_a_row_a_training_and_json(ledger: str) -> None:

@@ -15,14 +15,15 @@ from graphs import task as circle
 from little import AUGMENTED, RECIPE, TASK, examples, linear, network, trained
 from torch import Tensor, nn
 
-from benchmarks.digits import BENCHMARK as DIGITS
-from benchmarks.digits_generation import BENCHMARK as GENERATION
-from benchmarks.unknown_digit import BENCHMARK as UNKNOWN
 from nas.benchmark import Benchmark, Budget, Recipe
 from nas.errors import NasError
 from nas.models import build, plan
+from nas.searching import resolve_benchmark
 from nas.space import parse_space
 from nas.training import Classification, Method, Ranks, Setup, Stepper, Task, joined, load_task, protocol_of, stages_of, train
+
+DIGITS, GENERATION, UNKNOWN = map(resolve_benchmark, ("digits", "digits_generation", "unknown_digit"))
+"""By their entry points: a script that is run by path may meet another package called `benchmarks`."""
 
 SEVEN = examples(7)
 PLAIN = Recipe(batch_size=16, learning_rate=0.01, optimizer="sgd", momentum=0.0)
