@@ -69,7 +69,7 @@ def train_together(run: "Run", model: nn.Module, report: Report) -> Outcome:
             ranks=evaluator.ranks,
             together=evaluator.together,
         )
-    left, seeds = seeds[len(trained) :], seeds[: len(trained)]
+    seeds = seeds[: len(trained)]
     run.gathered["loading"] = evaluator.training.kind
     run.gathered["replicates"] = tuple(
         Replicate(seed=seed, figures=one.figures, curve=tuple(one.curve), weights_sha256=digest_network(network))
@@ -83,9 +83,7 @@ def train_together(run: "Run", model: nn.Module, report: Report) -> Outcome:
         if one.ended == "diverged":
             return run.fail("diverged", f"from seed {seed}, {one.problem}")
     run.figures |= {**mean_figures([one.figures for one in trained]), **trained[0].spent}
-    if left:
-        run.notes.append(f"It was stopped after {len(trained)} of {evaluator.replicates} replicates, of which figures are means.")
-    return "pruned" if left else "complete"
+    return _ended(run, len(trained))
 
 
 def train_in_turn(run: "Run", model: nn.Module, report: Report) -> Outcome:
@@ -123,7 +121,13 @@ def train_in_turn(run: "Run", model: nn.Module, report: Report) -> Outcome:
         return run.fail(error.kind, f"from seed {runs[-1].seed}, {error.message}")
     run.figures |= {**mean_figures([one.figures for one in runs]), "train_seconds": run.figures["train_seconds"]}
     run.notes.append("Trained one after another: they are not trained by supervision alone.")
-    left = evaluator.replicates - len(runs)
-    if left:
-        run.notes.append(f"It was stopped after {len(runs)} of {evaluator.replicates} replicates, of which figures are means.")
-    return "pruned" if left else "complete"
+    return _ended(run, len(runs))
+
+
+def _ended(run: "Run", trained: int) -> Outcome:
+    """How it ended, where so many of its replicates were `trained`: a pruner may have left the rest."""
+    wanted = run.evaluator.replicates
+    if trained == wanted:
+        return "complete"
+    run.notes.append(f"It was stopped after {trained} of {wanted} replicates, of which figures are means.")
+    return "pruned"
