@@ -42,6 +42,14 @@ def test_the_index_is_of_what_is_committed() -> None:
     assert code["index"]() in (RESULTS / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_tables_of_pre_training_are_of_its_trainings() -> None:
+    code = runpy.run_path(str(RESULTS / "pretraining" / "compare.py"))
+    rows = code["read"](RESULTS / "pretraining" / "trainings.csv")
+    assert {row["question"] for row in rows} <= {question for asked in code["TABLES"].values() for question in asked}
+    text = (RESULTS / "pretraining" / "README.md").read_text(encoding="utf-8")
+    assert code["page"](text, rows) == text
+
+
 def test_a_study_is_kept_as_the_committed_ones_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(RESULTS))
     ledger = f"sqlite:///{tmp_path}/nas.sqlite"
