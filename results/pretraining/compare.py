@@ -8,6 +8,7 @@ import csv
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -130,27 +131,26 @@ def architecture(space: Space, answers: dict[str, Any]) -> Any:
 
 
 def trainings(asked: list[str], store: Path, done: set[tuple[str, str, int]]) -> Iterator[dict[str, Any]]:
-    """What is not done yet of the questions that are asked."""
+    """What is not done yet of the questions that are asked, all arms of one seed before the next seed."""
     evaluators: dict[str, Evaluator] = {}
     for question in asked:
-        for arm in QUESTIONS[question]:
+        for seed, arm in product(SEEDS, QUESTIONS[question]):
+            if (question, arm.name, seed) in done:
+                continue
             space, benchmark = resolve_space(arm.space), resolve_benchmark(arm.benchmark)
             if arm.plain:
                 benchmark = replace(benchmark, protocol="supervised", protocol_options={})
             elif arm.options:
                 benchmark = replace(benchmark, protocol_options={**benchmark.protocol_options, **arm.options})
             budget = replace(benchmark.final_budget, epochs=arm.epochs or benchmark.final_budget.epochs)
-            for seed in SEEDS:
-                if (question, arm.name, seed) in done:
-                    continue
-                key = f"{arm.benchmark} by {benchmark.protocol} {benchmark.protocol_options}"
-                if key not in evaluators:
-                    evaluators[key] = Evaluator(space, benchmark, device="cpu", store=store)
-                record = evaluators[key](architecture(space, arm.answers), budget=budget, seed=seed, final=True)
-                if record.error is not None:
-                    sys.exit(f"{question}, {arm.name}, seed {seed}: {record.error.message}")
-                row = {"question": question, "arm": arm.name, "seed": seed, "digest": (record.weights_sha256 or "")[:16]}
-                yield row | {name: record.figures.get(name, "") for name in COLUMNS if name in record.figures}
+            key = f"{arm.benchmark} by {benchmark.protocol} {benchmark.protocol_options}"
+            if key not in evaluators:
+                evaluators[key] = Evaluator(space, benchmark, device="cpu", store=store)
+            record = evaluators[key](architecture(space, arm.answers), budget=budget, seed=seed, final=True)
+            if record.error is not None:
+                sys.exit(f"{question}, {arm.name}, seed {seed}: {record.error.message}")
+            row = {"question": question, "arm": arm.name, "seed": seed, "digest": (record.weights_sha256 or "")[:16]}
+            yield row | {name: record.figures.get(name, "") for name in COLUMNS if name in record.figures}
 
 
 def read(file: Path) -> list[dict[str, str]]:
