@@ -36,7 +36,7 @@ COLUMNS = (
 BAG = {"features": 32, "times": 0, "pool": "average"}
 TEXTS = {"blocks": 4, "weights": "shipped", "frozen": 0.5, "rate": 0.01, "decay": 1, "rank": 0, "dropout": 0}
 TEXTS_DRAWN = TEXTS | {"weights": "drawn", "frozen": 0, "rate": 0.03}
-IMAGES = {"stages": 3, "side": 32, "pool": "average", "dropout": 0, "weights": "shipped"}
+IMAGES = {"stages": 5, "side": 48, "weights": "shipped", "pool": "average", "dropout": 0, "frozen": 0, "rate": 1, "decay": 1}
 IMAGES_DRAWN = IMAGES | {"weights": "drawn"}
 CLOTHES = {"times": 2, "width": 32, "block": "inverted_residual"}
 LONGER = {"fraction": 1.0, "epochs": 3}
@@ -211,7 +211,7 @@ def main() -> None:
     rows = read(file)
     done = {(row["question"], row["arm"], int(row["seed"])) for row in rows}
     with file.open("a", encoding="utf-8", newline="") as out:
-        writer = csv.DictWriter(out, COLUMNS, restval="")
+        writer = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\n")
         if not rows:
             writer.writeheader()
         for row in trainings(asked, Path("run/trunks"), done):
