@@ -34,8 +34,8 @@ COLUMNS = (
 )
 
 BAG = {"features": 32, "times": 0, "pool": "average"}
-TEXTS = {"blocks": 4, "weights": "shipped", "frozen": 0.5, "rate": 0.01, "decay": 1, "rank": 0, "dropout": 0}
-TEXTS_DRAWN = TEXTS | {"weights": "drawn", "frozen": 0, "rate": 0.03}
+TEXTS = {"blocks": 4, "weights": "shipped", "frozen": 0, "rate": 0.01, "decay": 1, "rank": 0, "dropout": 0.2}
+TEXTS_DRAWN = TEXTS | {"weights": "drawn", "rate": 0.03}
 IMAGES = {"stages": 5, "side": 48, "weights": "shipped", "pool": "average", "dropout": 0, "frozen": 0, "rate": 1, "decay": 1}
 IMAGES_DRAWN = IMAGES | {"weights": "drawn"}
 CLOTHES = {"times": 2, "width": 32, "block": "inverted_residual"}
