@@ -55,7 +55,6 @@ for line in sys.stdin:
 
 OWN = {
     "autoencoder": "unknown_digit",
-    "cross_modal_text": "emoji",
     "image_gan": "fashion_mnist_generation",
     "recommender": "movielens",
     "tabular_mlp": "breast_cancer",
