@@ -4,7 +4,7 @@ from nas.benchmark import Benchmark, Budget, Features, Image, Modalities, Object
 
 BENCHMARK = Benchmark(
     name="emoji_captions",
-    version=1,
+    version=2,
     summary="1,899 emoji and their English names: a picture of 16×16 is to find its name among 380, and a name its picture",
     signature=Signature(
         Modalities.of(image=Image(3, 16, 16), text=Tokens(32, 77)),
@@ -13,7 +13,7 @@ BENCHMARK = Benchmark(
     objectives=(Objective("validation_recall_at_10", "maximize"),),
     budget=Budget(epochs=12),
     final_budget=Budget(epochs=60),
-    recipe=Recipe(batch_size=128, learning_rate=4e-3, weight_decay=0.05, shift=1, flip=True),
+    recipe=Recipe(batch_size=128, learning_rate=4e-3, weight_decay=0.05, shift=1, flip=True, ema=0.98),
     task="benchmarks.emoji_captions.task:load",
     source="emojibase-data 17.0.0 (npm) and Noto Color Emoji 2.042 (Debian 12); benchmarks/emoji/make.py",
     licence="MIT (names), OFL 1.1 (pictures)",

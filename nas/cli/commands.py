@@ -243,10 +243,8 @@ def _finals_step(asked: "SearchConfig") -> list[str]:
 @click.option(
     "--seeds",
     type=int,
-    default=2,
-    show_default=True,
     metavar="N",
-    help="Trainings of each in the mean: two for all, and what is left for those that are hardest to tell from the first.",
+    help="Trainings of each in the mean, 2 if not given: two for all, others for those hardest to tell from the first.",
 )
 @click.option("--trainings", type=int, metavar="N", help="Trainings of all together, in place of --seeds.")
 @click.option("--even", is_flag=True, help="Train all with equally many seeds.")

@@ -1,7 +1,5 @@
 """Magnitude pruning: the smallest weights become zeros, step by step while the others learn on; a file keeps the others alone.
 
-    NAME → NAME.mask (a bit a weight), NAME.values (those that are not zero)
-
 Zeros are multiplied like any number: the network is no faster, and its row says so.
 """
 
@@ -18,12 +16,10 @@ from torch import Tensor, nn
 
 from nas.benchmark import Budget, Recipe
 from nas.compression.fine_tuning import fine_tuning
-from nas.compression.grid import is_on_grid
 from nas.training import Derivation, Lineage, Method
 from nas.training.derivations import Family
 from nas.training.method import Move
-
-MASK, VALUES = ".mask", ".values"
+from nas.training.packing import is_on_grid, unpacked, without_zeros
 
 GROWING = 0.6
 """Share of the training over which zeros become more; in the rest what is left learns on."""
@@ -65,11 +61,11 @@ class Magnitude(Derivation):
 
     def kept(self, network: nn.Module) -> Mapping[str, Tensor]:
         """The weights that are not zero, and where they stand."""
-        return dict(_packed(network))
+        return dict(without_zeros(network.state_dict(), {name for name, _ in prunable(network)}))
 
     def restored(self, network: nn.Module, path: Path, inputs: Tensor) -> nn.Module:  # noqa: ARG002
         """With the weights of the file."""
-        network.load_state_dict(unpacked(safetensors.torch.load(path.read_bytes()), network))
+        network.load_state_dict(unpacked(safetensors.torch.load(path.read_bytes()), network.state_dict()))
         return network
 
     def figures(self, network: nn.Module) -> Mapping[str, float]:
@@ -119,30 +115,3 @@ def prune(network: nn.Module, share: float) -> None:
     for weight in weights:
         weight.masked_fill_(chosen[begin : begin + weight.numel()].view_as(weight), 0.0)
         begin += weight.numel()
-
-
-_BITS = 2 ** torch.arange(8, dtype=torch.uint8)
-
-
-def _packed(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    names = {name for name, _ in prunable(network)}
-    for name, value in network.state_dict().items():
-        if name not in names:
-            yield name, value
-            continue
-        flat = value.detach().cpu().flatten()
-        there = nn.functional.pad((flat != 0).to(torch.uint8), (0, -len(flat) % 8)).view(-1, 8)
-        yield f"{name}{MASK}", (there * _BITS).sum(dim=1).to(torch.uint8)
-        yield f"{name}{VALUES}", flat[flat != 0]
-
-
-def unpacked(kept: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """The state that a file keeps, in the shapes of `network`."""
-    state = {}
-    for name, like in network.state_dict().items():
-        if f"{name}{MASK}" not in kept:
-            state[name] = kept[name]
-            continue
-        there = (kept[f"{name}{MASK}"].unsqueeze(1) & _BITS).bool().flatten()[: like.numel()]
-        state[name] = torch.zeros(like.numel()).masked_scatter(there, kept[f"{name}{VALUES}"]).view_as(like)
-    return state

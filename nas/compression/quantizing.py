@@ -16,9 +16,9 @@ from torch.nn.utils import parametrize
 
 from nas.benchmark import Budget
 from nas.compression.fine_tuning import Epochs, fine_tuning
-from nas.compression.grid import INT8, SCALE, from_grid, packed, packed_of, to_grid, unpacked
 from nas.training import Derivation, Lineage, Unsupported
 from nas.training.derivations import Family
+from nas.training.packing import INT8, SCALE, from_grid, parameters_of, rounded, to_grid, unpacked
 
 LEVELS = 255
 """Steps of eight bits, from the least value to the largest."""
@@ -37,16 +37,16 @@ class _Quantized(Derivation):
 
     def finish(self, network: nn.Module, lineage: Lineage) -> nn.Module:  # noqa: ARG002
         """With weights from the grid."""
-        network.load_state_dict(unpacked(packed(network)))
+        network.load_state_dict(unpacked(_on_grid(network), network.state_dict()))
         return network
 
     def kept(self, network: nn.Module) -> Mapping[str, Tensor]:
         """Whole numbers and scales."""
-        return packed(network)
+        return _on_grid(network)
 
     def restored(self, network: nn.Module, path: Path, inputs: Tensor) -> nn.Module:  # noqa: ARG002
         """With the weights of the file."""
-        network.load_state_dict(unpacked(_read(path)))
+        network.load_state_dict(unpacked(_read(path), network.state_dict()))
         return network
 
 
@@ -91,7 +91,7 @@ class Int8Dynamic(_Quantized):
         """Whole numbers and scales; of linear layers those that torchao has."""
         theirs = dict(_of_torchao(network))
         names = {name for name, _ in network.named_parameters()} - {f"{name}.weight" for name in theirs}
-        kept = dict(packed_of({name: value for name, value in network.state_dict().items() if _is_plain(value)}, names))
+        kept = dict(rounded({name: value for name, value in network.state_dict().items() if _is_plain(value)}, names))
         for name, weight in theirs.items():
             kept |= {f"{name}.weight{INT8}": weight.qdata, f"{name}.weight{SCALE}": weight.scale.flatten()}
         return kept
@@ -235,6 +235,11 @@ class _Rounded(nn.Module):
     def forward(self, weight: Tensor) -> Tensor:
         """The same shape."""
         return weight + (from_grid(*to_grid(weight)) - weight).detach()
+
+
+def _on_grid(network: nn.Module) -> dict[str, Tensor]:
+    """The state of `network` with its weights as whole numbers and scales."""
+    return dict(rounded(network.state_dict(), parameters_of(network)))
 
 
 def _quantized(network: nn.Module) -> Iterator[nn.Module]:

@@ -191,6 +191,9 @@ def _forms(forms: Forms, recorded: Latency | None) -> Iterator[str]:
     yield f"| | the network as it was trained, measured here | | | {_interval(forms.latency)} |"
     if recorded is not None:
         yield f"| | as it was recorded, on {recorded.device} | | | {_interval(recorded)} |"
+    if forms.packed is not None:
+        yield ""
+        yield _PACKED if forms.packed else _UNPACKED
     for form in FORMS:
         if form in forms.left_out:
             yield ""
@@ -198,6 +201,13 @@ def _forms(forms: Forms, recorded: Latency | None) -> Iterator[str]:
     if forms.latency.disturbed:
         yield ""
         yield f"As latency was measured: {forms.latency.disturbed}"
+
+
+_PACKED = (
+    f"In `{WEIGHTS}` weights are packed: NAME.int8 and NAME.scale are whole numbers and a scale a row, NAME.mask and NAME.values "
+    "a bit a weight and those that are not zero. `model.py` unpacks them; the other files hold them as 32-bit numbers."
+)
+_UNPACKED = "All files hold weights as 32-bit numbers, since there is no source that would unpack smaller ones."
 
 
 def _difference(value: float) -> str:

@@ -36,11 +36,13 @@ def hand_over(
     *,
     forms: Sequence[Form] | None = None,
     parts: tuple[Part, ...] = (),
+    packed: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> HandedOver:
     """Write `network`, which is on the CPU, into `folder` with its card; `examples` are real inputs, at least three.
 
-    Without `forms` all that can be are written, and the card says why one is not there. `say` is told what is under way.
+    Without `forms` all that can be are written, and the card says why one is not there. `packed` is that of `write_forms`.
+    `say` is told what is under way.
 
     Raises:
         ExportError: a form that is asked for cannot be written, or gives other outputs; or the folder cannot be written.
@@ -60,6 +62,7 @@ def hand_over(
                 words=source_words(origin),
                 parts=parts,
                 classes=origin.benchmark.classes,
+                packed=packed,
                 say=say,
             )
             (unfinished / "README.md").write_text(card(origin, written, examples), encoding="utf-8")

@@ -21,6 +21,7 @@ from nas.models import Part
 from nas.profiling import measure_latency, missing_for_onnx, quiet_exporter, session
 from nas.records import Latency
 from nas.training import write_tensors
+from nas.training.packing import lossless
 
 Form = Literal["source", "program", "onnx"]
 
@@ -68,6 +69,8 @@ class Forms:
     """Of the network itself, measured beside its forms."""
     size_bytes: int
     """Of the file of weights."""
+    packed: bool | None = None
+    """Whether weights that were to be packed in it are; None where they were not to be."""
 
 
 def check_forms(names: Iterable[str]) -> tuple[Form, ...]:
@@ -94,9 +97,12 @@ def write_forms(
     words: str = "",
     parts: tuple[Part, ...] = (),
     classes: Sequence[str] = (),
+    packed: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> Forms:
     """Write `network`, on the CPU, into `folder`: its weights, and each of `forms`; without them all that can be.
+
+    Where the weights are to be `packed`, and source is written, which unpacks them, their file is as small as holds them exactly.
 
     `examples` are real inputs, at least three; on them each form's outputs are compared with the network's. What is asked for by
     name and cannot be written is an error, else it is left out with its reason. `title`, `words`, `parts` and `classes` are
@@ -110,7 +116,7 @@ def write_forms(
     left_out: dict[Form, str] = {}
     base, source, program = network, None, None
     try:
-        source = write_source(network, signature, title=title, words=words, parts=parts, classes=classes)
+        source = write_source(network, signature, title=title, words=words, parts=parts, classes=classes, packed=packed)
         base = make(source, network)
     except ExportError as error:
         left_out["source"] = str(error)
@@ -122,7 +128,7 @@ def write_forms(
             if form == "source":
                 if source is None or form in left_out:
                     raise ExportError(left_out[form])
-                run = loaded = _write_source(source, network, folder)
+                run = loaded = _write_source(source, lossless(network) if packed else network.state_dict(), folder)
                 difference = max(_compare(network, run, examples), _compare_training(network, loaded, examples))
             elif form == "program":
                 program = _program(base, examples)
@@ -149,6 +155,7 @@ def write_forms(
         left_out={form: reason for form, reason in left_out.items() if form in (forms or FORMS)},
         latency=_latency(network, network, examples[:1], "eager"),
         size_bytes=(folder / WEIGHTS).stat().st_size,
+        packed=any(one.form == "source" for one in written) if packed else None,
     )
 
 
@@ -191,9 +198,9 @@ def _scope(text: str, path: Path) -> dict[str, Any]:
     return scope
 
 
-def _write_source(source: Source, network: nn.Module, folder: Path) -> nn.Module:
+def _write_source(source: Source, weights: Mapping[str, Tensor], folder: Path) -> nn.Module:
     """The network as it is loaded from the files that this writes."""
-    write_tensors({**network.state_dict(), **source.constants}, folder / WEIGHTS)
+    write_tensors({**weights, **source.constants}, folder / WEIGHTS)
     write_whole(source.text.encode(), folder / FILES["source"])
     return load_source(folder)
 

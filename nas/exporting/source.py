@@ -19,7 +19,7 @@ from nas.models import Fork, Graph, Part, Step, module_name
 
 WEIGHTS = "weights.safetensors"
 
-RESERVED = ("network", "load", "read_tensors", "example", "CONSTANTS", "CLASSES")
+RESERVED = ("network", "load", "read_tensors", "unpacked", "example", "CONSTANTS", "CLASSES")
 """What the file itself calls something."""
 
 
@@ -40,11 +40,12 @@ def write_source(
     words: str = "",
     parts: tuple[Part, ...] = (),
     classes: Sequence[str] = (),
+    packed: bool = False,
 ) -> Source:
     """The file that makes `network`, in plain PyTorch: `network()`, and `load()` which reads its weights.
 
     `title` is the first line of what the file says of itself, `words` the rest; `parts` is the plan, whose shapes are told;
-    `classes` are the names of the outputs.
+    `classes` are the names of the outputs. Weights that are `packed` in their file are unpacked as they are read.
 
     Raises:
         ExportError: a module cannot be written as source; names it.
@@ -62,7 +63,7 @@ def write_source(
     book.need("pathlib", "Path")
     book.need("torch", "nn")
     book.need("torch", "Tensor")
-    return Source(_file(book, made, signature, modules.constants, title, words, classes), modules.constants)
+    return Source(_file(book, made, signature, modules.constants, title, words, classes, packed), modules.constants)
 
 
 def _file(
@@ -73,6 +74,7 @@ def _file(
     title: str,
     words: str,
     classes: Sequence[str],
+    packed: bool,
 ) -> str:
     legend = book.legend()
     axes = textwrap.fill(f"Axes: {legend}.", 100) if legend else ""
@@ -87,8 +89,9 @@ def _file(
         *([_classes(classes)] if classes else []),
         ("" if book.values else "\n\n") + book.text(),
         "\n\n" + network,
-        "\n\n" + (_LOAD_WITH_CONSTANTS if constants else _LOAD).format(weights=WEIGHTS, names=_names(constants)),
+        "\n\n" + _load(constants, packed),
         "\n\n" + _READ,
+        *(["\n\n" + _UNPACK] if packed else []),
         "\n\n" + _example(signature.input),
         "\n\n" + _MAIN,
     ]
@@ -98,21 +101,29 @@ def _file(
 _LOAD = '''def load(weights: Path | str | None = None) -> nn.Module:
     """The network with its weights, in evaluation mode; they are read from {weights} if no file is given."""
     model = network()
-    model.load_state_dict(read_tensors(Path(weights or Path(__file__).with_name("{weights}"))))
+    tensors = read_tensors(Path(weights or Path(__file__).with_name("{weights}")))
+    {fill}
     return model.eval()'''
 
-_LOAD_WITH_CONSTANTS = '''CONSTANTS = ({names},)
+_CONSTANTS = '''CONSTANTS = ({names},)
 """Numbers of the network that are no weights; they lie in the file of weights too."""
 
 
-def load(weights: Path | str | None = None) -> nn.Module:
-    """The network with its weights, in evaluation mode; they are read from {weights} if no file is given."""
-    model = network()
-    tensors = read_tensors(Path(weights or Path(__file__).with_name("{weights}")))
-    for name in CONSTANTS:
-        model.get_buffer(name).copy_(tensors.pop(name))
-    model.load_state_dict(tensors)
-    return model.eval()'''
+'''
+
+_UNPACK = '''def unpacked(tensors: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """The weights of `model`, which its file may keep as whole numbers with a scale a row (NAME.int8, NAME.scale), or as a bit a
+    weight and those that are not zero (NAME.mask, NAME.values)."""
+    state = dict(tensors)
+    for name, like in model.state_dict().items():
+        if f"{name}.int8" in state:
+            whole, scale = state.pop(f"{name}.int8"), state.pop(f"{name}.scale")
+            state[name] = whole.to(scale.dtype) * scale.reshape(-1, *[1] * (whole.ndim - 1))
+        elif f"{name}.mask" in state:
+            bits, values = state.pop(f"{name}.mask"), state.pop(f"{name}.values")
+            there = (bits.unsqueeze(1) & 2 ** torch.arange(8, dtype=torch.uint8)).bool().flatten()[: like.numel()]
+            state[name] = torch.zeros(like.numel(), dtype=values.dtype).masked_scatter(there, values).reshape(like.shape)
+    return state'''
 
 _READ = '''def read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file, by name: the header's length, the header in JSON, then the numbers."""
@@ -135,6 +146,14 @@ _MAIN = """if __name__ == "__main__":
     with torch.no_grad():
         outputs = load()(example())
     print(tuple(outputs.shape))"""
+
+
+def _load(constants: Mapping[str, Tensor], packed: bool) -> str:
+    """The function that reads the weights."""
+    copied = ["for name in CONSTANTS:", "    model.get_buffer(name).copy_(tensors.pop(name))"] if constants else []
+    fill = [*copied, f"model.load_state_dict({'unpacked(tensors, model)' if packed else 'tensors'})"]
+    before = _CONSTANTS.format(names=_names(constants)) if constants else ""
+    return before + _LOAD.format(weights=WEIGHTS, fill="\n    ".join(fill))
 
 
 def _example(shape: Shape) -> str:

@@ -62,7 +62,7 @@ def export(
     from nas.exporting import Origin, check_forms, hand_over
     from nas.models import build, plan
     from nas.reports.command import commands  # brings rich, which no search needs
-    from nas.training import Setup, cut_of, load_task, protocol_of, suit
+    from nas.training import Setup, cut_of, derivation_of, load_task, protocol_of, suit
 
     forms = check_forms(formats) if formats is not None else None
     if untrained and weights is not None:
@@ -93,8 +93,10 @@ def export(
     def measure(trained: "nn.Module") -> dict[str, float]:
         return protocol_of(benchmark)(setup).measure(trained, task.examples("validation"), "validation")
 
+    packed = False
     if record.derived is not None and not untrained and weights is None:
         network, words = _made(network, record, weights_of(url, trial), _examples(task)[:1])
+        packed = not derivation_of(record.derived.method, record.derived.options).plain
     elif untrained:
         words = f"The weights are as they were drawn from seed {record.seed}, before any training."
     elif weights is not None:
@@ -111,7 +113,7 @@ def export(
     inputs = _examples(task)
     line = ["nas", "export", _name(trial, named), "--to", home.name, *(["--untrained"] if untrained else [])]
     line += ["--weights", weights.name] if weights is not None else []
-    line += [word for form in forms or () for word in ("--formats", form)]
+    line += ["--formats", ",".join(forms)] if forms else []
     origin = Origin(
         entry=entry,
         trial=trial,
@@ -122,7 +124,7 @@ def export(
         trained=not untrained,
         commands=(*commands(entry, trials), shlex.join(line)),
     )
-    return hand_over(network, origin, inputs, to, forms=forms, parts=() if cut_of(network) else parts, say=say)
+    return hand_over(network, origin, inputs, to, forms=forms, parts=() if cut_of(network) else parts, packed=packed, say=say)
 
 
 def _made(network: "nn.Module", record: Record, kept: Path | None, inputs: "Tensor") -> "tuple[nn.Module, str]":
@@ -150,8 +152,6 @@ def _made(network: "nn.Module", record: Record, kept: Path | None, inputs: "Tens
     if digest_tensors(derivation.kept(network)) != record.weights_sha256:
         raise ExportError(f"{kept.name} does not hold the weights that the record tells of; {again}.")
     words = f"The weights are those that {derived.words} made of a finalist's: bit for bit those that the record tells of."
-    if not derivation.plain:
-        words += f" All files here hold them as plain numbers; beside the ledger they are kept in {kept.stat().st_size:,} bytes."
     if cut_of(network):
         words += " Layers were cut out of it, so that it is narrower than its choices say; its figures were counted as it stands."
     return network, words

@@ -37,12 +37,15 @@ from nas.tables import TableBenchmark
 if TYPE_CHECKING:
     from nas.training import Ranks
 
+SEEDS = 2
+"""Of each finalist in the mean, where nothing is said."""
+
 
 def finals(
     study: str,
     *,
     top: int = 3,
-    seeds: int = 2,
+    seeds: int | None = None,
     trainings: int | None = None,
     even: bool = False,
     confident: float | None = None,
@@ -56,11 +59,12 @@ def finals(
     wait_minutes: float = WAIT_MINUTES,
     **options: Any,
 ) -> Study:
-    """Train the `top` architectures of `study` again, with `seeds` seeds each in the mean that the search did not use.
+    """Train the `top` architectures of `study` again, with `seeds` seeds each in the mean (2) that the search did not use.
 
     Each has two seeds; those beyond go where they tell most about who is first (see `nas.searching.allotting`), with `even` to
-    all alike. There are `trainings` in all, or `top` × `seeds`; with `confident` no more once the first is the first with that
-    probability. Who has how many follows from what the trainings come to, on validation data, and not from who does them when.
+    all alike. There are `top` × `seeds` trainings, or so many `trainings` in all as are given instead; with `confident` no more
+    once the first is the first with that probability. Who has how many follows from what the trainings come to, on validation
+    data, and not from who does them when.
 
     `measures` are asked of the trained networks then, on validation and test data, beside what the search asked (see
     `nas.measures`); those that were trained before are asked too, by the weights that are kept.
@@ -74,6 +78,11 @@ def finals(
         NasError: there is no such study, it has no complete trial, or its benchmark is another than it was.
         KeyboardInterrupt: after Ctrl-C.
     """
+    if seeds is not None and trainings is not None:
+        raise SearchError(
+            f"Finals have seeds for each or trainings in all, got seeds {seeds} and trainings {trainings}; leave one of them out."
+        )
+    seeds = SEEDS if seeds is None else seeds
     counts = {"top": top, "seeds": seeds, **({} if trainings is None else {"trainings": trainings})}
     for name, number in (*counts.items(), ("threads", options.get("threads", 1))):
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:

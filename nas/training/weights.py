@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from nas.errors import ModelError, quote
 from nas.files import write_whole
 from nas.training.grouping import group, is_grouped
+from nas.training.packing import unpacked
 from nas.training.reshaping import cut_of, reshape
 
 GROUPED = {"batch_norm": "group"}
@@ -38,6 +39,8 @@ def write_weights(model: nn.Module, path: Path) -> str:
 def read_weights(model: nn.Module, path: Path) -> None:
     """Give `model` the weights in the file at `path`, on the device and in the layout that its own have.
 
+    They may be packed there, as in what was made of a finalist; see `nas.training.packing`.
+
     Raises:
         ModelError: the file is no safetensors file, or holds the weights of another network; `model` is as it was.
         OSError: the file cannot be read.
@@ -47,6 +50,10 @@ def read_weights(model: nn.Module, path: Path) -> None:
     except SafetensorError as error:
         raise ModelError(f"{path.name} is no whole safetensors file ({error}); write it again with write_weights.") from error
     suit_file(model, path)
+    try:
+        tensors = unpacked(tensors, model.state_dict())
+    except RuntimeError as error:
+        raise ModelError(f"{path.name} holds the weights of another network, packed; build that one.") from error
     own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in tensors.items()}
     for name in _lists(model) & own.keys() & found.keys():

@@ -121,18 +121,27 @@ def test_what_is_cut_is_exported_and_stands_in_the_report(ledger: str, tmp_path:
     assert f"structured share 0.6, epochs 1, made of final trial 0 ({root['architecture']})" in told
 
 
-@pytest.mark.parametrize("how", ["int8-weights", "int8-static"])
-def test_what_is_quantised_is_exported_with_its_weights_from_the_grid(ledger: str, tmp_path: Path, how: str) -> None:
-    run(ledger, "compress", "s", "--how", how, "--seeds", "1")
+@pytest.mark.parametrize(("how", "small"), [("int8-weights", True), ("magnitude", True), ("int8-static", False)])
+def test_what_is_made_smaller_is_exported_as_small_where_source_unpacks_it(
+    ledger: str, tmp_path: Path, how: str, small: bool
+) -> None:
+    options = ["--set", "epochs=0"] if how == "magnitude" else []
+    run(ledger, "compress", "s", "--how", how, "--seeds", "1", *options)
     (made,) = derived(ledger)
-    done = run(ledger, "export", f"s:id:{made.id}", "--to", str(tmp_path / "small"), "--formats", "program")
+    home = tmp_path / "small"
+    done = run(ledger, "export", f"s:id:{made.id}", "--to", str(home), "--formats", "source,program" if small else "program")
     assert done.exit_code == 0
-    assert f"The weights are those that {how} made of a finalist's: bit for bit" in done.output
-    kept = made.record.derived.file_bytes if made.record and made.record.derived else 0
-    assert f"All files here hold them as plain numbers; beside the ledger they are kept in {kept:,} bytes." in done.output
+    assert made.record is not None
+    assert made.record.derived is not None
+    assert f"The weights are those that {made.record.derived.words} made of a finalist's: bit for bit" in done.output
+    size, kept = (home / "weights.safetensors").stat().st_size, made.record.derived.file_bytes
+    card = (home / "README.md").read_text()
+    assert (kept is not None and size < 1.2 * kept, "weights are packed" in card) == (small, small)
+    assert ("All files hold weights as 32-bit numbers" in card) != small
+    assert not small or "--to small --formats source,program" in card
     refused = run(ledger, "explain", f"s:id:{made.id}")
     assert refused.exit_code == 2
-    assert f"is {how}, and its weights are no plain ones; explain what it was made of." in refused.output
+    assert "and its weights are no plain ones; explain what it was made of." in refused.output
 
 
 def test_weights_that_are_gone_are_told_in_one_line(ledger: str, tmp_path: Path) -> None:

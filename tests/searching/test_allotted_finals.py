@@ -44,9 +44,8 @@ def study(tmp_path: Path) -> Study:
 
 def run_finals(study: Study, **options: Any) -> list[Event]:
     events: list[Event] = []
-    nas.finals(
-        study.name, **{"evaluate": noisy, "ledger": study.ledger, "top": 4, "seeds": 5, "on_event": events.append} | options
-    )
+    how = {"evaluate": noisy, "ledger": study.ledger, "top": 4, "on_event": events.append}
+    nas.finals(study.name, **how | ({} if "trainings" in options else {"seeds": 5}) | options)
     return events
 
 
@@ -180,6 +179,7 @@ def test_enough_confidence_ends_finals_and_says_so(study: Study) -> None:
     [
         ({"trainings": 0}, "^Finals need trainings of at least 1, got 0"),
         ({"trainings": 3}, "^Each of 4 finalists is trained at least once, got trainings 3; give more"),
+        ({"seeds": 2, "trainings": 9}, "^Finals have seeds for each or trainings in all, got seeds 2 and trainings 9"),
         ({"even": True, "confident": 0.9}, "^With even all seeds are trained"),
     ],
 )
