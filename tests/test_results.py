@@ -3,7 +3,9 @@
 import csv
 import json
 import runpy
+import shlex
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,14 @@ def test_the_index_is_of_what_is_committed() -> None:
     assert code["index"]() in (RESULTS / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_tables_of_pre_training_are_of_its_trainings() -> None:
+    code = runpy.run_path(str(RESULTS / "pretraining" / "compare.py"))
+    rows = code["read"](RESULTS / "pretraining" / "trainings.csv")
+    assert {row["question"] for row in rows} <= {question for asked in code["TABLES"].values() for question in asked}
+    text = (RESULTS / "pretraining" / "README.md").read_text(encoding="utf-8")
+    assert code["page"](text, rows) == text
+
+
 def test_a_study_is_kept_as_the_committed_ones_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(RESULTS))
     ledger = f"sqlite:///{tmp_path}/nas.sqlite"
@@ -61,11 +71,13 @@ def test_a_study_is_kept_as_the_committed_ones_are(tmp_path: Path, monkeypatch: 
 def test_every_leaderboard_and_every_space_is_made_by_the_script() -> None:
     plans = read_file(RESULTS / "leaderboards.yaml").value
     assert {folder.name for folder in KEPT} == set(plans)
-    for plan in plans.values():
-        benchmark = resolve_benchmark(plan["on"])
-        resolve_space(plan["space"])
-        assert [Limit.parse(limit) for limit in plan["limits"]]
-        assert (RESULTS / f"{benchmark.name}-v{benchmark.version}").is_dir()
+    for folder in KEPT:
+        plan, benchmark = plans[folder.name], resolve_benchmark(plans[folder.name]["on"])
+        assert folder.parents[1].name == f"{benchmark.name}-v{benchmark.version}"
+        words = shlex.split((folder / "commands.sh").read_text(encoding="utf-8").splitlines()[0])
+        assert words[:5] == ["nas", "search", resolve_space(plan["space"]).name, "--on", benchmark.name]
+        limits = [word for before, word in pairwise(words) if before == "--limit"]
+        assert [Limit.parse(limit) for limit in limits] == [Limit.parse(limit) for limit in plan["limits"]]
 
 
 @pytest.mark.parametrize("folder", KEPT, ids=lambda folder: str(folder.relative_to(RESULTS)))

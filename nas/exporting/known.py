@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from timm.layers import GluMlp, LayerNorm2d, Mlp, PatchEmbed, SelectAdaptivePool2d, SqueezeExcite, activations
+from timm.layers import Conv2dSame, GluMlp, LayerNorm2d, Mlp, PatchEmbed, SelectAdaptivePool2d, SqueezeExcite, activations
 from timm.layers.conv_bn_act import ConvNormAct
 from timm.layers.norm_act import BatchNormAct2d
 from timm.models._efficientnet_blocks import DepthwiseSeparableConv, InvertedResidual
@@ -13,7 +13,20 @@ from nas.errors import ExportError
 from nas.exporting.blocks import pictures, sequences, sound
 from nas.exporting.expressions import Call, Expression, Layers
 from nas.models import wiring
-from nas.models.layers import attention, audio, convolution, head, modality, patch, pointwise, position, recurrent, transformer
+from nas.models.layers import (
+    attention,
+    audio,
+    convolution,
+    head,
+    modality,
+    patch,
+    pointwise,
+    position,
+    recurrent,
+    shipped,
+    shipped_texts,
+    transformer,
+)
 from nas.models.layers import sequence_convolution as along
 
 if TYPE_CHECKING:
@@ -23,6 +36,7 @@ ACTIVATIONS: Mapping[type, str] = {
     nn.Identity: "nn.Identity",
     nn.ReLU: "nn.ReLU",
     nn.LeakyReLU: "nn.LeakyReLU",
+    nn.ReLU6: "nn.ReLU6",
     nn.GELU: "nn.GELU",
     nn.SiLU: "nn.SiLU",
     nn.Hardswish: "nn.Hardswish",
@@ -71,8 +85,30 @@ def _residual(write: "Modules", module: convolution.ResidualBlock, path: str) ->
     )
 
 
+def _same_conv(write: "Modules", module: Conv2dSame, path: str) -> Expression:
+    single = all(len(set(pair)) == 1 for pair in (module.kernel_size, module.stride, module.dilation))
+    _check(single and module.padding_mode == "zeros", module, path)
+    return write.call(
+        pictures.SameConv2d,
+        module.in_channels,
+        module.out_channels,
+        module.kernel_size[0],
+        stride=module.stride[0],
+        dilation=module.dilation[0],
+        groups=module.groups,
+        bias=module.bias is not None,
+    )
+
+
+def _norm_act(write: "Modules", module: BatchNormAct2d, path: str) -> Expression:
+    _check(_usual_norm(module, module.eps), module, path)
+    act = write.activation(module.act, f"{path}.act")
+    return write.call(pictures.BatchNormAct, module.num_features, act, eps=module.eps)
+
+
 def _inverted(write: "Modules", module: InvertedResidual, path: str) -> Expression:
-    _check(all(_usual_norm(norm) for norm in (module.bn1, module.bn2, module.bn3)), module, path)
+    eps = module.bn1.eps
+    _check(all(_usual_norm(norm, eps) for norm in (module.bn1, module.bn2, module.bn3)), module, path)
     wide, filters, narrow = module.conv_pw, module.conv_dw, module.conv_pwl
     _check(_usual_filter(filters) and wide.kernel_size == narrow.kernel_size == (1, 1), module, path)
     channels, features, stride = wide.in_channels, narrow.out_channels, filters.stride[0]
@@ -86,12 +122,14 @@ def _inverted(write: "Modules", module: InvertedResidual, path: str) -> Expressi
         stride=stride,
         act=write.activation(module.bn1.act, f"{path}.bn1.act"),
         squeeze_excite=write.child(module, "se", path),
+        same=isinstance(filters, Conv2dSame),
+        eps=eps,
     )
 
 
 def _depthwise(write: "Modules", module: DepthwiseSeparableConv, path: str) -> Expression:
-    filters, mix = module.conv_dw, module.conv_pw
-    _check(_usual_norm(module.bn1) and _usual_norm(module.bn2) and _usual_filter(filters), module, path)
+    filters, mix, eps = module.conv_dw, module.conv_pw, module.bn1.eps
+    _check(_usual_norm(module.bn1, eps) and _usual_norm(module.bn2, eps) and _usual_filter(filters), module, path)
     channels, features, stride = filters.in_channels, mix.out_channels, filters.stride[0]
     skips = module.has_skip == (channels == features and stride == 1)
     _check(module.conv_s2d is None and not module.has_pw_act and skips and mix.kernel_size == (1, 1), module, path)
@@ -103,6 +141,8 @@ def _depthwise(write: "Modules", module: DepthwiseSeparableConv, path: str) -> E
         stride=stride,
         act=write.activation(module.bn1.act, f"{path}.bn1.act"),
         squeeze_excite=write.child(module, "se", path),
+        same=isinstance(filters, Conv2dSame),
+        eps=eps,
     )
 
 
@@ -256,6 +296,8 @@ NORMALISED = (ConvNormAct, InvertedResidual, DepthwiseSeparableConv, along.Filte
 KNOWN: Mapping[type, Callable[["Modules", Any, str], Expression]] = {
     ConvNormAct: _conv_norm_act,
     SqueezeExcite: _squeeze_excite,
+    Conv2dSame: _same_conv,
+    BatchNormAct2d: _norm_act,
     InvertedResidual: _inverted,
     DepthwiseSeparableConv: _depthwise,
     SelectAdaptivePool2d: _pool,
@@ -282,6 +324,10 @@ KNOWN: Mapping[type, Callable[["Modules", Any, str], Expression]] = {
     along.ResidualFilterBlock: _residual_filter,
     along.Windows: _windows,
     audio.Spectrogram: _spectrogram,
+    shipped.Backbone: lambda write, module, path: write.sequential(module, path),
+    shipped_texts.TextBackbone: lambda write, module, path: write.call(
+        shipped_texts.TextBackbone, *write.children(module, path).values()
+    ),
     wiring.Parallel: _parallel,
     wiring.Cell: _cell,
     transformer.Block: _block,
@@ -306,20 +352,20 @@ def _act(write: "Modules", module: nn.Module, path: str) -> dict[str, Expression
     return {} if isinstance(act, nn.Identity) else {"act": write.activation(act, f"{path}.act")}
 
 
-def _usual_norm(norm: nn.Module) -> bool:
-    """Whether it is batch normalisation as torch does it by default, with nothing but an activation after it."""
+def _usual_norm(norm: nn.Module, eps: float = 1e-5) -> bool:
+    """Whether it is batch normalisation as torch does it by default, or with `eps`, with nothing but an activation after it."""
     return (
         isinstance(norm, BatchNormAct2d)
-        and (norm.eps, norm.momentum, norm.affine, norm.track_running_stats) == (1e-5, 0.1, True, True)
+        and (norm.eps, norm.momentum, norm.affine, norm.track_running_stats) == (eps, 0.1, True, True)
         and isinstance(norm.drop, nn.Identity)
     )
 
 
 def _usual_filter(conv: nn.Module) -> bool:
-    """Whether each channel is filtered by itself, padded so that stride 1 keeps the size."""
-    if type(conv) is not nn.Conv2d or conv.bias is not None or conv.dilation != (1, 1):
+    """Whether each channel is filtered by itself, padded so that stride 1 keeps the size, or as TensorFlow does it."""
+    if type(conv) not in {nn.Conv2d, Conv2dSame} or conv.bias is not None or conv.dilation != (1, 1):
         return False
-    padding = (conv.stride[0] - 1 + conv.kernel_size[0] - 1) // 2
+    padding = 0 if isinstance(conv, Conv2dSame) else (conv.stride[0] - 1 + conv.kernel_size[0] - 1) // 2
     return conv.groups == conv.in_channels == conv.out_channels and conv.padding == (padding, padding)
 
 

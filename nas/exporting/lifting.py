@@ -192,6 +192,8 @@ class _Scan:
     """Name → the package it is of, the module it is from, and what it is called there; empty where it is the module."""
 
     def text(self, node: ast.stmt) -> str:
+        if isinstance(node, ast.Assign) and not hasattr(node, "lineno"):  # one of several that a line defines
+            return f"{ast.unparse(node.targets[0])} = {ast.unparse(node.value)}"
         begin = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
         return textwrap.dedent("\n".join(self.lines[begin - 1 : node.end_lineno]))
 
@@ -211,6 +213,8 @@ def _scan(module: ModuleType) -> _Scan:
             for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
                 if isinstance(target, ast.Name):
                     definitions[target.id] = [node]
+                elif isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                    definitions |= {name.id: [ast.Assign([name], value)] for name, value in _pairs(target, node.value)}
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 name = alias.asname or alias.name.partition(".")[0]
@@ -220,6 +224,14 @@ def _scan(module: ModuleType) -> _Scan:
             for alias in node.names:
                 imports[alias.asname or alias.name] = (source_name.partition(".")[0], source_name, alias.name)
     return _Scan(source.splitlines(), definitions, imports)
+
+
+def _pairs(names: ast.Tuple, values: ast.Tuple) -> Iterator[tuple[ast.Name, ast.expr]]:
+    """Each name of `A, B = 1, 2` with its value; none where one of them stands for several."""
+    if len(names.elts) == len(values.elts) and not any(isinstance(one, ast.Starred) for one in (*names.elts, *values.elts)):
+        for name, value in zip(names.elts, values.elts, strict=True):
+            if isinstance(name, ast.Name):
+                yield name, value
 
 
 def _absolute(module: ModuleType, node: ast.ImportFrom) -> str:

@@ -54,20 +54,30 @@ NEXT = Signature(Tokens(24, 100), NextTokens(24, 100))
 """Asked of a space that accepts tokens, to see whether its networks look ahead, unless it is tried on such a question anyway."""
 
 
+PIECES = Signature(Tokens(24, 30_522), Features(2))
+"""Asked of a space that accepts tokens, but BERT's pieces of words alone."""
+
 GENERATING = (Signature(Features(12), Image(1, 8, 8)), Signature(Features(12), Image(3, 13, 11)))
 """Asked of a space that accepts features and ends in a picture."""
 
 
 def default_signatures(space: Space) -> tuple[Signature, ...]:
     """Small questions to classifiers, or to generators of pictures, of every kind of input that `space` accepts."""
-    if "features" in space.accepts:
-        try:
-            plan(space, space.sample(random.Random(0)), GENERATING[0])  # noqa: S311 - no secret
-        except NasError:  # it ends in no picture, or in nothing at all, which a rule tells
-            pass
-        else:
-            return GENERATING
-    return tuple(signature for kind in space.accepts for signature in _SIGNATURES[kind])
+    usual = tuple(signature for kind in space.accepts for signature in _SIGNATURES[kind])
+    if "features" in space.accepts and _takes(space, GENERATING[0]):  # else it ends in no picture, or in nothing at all
+        return GENERATING
+    if space.accepts == ("tokens",) and not _takes(space, usual[0]) and _takes(space, PIECES):
+        return (PIECES,)
+    return usual
+
+
+def _takes(space: Space, signature: Signature) -> bool:
+    """Whether a network of the space is an answer to it; why one is none is told by the rules."""
+    try:
+        plan(space, space.sample(random.Random(0)), signature)  # noqa: S311 - no secret
+    except NasError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)

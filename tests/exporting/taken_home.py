@@ -57,6 +57,7 @@ OWN = {
     "autoencoder": "unknown_digit",
     "image_gan": "fashion_mnist_generation",
     "recommender": "movielens",
+    "shipped_texts": "reviews_200_labels_pieces",
     "tabular_mlp": "breast_cancer",
 }
 """Spaces that are meant for one benchmark, which goes before those of all kinds of input."""

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from taken_home import OWN, differences, drawn, inputs_of, loaded
+from timm.layers import Conv2dSame
+from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 from torch.nn import functional
 
@@ -103,6 +105,17 @@ class Gated(nn.Module):
 SLOPE = 0.9
 
 
+HALF, LEFT_OUT, TWICE = 1 / 2, [3], 2.0
+
+
+class Defined(nn.Module):
+    """Uses names that are defined together with others, on one line."""
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Any numbers."""
+        return HALF * inputs.relu() - TWICE * inputs
+
+
 class Told(nn.Module):
     """Says by itself how it is made."""
 
@@ -170,6 +183,12 @@ def test_a_module_that_is_nobodys_own_is_taken_apart():
     assert set(source.constants) == {"0.grid", "2.grid"}
 
 
+def test_of_names_that_one_line_defines_those_that_are_used_are_taken_over():
+    source = assert_equal(nn.Sequential(nn.Flatten(), Defined(), nn.Linear(72, 3)), SMALL)
+    assert "HALF = 1 / 2\nTWICE = 2.0\n" in source.text
+    assert "LEFT_OUT" not in source.text
+
+
 def test_a_module_may_say_itself_how_it_is_made():
     signature = Signature(Sequence(5, 4), Sequence(5, 4))
     source = assert_equal(nn.Sequential(Told(lambda: 2.0), nn.Tanh()), signature)
@@ -185,6 +204,16 @@ class ConvNormAct(nn.Module):
 
     def forward(self, inputs):
         return inputs * self.scale
+
+
+@pytest.mark.parametrize(("side", "kernel", "stride", "dilation"), [(7, 3, 2, 1), (8, 3, 2, 1), (9, 5, 3, 2), (5, 2, 1, 1)])
+def test_a_picture_is_padded_as_tensorflow_does_it(side, kernel, stride, dilation):
+    """By timm's, whose weights come from there: more at the right and at the bottom, if it cannot be even."""
+    torch.manual_seed(0)
+    theirs = Conv2dSame(2, 4, kernel, stride=stride, dilation=dilation, groups=2)
+    norm = BatchNormAct2d(4, eps=1e-3, act_layer=nn.ReLU6)
+    source = assert_equal(nn.Sequential(theirs, norm), Signature(Image(2, side, side + 1), Features(3)))
+    assert "class SameConv2d(nn.Conv2d):" in source.text
 
 
 def test_a_class_whose_name_is_taken_gets_a_number():

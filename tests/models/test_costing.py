@@ -23,6 +23,7 @@ SIGNATURES = {
     "query": [Signature(Query(20, 5), Features(20))],
     "image_gan": [Signature(Features(12), Image(1, 8, 8))],  # of noise
     "recommender": [Signature(Tokens(2, 40), Features(1))],  # a space that gives no next token
+    "shipped_texts": [Signature(Tokens(24, 30_522), Features(2))],  # of BERT's pieces of words
 }
 """What a space of each kind is tried on; every kind has a small one."""
 

@@ -34,6 +34,30 @@ class ConvNormAct(nn.Module):
         return outputs
 
 
+class BatchNormAct(nn.BatchNorm2d):
+    """Batch normalisation and an activation."""
+
+    def __init__(self, features: int, act: type[nn.Module], *, eps: float = 1e-5) -> None:
+        super().__init__(features, eps)
+        self.act = act()
+
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, C, H, W)."""
+        outputs: Tensor = self.act(super().forward(images_NCHW))
+        return outputs
+
+
+class SameConv2d(nn.Conv2d):
+    """Convolution of a picture padded as TensorFlow does it: evenly, and what is left over at the right and at the bottom."""
+
+    def forward(self, images_NCHW: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, features, H / stride, W / stride), both rounded up."""
+        sides = zip(images_NCHW.shape[2:], self.kernel_size, self.stride, self.dilation, strict=True)
+        height, width = (max((-(-side // by) - 1) * by + apart * (kernel - 1) + 1 - side, 0) for side, kernel, by, apart in sides)
+        padding = (width // 2, width - width // 2, height // 2, height - height // 2)
+        return super().forward(nn.functional.pad(images_NCHW, padding))
+
+
 class SqueezeExcite(nn.Module):
     """Weigh each channel by what all of them are like over the whole picture (Hu et al. 2018, arXiv:1709.01507)."""
 
@@ -92,16 +116,18 @@ class InvertedResidual(nn.Module):
         stride: int = 1,
         act: type[nn.Module],
         squeeze_excite: nn.Module | None = None,
+        same: bool = False,
+        eps: float = 1e-5,
     ) -> None:
         super().__init__()
-        padding = (stride - 1 + kernel - 1) // 2
+        filters, padding = (SameConv2d, 0) if same else (nn.Conv2d, (stride - 1 + kernel - 1) // 2)
         self.conv_pw = nn.Conv2d(channels, inside, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(inside)
-        self.conv_dw = nn.Conv2d(inside, inside, kernel, stride, padding, groups=inside, bias=False)
-        self.bn2 = nn.BatchNorm2d(inside)
+        self.bn1 = nn.BatchNorm2d(inside, eps)
+        self.conv_dw = filters(inside, inside, kernel, stride, padding, groups=inside, bias=False)
+        self.bn2 = nn.BatchNorm2d(inside, eps)
         self.se = squeeze_excite or nn.Identity()
         self.conv_pwl = nn.Conv2d(inside, features, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(features)
+        self.bn3 = nn.BatchNorm2d(features, eps)
         self.act = act()
         self.adds_input = channels == features and stride == 1
 
@@ -128,15 +154,17 @@ class DepthwiseSeparable(nn.Module):
         stride: int = 1,
         act: type[nn.Module],
         squeeze_excite: nn.Module | None = None,
+        same: bool = False,
+        eps: float = 1e-5,
     ) -> None:
         super().__init__()
-        padding = (stride - 1 + kernel - 1) // 2
-        self.conv_dw = nn.Conv2d(channels, channels, kernel, stride, padding, groups=channels, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
+        filters, padding = (SameConv2d, 0) if same else (nn.Conv2d, (stride - 1 + kernel - 1) // 2)
+        self.conv_dw = filters(channels, channels, kernel, stride, padding, groups=channels, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels, eps)
         self.act = act()
         self.se = squeeze_excite or nn.Identity()
         self.conv_pw = nn.Conv2d(channels, features, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(features)
+        self.bn2 = nn.BatchNorm2d(features, eps)
         self.adds_input = channels == features and stride == 1
 
     def forward(self, images_NCHW: Tensor) -> Tensor:
