@@ -25,7 +25,8 @@ def commands(study: str, asked: dict[str, Any]) -> list[list[str]]:
     space, on, limits = asked.pop("space"), asked.pop("on"), asked.pop("limits")
     search = ["search", space, "--on", on, "--trials", str(TRIALS), "--seed", str(SEED), "--study", study]
     search += [word for limit in limits for word in ("--limit", limit)]
-    search += [word for name, value in asked.items() for word in (f"--{name}", _word(value))]
+    asked_for = {name: value if isinstance(value, list) else [value] for name, value in asked.items()}
+    search += [word for name, values in asked_for.items() for value in values for word in (f"--{name}", _word(value))]
     options = ([f"--{name}"] if value is True else [f"--{name}", str(value)] for name, value in finals.items())
     return [search, ["finals", study, *(word for words in options for word in words)]]
 

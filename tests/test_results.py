@@ -66,6 +66,10 @@ def test_a_study_is_kept_as_the_committed_ones_are(tmp_path: Path, monkeypatch: 
         ["search", "x", "--on", "y", "--trials", "20", "--seed", "0", "--study", "s"],
         ["finals", "s", "--top", "2", "--even"],
     ]
+    several = {"space": "x", "on": "y", "limits": ["a <= 1", "b <= 2"], "begin-with": [{"width": 1}, {"width": 2}], "finals": {}}
+    (words, _) = runpy.run_path(str(RESULTS / "make.py"))["commands"]("s", several)
+    assert words[-4:] == ["--begin-with", '{"width": 1}', "--begin-with", '{"width": 2}']
+    assert [words[at + 1] for at, word in enumerate(words) if word == "--limit"] == ["a <= 1", "b <= 2"]
 
 
 def test_every_leaderboard_and_every_space_is_made_by_the_script() -> None:

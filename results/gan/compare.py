@@ -1,10 +1,13 @@
-"""A search's winner against a DCGAN of as many FLOPs: `python results/gan/compare.py STUDY [--finalist ID] [--ledger URL]`.
+"""A search's winner against a DCGAN of as many FLOPs: `python results/gan/compare.py STUDY [--rival generator]`.
 
 The DCGAN (Radford et al. 2016, arXiv:1511.06434) has two transposed convolutions of 5×5, batch normalisation and ReLU in the
 generator, batch normalisation and leaky ReLU in the discriminator, the non-saturating loss, one step of each and one learning
 rate. Its widths are those whose generator's FLOPs and whose discriminator's multiply-adds are nearest to the winner's. It is
 trained by the winner's protocol, budget and seeds and the study's recipe, and its figures go to seeds.csv; what is there already
 is not trained again. The README's table is made of it.
+
+The rival `generator` is that DCGAN's generator alone, against the winner's own discriminator, by the winner's loss, steps and
+rates: the two differ in nothing but their generators.
 """
 
 import argparse
@@ -26,7 +29,7 @@ from nas.ranking import leaderboard
 from nas.records import Ledger, Record
 from nas.reports.samples import write_pictures
 from nas.searching.retraining import benchmark_of
-from nas.space import Space, parse_space
+from nas.space import Architecture, Space, parse_space
 
 HERE = Path(__file__).parent
 README, SEEDS = HERE / "README.md", HERE / "seeds.csv"
@@ -44,9 +47,18 @@ layers:
   - project_to_image: {{features: {double}, halvings: 2}}
   - up_sample: {{features: {width}, kernel: 5}}
   - image_head: {{kernel: 5}}
-  - discriminator: {{width: {telling}, depth: 2, kernel: 5, norm: batch, activation: leaky_relu}}
-  - adversary: {{loss: non_saturating, discriminator_steps: 1, rate_ratio: 1}}
+  - discriminator: {{{discriminator}}}
+  - adversary: {{{adversary}}}
 """
+DISCRIMINATOR = "width: {telling}, depth: 2, kernel: 5, norm: batch, activation: leaky_relu"
+ADVERSARY = "loss: non_saturating, discriminator_steps: 1, rate_ratio: 1"
+
+NAMES = {
+    "searched": "{said}",
+    "dcgan": "DCGAN",
+    "generator": "DCGAN's generator, the {said}'s discriminator",
+}
+"""Of the networks, in the table; all but the first are rivals."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,7 @@ class Trained:
     finalist: str
     """"winner", or the id of another finalist: whom this pair is about."""
     network: str
-    """"searched" or "dcgan"."""
+    """One of NAMES."""
     recipe: str
     """What the study changed in the benchmark's recipe: "ema=0.98"."""
     budget: str
@@ -89,8 +101,11 @@ class Trained:
         return self.recipe, self.budget
 
 
-def dcgan(benchmark: Benchmark, flops: int, discriminator_macs: int) -> Space:
-    """The DCGAN whose generator's FLOPs and whose discriminator's multiply-adds are nearest to these."""
+def dcgan(benchmark: Benchmark, flops: int, discriminator_macs: int, against: Architecture | None = None) -> Space:
+    """The DCGAN whose generator's FLOPs and whose discriminator's multiply-adds are nearest to these.
+
+    Or its generator `against` the discriminator of a network of image_gan, trained as that is.
+    """
     image = benchmark.signature.output
     assert isinstance(image, Image)  # noqa: S101 - it is one of pictures
 
@@ -98,8 +113,18 @@ def dcgan(benchmark: Benchmark, flops: int, discriminator_macs: int) -> Space:
         return Discriminator(width=width, depth=2, kernel=5, norm="batch").network_cost(image).macs
 
     telling = min(WIDTHS, key=lambda width: abs(telling_macs(width) - discriminator_macs))
-    spaces = [parse_space(DCGAN.format(width=width, double=2 * width, telling=telling)) for width in WIDTHS]
+    how = {"discriminator": DISCRIMINATOR.format(telling=telling), "adversary": ADVERSARY}
+    if against is not None:
+        how = {layer: _options(against, layer) for layer in how}
+    spaces = [parse_space(DCGAN.format(width=width, double=2 * width, **how)) for width in WIDTHS]
     return min(spaces, key=lambda space: abs(cost(space, space.architecture({}), benchmark.signature).flops - flops))
+
+
+def _options(architecture: Architecture, layer: str) -> str:
+    """What it chose for `layer`, as a space says it."""
+    beginning = f"{layer}."
+    chosen = {name.removeprefix(beginning): value for name, value in architecture.choices.items() if name.startswith(beginning)}
+    return ", ".join(f"{name}: {value}" for name, value in chosen.items())
 
 
 def _costs(space: Space, benchmark: Benchmark) -> tuple[int, float]:
@@ -131,8 +156,8 @@ def write(found: list[Trained]) -> None:
         writer.writerows(asdict(one) for one in sorted(found, key=lambda one: (*one.pair, one.network, one.seed)))
 
 
-def compare(study: str, ledger: str, finalist: str) -> None:
-    """Read the finals of the winner, or of another finalist, train what is missing of the DCGAN, and write both down."""
+def compare(study: str, ledger: str, finalist: str, rival: str) -> None:
+    """Read the finals of the winner, or of another finalist, train what is missing of its rival, and write both down."""
     with Ledger(ledger, create=False) as book:
         rows = next(table for table in leaderboard(book, study) if table.stage == "final").rows
         found_rows = [row for row in rows if finalist == WINNER or row.architecture.id.startswith(finalist)]
@@ -146,36 +171,39 @@ def compare(study: str, ledger: str, finalist: str) -> None:
     searched = [Trained.of(name, finalist, "searched", recipe, record) for record in records]
     pictures = HERE / (name if finalist == WINNER else f"{name}_{finalist}")
     write_pictures(records[0], pictures / "searched")
-    space = dcgan(benchmark, searched[0].flops, searched[0].discriminator_macs)
+    first = searched[0]
+    against = found_rows[0].architecture if rival == "generator" else None
+    space = dcgan(benchmark, first.flops, first.discriminator_macs, against)
     costs = _costs(space, benchmark)
     before = read()
-    others = [one for one in before if one.pair != (name, finalist)]
-    kept = [one for one in before if (one.pair, one.network) == ((name, finalist), "dcgan")]
-    found = [
-        *others,
-        *searched,
-        *(one for one in kept if ((one.flops, one.discriminator_macs), one.way) == (costs, searched[0].way)),
-    ]
-    there = {one.seed for one in found if (one.pair, one.network) == ((name, finalist), "dcgan")}
+    unchanged = set(searched) <= set(before)
+
+    def counts(one: Trained) -> bool:
+        """Whether what was trained of this pair is what would be trained now."""
+        if (one.network, rival) == ("dcgan", "dcgan"):
+            return ((one.flops, one.discriminator_macs), one.way) == (costs, first.way)
+        return one.network != "searched" and unchanged
+
+    found = [*(one for one in before if one.pair != (name, finalist) or counts(one)), *searched]
+    there = {one.seed for one in found if (one.pair, one.network) == ((name, finalist), rival)}
     write(found)
-    for record in train(space, benchmark, budget, {record.seed for record in records} - there):
-        found.append(Trained.of(name, finalist, "dcgan", recipe, record))
+    for record in train(rival, space, benchmark, budget, {record.seed for record in records} - there):
+        found.append(Trained.of(name, finalist, rival, recipe, record))
         write(found)
         if record.seed == records[0].seed:
-            write_pictures(record, pictures / "dcgan")
+            write_pictures(record, pictures / rival)
     tell(found)
 
 
-def train(space: Space, benchmark: Benchmark, budget: Budget, seeds: set[int]) -> Iterator[Record]:
+def train(rival: str, space: Space, benchmark: Benchmark, budget: Budget, seeds: set[int]) -> Iterator[Record]:
     """Each seed's training of the one network of `space`."""
     torch.set_num_threads(1)
     evaluate = Evaluator(space, benchmark, device="cpu") if seeds else None
     for seed in sorted(seeds):
         assert evaluate is not None  # noqa: S101
         record = evaluate(space.architecture({}), budget=budget, seed=seed, final=True)
-        print(
-            f"dcgan on {benchmark.name}, seed {seed}: {record.outcome}, {record.figures.get('test_frechet_distance')}", flush=True
-        )
+        reached = record.figures.get("test_frechet_distance")
+        print(f"{rival} on {benchmark.name}, seed {seed}: {record.outcome}, {reached}", flush=True)
         yield record
 
 
@@ -195,16 +223,19 @@ def tell(found: list[Trained]) -> None:
     ]
     for name, finalist in sorted({one.pair for one in found}, key=lambda pair: (pair[0], pair[1] != WINNER, pair[1])):
         pair = [one for one in found if one.pair == (name, finalist)]
-        sides = {side: [one for one in pair if one.network == side] for side in ("searched", "dcgan")}
+        sides = {side: trained for side in NAMES if (trained := [one for one in pair if one.network == side])}
         said = finalist if finalist == WINNER else f"finalist `{finalist}`"
         for side, trained in sides.items():
-            cells = [name, said if side == "searched" else "DCGAN", f"{trained[0].flops:,}", f"{trained[0].discriminator_macs:,}"]
+            cells = [name, NAMES[side].format(said=said), f"{trained[0].flops:,}", f"{trained[0].discriminator_macs:,}"]
             for figure in FIGURES:
                 values = [getattr(one, figure) for one in trained]
                 cells.append(f"{statistics.mean(values):.2f} ± {statistics.stdev(values):.2f}")
             lines.append(f"| {' | '.join(cells)} | {len(trained)} |")
-        apart, half = difference(*([one.test_frechet_distance for one in trained] for trained in sides.values()))
-        lines.append(f"| {name} | **{said} − DCGAN** | | | | **{apart:.2f} ± {half:.2f}** (95 %) | | | | |")
+        searched, *rivals = [[one.test_frechet_distance for one in trained] for trained in sides.values()]
+        for side, reached in zip([*sides][1:], rivals, strict=True):
+            apart, half = difference(searched, reached)
+            other = NAMES[side].partition(",")[0]
+            lines.append(f"| {name} | **{said} − {other}** | | | | **{apart:.2f} ± {half:.2f}** (95 %) | | | | |")
     text = README.read_text(encoding="utf-8")
     before, after = text.partition(BEGIN)[0], text.partition(END)[2]
     README.write_text(before + BEGIN + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
@@ -215,5 +246,6 @@ if __name__ == "__main__":
     parser.add_argument("study")
     parser.add_argument("--ledger", default="sqlite:///run/results.sqlite")
     parser.add_argument("--finalist", default=WINNER, metavar="ID", help="the beginning of an architecture's id")
+    parser.add_argument("--rival", default="dcgan", choices=[*NAMES][1:], help="a whole DCGAN, or its generator alone")
     given = parser.parse_args()
-    compare(given.study, given.ledger, given.finalist)
+    compare(given.study, given.ledger, given.finalist, given.rival)

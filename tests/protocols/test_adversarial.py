@@ -63,9 +63,18 @@ def examples(count: int = 8, classes: int = 0) -> Examples:
     return Examples(rows, torch.rand(count, 1, 8, 8, generator=generator) * 2 - 1)
 
 
-def stage(classes: int = 0, adversary: Adversary | None = None, discriminator: Discriminator | None = None) -> Stage:
+AVERAGED = replace(BENCHMARK, recipe=replace(BENCHMARK.recipe, ema=0.5))
+"""By a running mean of the weights."""
+
+
+def stage(
+    classes: int = 0,
+    adversary: Adversary | None = None,
+    discriminator: Discriminator | None = None,
+    benchmark: Benchmark = BENCHMARK,
+) -> Stage:
     """That of a small generator, as the protocol makes it."""
-    benchmark = BY_CLASS if classes else BENCHMARK
+    benchmark = BY_CLASS if classes else benchmark
     setup = Setup(benchmark=benchmark, task=load(None), parts=(), feed=lambda _: examples(classes=classes), budget=BUDGET, seed=0)
     protocol = AdversarialProtocol(setup)
     protocol.adversary = adversary or protocol.adversary
@@ -188,14 +197,44 @@ def test_equal_seeds_give_equal_generators_and_others_do_not() -> None:
     assert one == other != third
 
 
-@pytest.mark.parametrize(("loss", "norm"), [("hinge", "spectral"), ("wgan_gp", "batch")])
-def test_a_training_that_was_stopped_inside_an_epoch_goes_on_to_the_same_bits(tmp_path: Path, loss: str, norm: str) -> None:
+def test_of_averaged_generators_the_running_mean_is_what_is_measured_with_its_buffers() -> None:
+    found = stage(benchmark=AVERAGED, discriminator=Discriminator(width=4, norm="spectral"))
+    stepper = Stepper(found.trained.train(), found.method)
+    batch = examples()
+    means: dict[str, Tensor] = {}
+    for step in range(5):
+        stepper(batch.inputs, batch.targets)
+        share = 1 - min(0.5, 1 - (1 + step) ** (-2 / 3))  # the mean is young at first: timm's warm-up
+        now = found.trained.generator.state_dict()
+        means = {name: torch.lerp(means.get(name, value).double(), value.double(), share) for name, value in now.items()}
+    averaged = stepper.validated
+    for name, value in averaged.generator.state_dict().items():
+        if value.is_floating_point():  # weights, and the means and variances of batch normalisation
+            torch.testing.assert_close(value.double(), means[name], rtol=1e-5, atol=1e-6)
+        else:
+            assert (
+                value == 5 + 4
+            )  # batches seen: a count has no mean; one for each move of the discriminator and of the generator
+    looked_at: list[nn.Module] = []
+    found.method.samples.take = lambda generator, _: looked_at.append(generator)
+    found.method.measure(averaged, examples(400), "validation", "float32")
+    assert looked_at == [averaged.generator]
+    assert not same(weights(averaged.generator), weights(found.trained.generator))
+
+
+@pytest.mark.parametrize(
+    ("loss", "norm", "benchmark"),
+    [("hinge", "spectral", BENCHMARK), ("wgan_gp", "batch", BENCHMARK), ("hinge", "spectral", AVERAGED)],
+)
+def test_a_training_that_was_stopped_inside_an_epoch_goes_on_to_the_same_bits(
+    tmp_path: Path, loss: str, norm: str, benchmark: Benchmark
+) -> None:
     asked: dict[str, Any] = {"budget": Budget(epochs=2, fraction=0.15), "seed": 0}
     candidate = architecture(loss=loss, norm=norm, discriminator_steps=2)
-    whole = evaluator()(candidate, **asked)
+    whole = evaluator(benchmark)(candidate, **asked)
     loops: list[Loop] = []
     with pytest.raises(Interrupted):
-        evaluator()(
+        evaluator(benchmark)(
             candidate,
             **asked,
             checkpoints=Checkpoints(tmp_path, 1_000),
@@ -203,7 +242,7 @@ def test_a_training_that_was_stopped_inside_an_epoch_goes_on_to_the_same_bits(tm
             stopping=lambda: len(loops) == 4,
         )
     assert loops[-1].at.batch == 1
-    again = evaluator()(candidate, **asked, checkpoints=Checkpoints(tmp_path, 1_000))
+    again = evaluator(benchmark)(candidate, **asked, checkpoints=Checkpoints(tmp_path, 1_000))
     assert "Went on from a checkpoint after step 4 of 6." in again.notes
     assert again.weights_sha256 == whole.weights_sha256
     assert [point.figures for point in again.curve] == [point.figures for point in whole.curve]
