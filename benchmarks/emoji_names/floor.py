@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from benchmarks.emoji_names.task import SOURCE, load
+from benchmarks.emoji_names.task import load
 from nas.protocols.translation import chrf
 from nas.training import Split
 from nas.training.translation import Translation
@@ -14,7 +14,7 @@ from nas.training.translation import Translation
 def texts(task: Translation, split: Split) -> tuple[list[str], list[str]]:
     """Sources and targets of a split."""
     examples = task.examples(split)
-    return task.read(examples.inputs[:, :SOURCE]), task.read(examples.targets[:, SOURCE:].clamp(min=0))
+    return task.read(examples.inputs[:, : task.place]), task.read(examples.targets[:, task.place :].clamp(min=0))
 
 
 def main(data: Path | None) -> None:

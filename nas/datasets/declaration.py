@@ -211,6 +211,8 @@ class Declaration(_Strict):
     budget: Budget
     final_budget: Budget
     recipe: Recipe
+    protocol_options: dict[str, int | float] = Field(default_factory=dict)
+    """Of pairs of texts, what the protocol is told: `written`, `samples`, `forgotten`."""
     floor: dict[str, float] = Field(default_factory=dict)
     """What a simple model reaches."""
     floor_by: str = ""
@@ -308,6 +310,11 @@ def benchmark_of(declared: Declaration, home: Path) -> FolderBenchmark:
     Raises:
         BenchmarkError: its parts do not go together.
     """
+    if declared.protocol_options and not isinstance(declared.prepare, TextPairs):
+        raise BenchmarkError(
+            f"{declared.name}: of pairs of texts alone the protocol is told more, got {declared.prepare.kind}; leave "
+            "`protocol_options` out."
+        )
     return FolderBenchmark(
         name=declared.name,
         version=declared.version,
@@ -323,6 +330,7 @@ def benchmark_of(declared: Declaration, home: Path) -> FolderBenchmark:
         floor=dict(declared.floor),
         floor_by=FLOOR_BY.get(declared.prepare.kind, LINEAR),
         protocol=PROTOCOLS.get(declared.prepare.kind, "supervised"),
+        protocol_options=dict(declared.protocol_options),
         classes=tuple(declared.classes),
         home=home,
         declaration=declared,
@@ -337,7 +345,7 @@ def write_declaration(declared: Declaration, home: Path) -> None:
     data = declared.model_dump(exclude_none=True)
     for part in ("budget", "final_budget", "recipe"):
         data[part] = {name: value for name, value in data[part].items() if value != defaults.get(name)}
-    for name in ("classes", "metrics", "floor", "floor_by"):
+    for name in ("classes", "metrics", "protocol_options", "floor", "floor_by"):
         if not data[name]:
             del data[name]
     (home / FILE).write_text(_HEAD + to_yaml(data), encoding="utf-8")

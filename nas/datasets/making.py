@@ -146,6 +146,7 @@ def make_benchmark(
             budget=chosen.budget,
             final_budget=chosen.final_budget,
             recipe=chosen.recipe,
+            protocol_options=chosen.protocol_options,
         )
         say("fitting a simple model")
         source = Source(benchmark_of(declared, folder), listing.folder)

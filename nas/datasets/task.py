@@ -11,6 +11,7 @@ from nas.datasets.declaration import MARKS, Captions, FolderBenchmark, Links, Pi
 from nas.datasets.reading import Source, source_of
 from nas.robustness import Scale, Spelling
 from nas.training import Classification, Examples, Meter, Regression, Split, Task, stratified_order
+from nas.training.pieces import Pieces
 from nas.training.translation import FIRST, Translation
 
 UNKNOWN_ID = 1
@@ -68,7 +69,7 @@ def _translation(source: Source, prepare: TextPairs) -> Translation:
         sources, targets = ([found[n][side] for n in order] for side in (0, 1))
         return Examples(*task.tokens(sources, targets, prepare.place + 1 + prepare.said))
 
-    task = Translation(examples, unit="character", alphabet=source.alphabet(), place=prepare.place)
+    task = Translation(examples, unit="character", pieces=Pieces(source.alphabet()), place=prepare.place)
     return task
 
 

@@ -10,6 +10,7 @@ Axes: N examples, L positions.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -17,25 +18,25 @@ from torch import Tensor
 from nas.errors import BenchmarkError, quote
 from nas.training.kinds import NextToken
 from nas.training.meters import IGNORED
+from nas.training.pieces import Pieces
 
 PADDING, BEGIN, END, UNKNOWN = range(4)
 FIRST = 4
-"""Token of the alphabet's first character."""
+"""Token of the first piece."""
 
 
 @dataclass(frozen=True)
 class Translation(NextToken):
-    """The target's next character, by logits (N, L, FIRST + characters) and tokens (N, L), and texts from and to tokens."""
+    """The target's next piece, by logits (N, L, FIRST + pieces) and tokens (N, L), and texts from and to tokens."""
 
-    alphabet: str = field(kw_only=True)
-    """Each character once; others become one unknown."""
+    pieces: Pieces = field(kw_only=True)
+    """What texts are made of; other characters become one unknown."""
     place: int = field(kw_only=True)
     """Positions of the source; what is longer is refused."""
 
-    def __post_init__(self) -> None:
-        if len(set(self.alphabet)) < len(self.alphabet):
-            raise BenchmarkError(f"An alphabet has each of its characters once, got {quote(self.alphabet)}.")
-        super().__post_init__()
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {piece: FIRST + n for n, piece in enumerate(self.pieces.all)}
 
     def tokens(self, sources: Sequence[str], targets: Sequence[str], length: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets, both (N, L).
@@ -49,7 +50,7 @@ class Translation(NextToken):
             given, said = self._ids(source), [*self._ids(target), END]
             if len(given) > self.place or self.place + len(said) > length:
                 raise BenchmarkError(
-                    f"A source has at most {self.place} characters and its target {length - self.place - 1}, "
+                    f"A source has at most {self.place} pieces and its target {length - self.place - 1}, "
                     f"got {quote(source)} and {quote(target)}."
                 )
             inputs_NL[n, self.place - len(given) : self.place + len(said)] = torch.tensor([*given, BEGIN, *said[:-1]])
@@ -57,12 +58,13 @@ class Translation(NextToken):
         return inputs_NL, wanted_NL
 
     def read(self, ids_NL: Tensor) -> list[str]:
-        """The characters of each row up to END; unknown ones are the replacement character."""
+        """The text of each row up to END; unknown characters are the replacement character."""
         texts = []
+        pieces = self.pieces.all
         for row in ids_NL.tolist():
             said = row[: row.index(END)] if END in row else row
-            texts.append("".join(self.alphabet[one - FIRST] if one >= FIRST else "\ufffd" for one in said if one > BEGIN))
+            texts.append("".join(pieces[one - FIRST] if one >= FIRST else "\ufffd" for one in said if one > BEGIN))
         return texts
 
     def _ids(self, text: str) -> list[int]:
-        return [self.alphabet.index(one) + FIRST if one in self.alphabet else UNKNOWN for one in text]
+        return [self._numbers.get(piece, UNKNOWN) for piece in self.pieces.split(text)]

@@ -1,6 +1,7 @@
 import io
 import json
 import tarfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,13 @@ WORDS = ["red", "old", "big", "fat", "dim", "new", "odd", "raw", "shy", "wet"]
 
 
 def archive(path: Path, count: int = 600) -> Path:
-    """As npm packs it: made-up names, of which one has no German and one is too long."""
+    """As npm packs it: made-up names, of which one has no German, one is longer than others and one too long to learn from."""
     english = [" ".join((WORDS[n % 10], WORDS[n // 10 % 10], WORDS[n // 100])) for n in range(count)]
-    tables = {"en": dict(enumerate([*english, "alone", "l" * 99])), "de": dict(enumerate([one[::-1] for one in english]))}
-    tables["de"][count + 1] = "lang"
+    tables = {
+        "en": dict(enumerate([*english, "alone", "red old " * 4 + "big", "l" * 99])),
+        "de": dict(enumerate([one[::-1] for one in english])),
+    }
+    tables["de"] |= {count + 1: "lang", count + 2: "kurz"}
     with tarfile.open(path, "w:gz") as file:
         for language, table in tables.items():
             content = json.dumps([{"hexcode": f"{code:X}", "label": label} for code, label in table.items()]).encode()
@@ -31,12 +35,18 @@ def archive(path: Path, count: int = 600) -> Path:
 
 def test_splits_are_apart_and_as_the_signature_says(tmp_path: Path) -> None:
     task = names.load(archive(tmp_path / names.FILE))
-    told = {split: texts(task, split) for split in ("train", "validation", "test")}
-    assert {split: len(sources) for split, (sources, _) in told.items()} == {"train": 100, "validation": 250, "test": 250}
-    sources = [source for some, _ in told.values() for source in some]
-    assert len(set(sources)) == 600
-    assert all(target == source[::-1] for some, others in told.values() for source, target in zip(some, others, strict=True))
-    length, vocabulary = names.SOURCE + 1 + names.TARGET, FIRST + len(names.ALPHABET)
+    told = {split: list(zip(*texts(task, split), strict=True)) for split in ("train", "validation", "test")}
+    assert all(target == source[::-1] for split in ("validation", "test") for source, target in told[split])
+    held_out = {*told["validation"], *told["test"]}
+    assert len(held_out) == 500
+    shown = Counter(told["train"])
+    assert shown["red old red old red old red old big", "lang"] == names.SHOWN, "what is longer is learned from"
+    true = [pair for pair, count in shown.items() if count == names.SHOWN]
+    assert len(true) == 101
+    assert not held_out & set(true)
+    assert len(shown) > len(true), "and pairs are made of others"
+    assert all(shown[pair] == 1 for pair in set(shown) - set(true))
+    length, vocabulary = names.PLACE + names.SAID + 1, FIRST + len(names.ALPHABET) + names.MERGES
     assert BENCHMARK.signature.input == Tokens(length, vocabulary)
     assert BENCHMARK.signature.output == NextTokens(length, vocabulary)
 

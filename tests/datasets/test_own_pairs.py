@@ -1,5 +1,6 @@
 """Pairs of a user's own: texts that are translated, and pictures that find their captions."""
 
+import shutil
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from own_data import write_captioned, write_csv, write_family, write_pairs, writ
 
 import nas
 from nas.benchmark import Benchmark, Features, Image, Modalities, NextTokens, Tokens
+from nas.datasets.declaration import FILE, read_benchmark
 from nas.datasets.gathered import Wishes
 from nas.datasets.making import Made, make_benchmark
 from nas.datasets.pairs import Pictured, groups
-from nas.errors import BenchmarkError
+from nas.errors import BenchmarkError, DocumentError
 from nas.protocols.matching import Retrieval
 from nas.testing import BenchmarkContract
 from nas.training import load_task
@@ -51,6 +53,26 @@ def test_two_columns_of_texts_are_a_translation(made: dict[str, Made]) -> None:
     sources, targets = task.read(examples.inputs[:, : task.place]), task.read(examples.targets[:, task.place :].clamp(min=0))
     assert [target[::-1].lower() for target in targets] == sources
     assert 0 <= benchmark.floor["test_chrf"] < 90
+
+
+def test_what_the_protocol_of_texts_is_told_stands_in_the_file_and_of_others_is_refused(
+    made: dict[str, Made], tmp_path: Path
+) -> None:
+    benchmark = made["backwards"].benchmark
+    assert benchmark.protocol_options == {"forgotten": 0.15}
+    assert benchmark.to_data()["protocol_options"] == {"forgotten": 0.15}
+    written = (benchmark.home / FILE).read_text(encoding="utf-8")
+    assert "protocol_options" in written
+    bare = tmp_path / "bare"
+    shutil.copytree(benchmark.home, bare)
+    lines = [line for line in written.split("\n") if "protocol_options" not in line and "forgotten" not in line]
+    (bare / FILE).write_text("\n".join(lines), encoding="utf-8")
+    assert "protocol_options" not in read_benchmark(bare).to_data(), "benchmarks of earlier commits keep their meaning"
+    with (bare / FILE).open("w", encoding="utf-8") as file:
+        told = (made["told"].benchmark.home / FILE).read_text(encoding="utf-8")
+        file.write(told + "protocol_options: {samples: 4}\n")
+    with pytest.raises(DocumentError, match="alone the protocol is told more, got captions; leave `protocol_options` out"):
+        read_benchmark(bare)
 
 
 def test_pictures_named_in_a_table_find_their_captions(made: dict[str, Made], tmp_path: Path) -> None:

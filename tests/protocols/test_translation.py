@@ -9,10 +9,11 @@ from benchmarks.emoji_names import BENCHMARK
 from nas.benchmark import Budget, NextTokens, Recipe, Signature, Tokens
 from nas.errors import BenchmarkError
 from nas.models import build, plan
-from nas.protocols.translation import TranslationProtocol, chrf, write
+from nas.protocols.translation import TranslationProtocol, agreed, chrf, write
 from nas.space import parse_space
 from nas.training import Checkpoints, Classification, Examples, Loop, Setup, Split, Training, stages_of, train
 from nas.training.meters import IGNORED
+from nas.training.pieces import Pieces
 from nas.training.translation import BEGIN, END, FIRST, UNKNOWN, Translation
 
 torch.set_num_threads(1)
@@ -41,12 +42,15 @@ def turned(split: Split) -> Examples:
     return Examples(*TASK.tokens(picked, [word[::-1] for word in picked], 8))
 
 
-TASK = Translation(turned, unit="character", alphabet="abcd", place=3)
+TASK = Translation(turned, unit="character", pieces=Pieces("abcd"), place=3)
 
 
-def setup(epochs: int = 2) -> Setup:
+def setup(epochs: int = 2, **options: float) -> Setup:
     benchmark = replace(
-        BENCHMARK, signature=SIGNATURE, recipe=Recipe(batch_size=4, learning_rate=0.02), protocol_options={"written": 2}
+        BENCHMARK,
+        signature=SIGNATURE,
+        recipe=Recipe(batch_size=4, learning_rate=0.02),
+        protocol_options={"written": 2, **options},
     )
     parts = plan(SPACE, SPACE.architecture({}), SIGNATURE)
     return Setup(benchmark=benchmark, task=TASK, parts=parts, feed=TASK.examples, budget=Budget(epochs=epochs), seed=3)
@@ -126,6 +130,73 @@ def test_a_training_stopped_inside_an_epoch_goes_on_to_the_same_weights(tmp_path
     assert all(torch.equal(one, two) for one, two in zip(whole.parameters(), other.parameters(), strict=True))
 
 
+def test_pieces_of_the_target_are_forgotten_in_training_and_nothing_else_changes() -> None:
+    method = TranslationProtocol(setup(forgotten=0.5)).method()
+    inputs, targets = TASK.tokens(["abc"] * 50, ["abc"] * 50, 8)
+    seen, wanted = method.prepare(inputs, targets, torch.Generator().manual_seed(0))
+    assert torch.equal(wanted, targets)
+    assert torch.equal(seen[:, :4], inputs[:, :4])
+    assert torch.equal(seen[:, 7:], inputs[:, 7:])
+    changed = seen[:, 4:7] != inputs[:, 4:7]
+    assert (seen[:, 4:7][changed] == UNKNOWN).all()
+    assert 0.35 < changed.float().mean() < 0.65
+    assert torch.equal(inputs, TASK.tokens(["abc"] * 50, ["abc"] * 50, 8)[0])
+    unchanged, _ = TranslationProtocol(setup()).method().prepare(inputs, targets, torch.Generator())
+    assert torch.equal(unchanged, inputs)
+
+
+class Doubting(nn.Module):
+    """Says a with a chance of 0.59, b with 0.4 and c with 0.01, and END after it."""
+
+    def forward(self, inputs_NL: torch.Tensor) -> torch.Tensor:
+        shares_V = torch.zeros(8)
+        shares_V[FIRST : FIRST + 3] = torch.tensor([0.59, 0.4, 0.01])
+        logits_NLV = shares_V.log().expand(*inputs_NL.shape, 8).clone()
+        logits_NLV[:, 4:] = -torch.inf
+        logits_NLV[:, 4:, END] = 0.0
+        return logits_NLV
+
+
+def test_texts_are_drawn_as_likely_as_the_network_has_them_but_for_unlikely_pieces() -> None:
+    inputs, _ = TASK.tokens(["a"] * 400, ["d"] * 400, 8)
+    said = TASK.read(write(Doubting(), inputs, 3, torch.Generator().manual_seed(0)))
+    assert set(said) == {"a", "b"}
+    assert said.count("b") / 400 == pytest.approx(0.4 / 0.99, abs=0.08)
+
+
+def test_samples_agree_on_the_text_that_has_most_in_common_with_all() -> None:
+    assert agreed(["Teetasse", "Apfel", "Teekanne", "Teekanne"]) == "Teekanne"
+    assert agreed(["", ""]) == ""
+    assert agreed(["Quadrat", "rote Herzen", "rotes Herz", "rotes Herzchen"]) in {"rotes Herz", "rotes Herzchen"}
+
+
+def test_a_protocol_with_samples_measures_what_they_agree_on() -> None:
+    method = TranslationProtocol(setup(samples=4)).method()
+    network = built().eval()
+    examples = TASK.examples("test")
+    first, second = (method.measure(network, examples, "test", "float32") for _ in range(2))
+    assert first == second
+    greedy = TranslationProtocol(setup()).method().measure(network, examples, "test", "float32")
+    assert first["test_chrf"] != greedy["test_chrf"]
+    assert first["test_bits_per_character"] == greedy["test_bits_per_character"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("written", 0, "has written of at least 1, got 0."),
+        ("samples", -1, "has samples of at least 0, got -1."),
+        ("samples", 1.5, "has samples of at least 0, got 1.5."),
+        ("forgotten", 1.0, "has forgotten of at least 0 and below 1, got 1.0."),
+        ("forgoten", 0.1, "has no option 'forgoten'. Did you mean 'forgotten'?"),
+    ],
+)
+def test_options_that_are_none_are_refused(option: str, value: float, words: str) -> None:
+    with pytest.raises(BenchmarkError) as caught:
+        TranslationProtocol(setup(**{option: value}))
+    assert str(caught.value).startswith(f"The protocol 'translation' {words}")
+
+
 def test_chrf_is_sacrebleus() -> None:
     sacrebleu = pytest.importorskip("sacrebleu")
     wanted = ["grinsendes Gesicht", "Flagge: Österreich", "Teekanne", "Apfel", "Hai", "a"]
@@ -136,12 +207,10 @@ def test_chrf_is_sacrebleus() -> None:
 
 @pytest.mark.parametrize(("source", "target"), [("abcd", "a"), ("a", "abcda")])
 def test_a_text_that_does_not_fit_is_refused(source: str, target: str) -> None:
-    with pytest.raises(BenchmarkError, match=r"^A source has at most 3 characters and its target 4, got "):
+    with pytest.raises(BenchmarkError, match=r"^A source has at most 3 pieces and its target 4, got "):
         TASK.tokens([source], [target], 8)
 
 
-def test_another_kind_of_task_and_a_doubled_character_are_refused() -> None:
+def test_another_kind_of_task_is_refused() -> None:
     with pytest.raises(BenchmarkError, match=r"is for tasks of the kind Translation, got Classification\.$"):
         TranslationProtocol(replace(setup(), task=Classification(nothing)))
-    with pytest.raises(BenchmarkError, match=r"^An alphabet has each of its characters once, got 'aa'\.$"):
-        Translation(nothing, alphabet="aa", place=3)
