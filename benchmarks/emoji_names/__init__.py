@@ -9,7 +9,7 @@ BENCHMARK = Benchmark(
     signature=Signature(Tokens(31, 486), NextTokens(31, 486)),
     objectives=(Objective("validation_chrf", "maximize"),),
     budget=Budget(epochs=2),
-    final_budget=Budget(epochs=7),
+    final_budget=Budget(epochs=16),
     recipe=Recipe(batch_size=32, learning_rate=2e-2, optimizer="muon", weight_decay=0.05, label_smoothing=0.1, gradient_norm=1.0),
     task="benchmarks.emoji_names.task:load",
     source="emojibase-data 17.0.0 (npm), of Unicode CLDR",
@@ -17,5 +17,5 @@ BENCHMARK = Benchmark(
     floor={"test_chrf": 37.2},
     floor_by="the nearest name's translation",
     protocol="translation",
-    protocol_options={"written": 64, "samples": 32, "forgotten": 0.15},
+    protocol_options={"written": 64, "samples": 64, "forgotten": 0.15},
 )
