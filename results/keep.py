@@ -18,12 +18,17 @@ from nas.reports.tables import tables_csv, tables_data, to_json
 RESULTS = Path(__file__).parent
 
 
-def keep(study: str, ledger: str, results: Path = RESULTS) -> Path:
-    """Write the leaderboard of `study` below `results`; returns the folder."""
+def keep(study: str, ledger: str, results: Path = RESULTS, *, space: str | None = None) -> Path:
+    """Write the leaderboard of `study` below `results`; returns the folder.
+
+    A `space` that is no name of an installed one was found by this path, which a ledger does not keep.
+    """
     with Ledger(ledger, create=False) as book:
         entry = book.study(study)
         tables = leaderboard(book, study)
         again = commands(entry, book.trials(entry))
+    if space is not None and Path(space).suffix:
+        again = [command.replace(f"nas search {entry.space.name}.yaml ", f"nas search {space} ") for command in again]
     benchmark = entry.definition["benchmark"]
     machine = tables[0].setting.machine
     folder = results / f"{benchmark['name']}-v{benchmark['version']}" / machine.id / study

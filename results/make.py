@@ -52,7 +52,7 @@ def main() -> None:
             where = ["--ledger", given.ledger, *(["--data", str(given.data)] if given.data else [])]
             print(f"\n$ nas {' '.join(words)}", flush=True)
             subprocess.run([sys.executable, "-m", "nas", *words, *where], check=True)  # noqa: S603
-        print(f"Wrote {keep(study, given.ledger).relative_to(HERE)}.")
+        print(f"Wrote {keep(study, given.ledger, space=plans[study]['space']).relative_to(HERE)}.")
 
 
 if __name__ == "__main__":

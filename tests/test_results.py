@@ -60,6 +60,9 @@ def test_a_study_is_kept_as_the_committed_ones_are(tmp_path: Path, monkeypatch: 
     folder = keep("s", ledger, tmp_path)
     assert {path.suffix for path in folder.iterdir()} == {".csv", ".json", ".md", ".sh"}
     jsonschema.validate(tables(folder), read_schema("leaderboard"))
+    assert (
+        (keep("s", ledger, tmp_path, space="shelf/toy.yaml") / "commands.sh").read_text().startswith("nas search shelf/toy.yaml ")
+    )
     assert runpy.run_path(str(RESULTS / "make.py"))["commands"](
         "s", {"space": "x", "on": "y", "limits": [], "finals": {"top": 2, "even": True}}
     ) == [
