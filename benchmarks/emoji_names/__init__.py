@@ -4,7 +4,7 @@ from nas.benchmark import Benchmark, Budget, NextTokens, Objective, Recipe, Sign
 
 BENCHMARK = Benchmark(
     name="emoji_names",
-    version=2,
+    version=3,
     summary="names of emoji, English to German, in pieces of words: 1,363 to learn from",
     signature=Signature(Tokens(31, 486), NextTokens(31, 486)),
     objectives=(Objective("validation_chrf", "maximize"),),

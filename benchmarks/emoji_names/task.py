@@ -51,7 +51,8 @@ def load(data: Path | None) -> Translation:
     named = {split: [short[n] for n in order[held]] for split, held in _HELD_OUT.items()}
     pieces = learn_pieces((name for pair in named["train"] for name in pair), ALPHABET, MERGES)
     known = named["train"] + longer
-    more = recombined(known, MADE) + coined(known, COINED)
+    held_out = {*named["validation"], *named["test"]}
+    more = [pair for pair in recombined(known, MADE) + coined(known, COINED) if pair not in held_out]
     named["train"] = [pair for pair in SHOWN * known + more if _fits(pieces, pair)]
 
     def examples(split: Split) -> Examples:
