@@ -1,0 +1,2 @@
+nas search transformer_encoder --on emoji_names --strategy auto --trials 4 --confirm 0 --seed 0 --begin-with '{"embedding.features": 64, "dropout": 0.1, "positions": "rotary", "block.times": 2, "block.0.encoder_block.heads": 4, "block.0.encoder_block.ratio": 2, "gated": false, "activation": "gelu", "norm_first": true, "block.1.encoder_block.heads": 4, "block.1.encoder_block.ratio": 2}' --limit 'params <= 150000' --limit 'flops <= 7000000' --epochs 1 --study emoji_names
+nas finals emoji_names --top 1 --seeds 5
