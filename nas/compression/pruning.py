@@ -6,10 +6,8 @@ Zeros are multiplied like any number: the network is no faster, and its row says
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, ClassVar
 
-import safetensors.torch
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -19,7 +17,7 @@ from nas.compression.fine_tuning import fine_tuning
 from nas.training import Derivation, Lineage, Method
 from nas.training.derivations import Family
 from nas.training.method import Move
-from nas.training.packing import is_on_grid, unpacked, without_zeros
+from nas.training.packing import is_on_grid, without_zeros
 
 GROWING = 0.6
 """Share of the training over which zeros become more; in the rest what is left learns on."""
@@ -62,11 +60,6 @@ class Magnitude(Derivation):
     def kept(self, network: nn.Module) -> Mapping[str, Tensor]:
         """The weights that are not zero, and where they stand."""
         return dict(without_zeros(network.state_dict(), {name for name, _ in prunable(network)}))
-
-    def restored(self, network: nn.Module, path: Path, inputs: Tensor) -> nn.Module:  # noqa: ARG002
-        """With the weights of the file."""
-        network.load_state_dict(unpacked(safetensors.torch.load(path.read_bytes()), network.state_dict()))
-        return network
 
     def figures(self, network: nn.Module) -> Mapping[str, float]:
         """The share of weights that are zero."""

@@ -44,11 +44,6 @@ class _Quantized(Derivation):
         """Whole numbers and scales."""
         return _on_grid(network)
 
-    def restored(self, network: nn.Module, path: Path, inputs: Tensor) -> nn.Module:  # noqa: ARG002
-        """With the weights of the file."""
-        network.load_state_dict(unpacked(_read(path), network.state_dict()))
-        return network
-
 
 class Int8Weights(_Quantized):
     """All matrices and filters in eight bits, whatever layer they are of; computed in float32."""
