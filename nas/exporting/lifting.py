@@ -10,7 +10,7 @@ import inspect
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from types import FunctionType, ModuleType
@@ -41,7 +41,7 @@ class Book:
         self._sources: dict[str, str] = {}
         """Name → the module that it is imported from."""
 
-    def lift(self, thing: type | FunctionType) -> str:
+    def lift(self, thing: type | Callable[..., Any]) -> str:
         """Take over a class or function with all that it uses; returns its name in the file.
 
         Raises:

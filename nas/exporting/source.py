@@ -16,10 +16,11 @@ from nas.exporting.expressions import Expression, Name, render
 from nas.exporting.lifting import Book, imports_text
 from nas.exporting.modules import Modules
 from nas.models import Fork, Graph, Part, Step, module_name
+from nas.training.packing import unpacked
 
 WEIGHTS = "weights.safetensors"
 
-RESERVED = ("network", "load", "read_tensors", "unpacked", "example", "CONSTANTS", "CLASSES")
+RESERVED = ("network", "load", "read_tensors", "example", "CONSTANTS", "CLASSES")
 """What the file itself calls something."""
 
 
@@ -58,12 +59,13 @@ def write_source(
     else:
         made = modules.expression(network, "")
     modules.finish()
+    unpack = book.lift(unpacked) if packed else ""
     for name in ("json", "torch"):
         book.need(name)
     book.need("pathlib", "Path")
     book.need("torch", "nn")
     book.need("torch", "Tensor")
-    return Source(_file(book, made, signature, modules.constants, title, words, classes, packed), modules.constants)
+    return Source(_file(book, made, signature, modules.constants, title, words, classes, unpack), modules.constants)
 
 
 def _file(
@@ -74,7 +76,7 @@ def _file(
     title: str,
     words: str,
     classes: Sequence[str],
-    packed: bool,
+    unpack: str,
 ) -> str:
     legend = book.legend()
     axes = textwrap.fill(f"Axes: {legend}.", 100) if legend else ""
@@ -89,9 +91,8 @@ def _file(
         *([_classes(classes)] if classes else []),
         ("" if book.values else "\n\n") + book.text(),
         "\n\n" + network,
-        "\n\n" + _load(constants, packed),
+        "\n\n" + _load(constants, unpack),
         "\n\n" + _READ,
-        *(["\n\n" + _UNPACK] if packed else []),
         "\n\n" + _example(signature.input),
         "\n\n" + _MAIN,
     ]
@@ -110,20 +111,6 @@ _CONSTANTS = '''CONSTANTS = ({names},)
 
 
 '''
-
-_UNPACK = '''def unpacked(tensors: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """The weights of `model`, which its file may keep as whole numbers with a scale a row (NAME.int8, NAME.scale), or as a bit a
-    weight and those that are not zero (NAME.mask, NAME.values)."""
-    state = dict(tensors)
-    for name, like in model.state_dict().items():
-        if f"{name}.int8" in state:
-            whole, scale = state.pop(f"{name}.int8"), state.pop(f"{name}.scale")
-            state[name] = whole.to(scale.dtype) * scale.reshape(-1, *[1] * (whole.ndim - 1))
-        elif f"{name}.mask" in state:
-            bits, values = state.pop(f"{name}.mask"), state.pop(f"{name}.values")
-            there = (bits.unsqueeze(1) & 2 ** torch.arange(8, dtype=torch.uint8)).bool().flatten()[: like.numel()]
-            state[name] = torch.zeros(like.numel(), dtype=values.dtype).masked_scatter(there, values).reshape(like.shape)
-    return state'''
 
 _READ = '''def read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file, by name: the header's length, the header in JSON, then the numbers."""
@@ -148,10 +135,10 @@ _MAIN = """if __name__ == "__main__":
     print(tuple(outputs.shape))"""
 
 
-def _load(constants: Mapping[str, Tensor], packed: bool) -> str:
-    """The function that reads the weights."""
+def _load(constants: Mapping[str, Tensor], unpack: str) -> str:
+    """The function that reads the weights, by the function called `unpack` where they are packed."""
     copied = ["for name in CONSTANTS:", "    model.get_buffer(name).copy_(tensors.pop(name))"] if constants else []
-    fill = [*copied, f"model.load_state_dict({'unpacked(tensors, model)' if packed else 'tensors'})"]
+    fill = [*copied, f"model.load_state_dict({f'{unpack}(tensors, model.state_dict())' if unpack else 'tensors'})"]
     before = _CONSTANTS.format(names=_names(constants)) if constants else ""
     return before + _LOAD.format(weights=WEIGHTS, fill="\n    ".join(fill))
 
