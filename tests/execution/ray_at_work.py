@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hearing import Heard, job
+from losing import lose
 from toys import toy_evaluate
 
 from nas.benchmark import Budget
@@ -197,13 +198,6 @@ def node(folder: Path, *given: str) -> subprocess.Popen[str]:
     command = [sys.executable, str(Path(__file__).with_name("ray_node.py")), str(folder), *given]
     with (folder / "nodes.txt").open("a") as out:
         return subprocess.Popen(command, env={**os.environ, "TMPDIR": str(folder)}, stdout=subprocess.PIPE, stderr=out, text=True)
-
-
-def lose(node: subprocess.Popen[str]) -> None:
-    """Kill all that is on it, at once."""
-    for process in (*descendants(node.pid), node.pid):
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
 
 
 def nodes(folder: Path) -> dict[str, Any]:

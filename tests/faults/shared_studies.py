@@ -2,22 +2,22 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from frame import NotHere, Outcome, Row, Scene
+from losing import lose
 from noted import NOTES
-from starting import Driver, Held, Missed, Watched, is_running, nobody_left, trials, until
+from starting import Driver, Held, Missed, Watched, nobody_left, trials, until
 
 from nas.execution.lineage import descendants
 
@@ -110,10 +110,7 @@ def lost_node(scene: Scene) -> Outcome:
                 try:
                     until(lambda driver=driver: len(driver.notes.of("trial_ended")) >= 2, "the end of two candidates")
                     until(partial(_under_way, study, nodes[0]), "a candidate on the node")
-                    there = set(descendants(nodes[0].pid))
-                    _lose(nodes[0])
-                    at_work = [pid for pid in _under_way(study) if pid in there or not is_running(pid)]
-                    at_work += _not_kept(study, there)
+                    at_work = _at_work(study, lose(nodes[0]))
                     driver.end()
                 except Missed as error:
                     counted.missed.append(f"study {number}: {error}")
@@ -123,18 +120,18 @@ def lost_node(scene: Scene) -> Outcome:
     return counted.outcome(scene.times, f"{scene.times} nodes lost with {lost} candidates at work")
 
 
-def _under_way(study: Watched, node: "subprocess.Popen[str] | None" = None) -> list[int]:
-    """The candidates that have begun and not ended, of one node or all."""
+def _under_way(study: Watched, node: "subprocess.Popen[str]") -> list[int]:
+    """The candidates of a node that have begun and not ended."""
     ended = {(line["architecture"], line["pid"]) for line in study.notes.of("ended")}
     begun = [line["pid"] for line in study.notes.of("begun") if (line["architecture"], line["pid"]) not in ended]
-    return begun if node is None else [pid for pid in begun if pid in set(descendants(node.pid))]
+    return [pid for pid in begun if pid in set(descendants(node.pid))]
 
 
-def _not_kept(study: Watched, there: set[int]) -> list[int]:
-    """The candidates that have ended in a process of these, and of which the ledger has not heard: they died as they told."""
+def _at_work(study: Watched, lost: set[int]) -> list[int]:
+    """The candidates that had begun below these processes, and of which the ledger has not heard: at work, or about to tell."""
     kept = {(trial.architecture.id, trial.record.seed) for trial in trials(study.ledger) if trial.record is not None}
-    ended = study.notes.of("ended")
-    return [line["pid"] for line in ended if line["pid"] in there and (line["architecture"], line["seed"]) not in kept]
+    begun = [line for line in study.notes.of("begun") if lost & {line["pid"], line["parent"]}]  # who has ended is gone already
+    return [line["pid"] for line in begun if (line["architecture"], line["seed"]) not in kept]
 
 
 @contextmanager
@@ -165,7 +162,7 @@ def _cluster(notes: Path) -> Iterator[tuple[str, "list[subprocess.Popen[str]]"]]
         yield address, started[1:]
     finally:
         for one in started:
-            _lose(one)
+            lose(one)
             one.communicate()
         shutil.rmtree(place, ignore_errors=True)
 
@@ -183,13 +180,6 @@ def _node(place: Path, notes: Path, *given: str) -> "subprocess.Popen[str]":
 def _address(node: "subprocess.Popen[str]") -> str:
     assert node.stdout is not None
     return node.stdout.readline().strip()
-
-
-def _lose(node: "subprocess.Popen[str]") -> None:
-    """Kill all that is on it, at once."""
-    for process in (*descendants(node.pid), node.pid):
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
 
 
 ROWS = (
