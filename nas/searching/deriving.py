@@ -165,14 +165,21 @@ class Finder:
             raise SearchError(
                 f"The {trial.title} is {record.derived.words}, and its weights are no plain ones; begin from its parent instead."
             )
-        return Parent(
-            evaluation=trial.evaluation,
-            choices=dict(trial.architecture.choices),
-            seed=record.seed,
-            weights=weights,
-            architecture=trial.architecture.id,
-            words=record.derived.words if record.derived else "",
-        )
+        return as_parent(trial, weights)
+
+
+def as_parent(trial: Trial, weights: Path | None) -> Parent:
+    """A complete trial and the file of its weights, as what others are made of."""
+    record = trial.record
+    assert record is not None  # noqa: S101 - it is complete
+    return Parent(
+        evaluation=trial.evaluation,
+        choices=dict(trial.architecture.choices),
+        seed=record.seed,
+        weights=weights,
+        architecture=trial.architecture.id,
+        words=record.derived.words if record.derived else "",
+    )
 
 
 @dataclass(frozen=True)

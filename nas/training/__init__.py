@@ -28,7 +28,7 @@ from nas.training.task import Examples, Split, Task, load_task, stratified_order
 from nas.training.tracing import Operator, Tracing
 from nas.training.transcription import Transcription
 from nas.training.validating import Answered, evaluate, measure
-from nas.training.weights import read_weights, said_of, write_tensors, write_weights
+from nas.training.weights import digest_file, read_weights, said_of, write_tensors, write_weights
 
 __all__ = [
     "HITS",
@@ -78,6 +78,7 @@ __all__ = [
     "become",
     "cut_of",
     "derivation_of",
+    "digest_file",
     "digest_network",
     "digest_sources",
     "digest_tensors",
