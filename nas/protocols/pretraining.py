@@ -78,16 +78,23 @@ class Options(BaseModel):
         return Budget(epochs=self.epochs, fraction=self.fraction, steps=self.steps)
 
     def recipe_of(self, benchmark: str, recipe: Recipe) -> Recipe:
-        """The pre-training's, where the fine-tuning's is `recipe`; nothing waits for a figure of labels in it.
+        """The pre-training's, where the fine-tuning's is `recipe`; nothing waits for a figure of labels in it, and examples stay
+        as they are, so that whatever labels are learned from, the trunk is the same.
 
         Raises:
-            BenchmarkError: it has something that no recipe has.
+            BenchmarkError: it has something that no recipe has, or changes examples.
         """
         known = [one.name for one in fields(Recipe)]
         for name in self.recipe:
             if name not in known:
                 raise BenchmarkError(f"{benchmark}: a recipe has no {quote(name)}. {did_you_mean(name, known)}")
-        return replace(recipe, **{"patience": None, **self.recipe})
+        for name in ("adversarial", "corrupt"):
+            if self.recipe.get(name):
+                raise BenchmarkError(
+                    f"{benchmark}: a pre-training takes examples as they are, got {name} {self.recipe[name]}; leave it out of "
+                    "its recipe. In the benchmark's own it is of the fine-tuning."
+                )
+        return replace(recipe, **{"patience": None, "adversarial": None, "corrupt": 0.0, **self.recipe})
 
 
 class FineTune(Protocol):
