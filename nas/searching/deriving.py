@@ -158,8 +158,8 @@ class Finder:
         weights = weights_of(self.url, trial)
         if weights is None and derivation.needs_weights:
             raise SearchError(
-                f"The weights of the {trial.title} are not kept beside the ledger; `nas finals {trial.study}` of another --study "
-                "keeps them anew."
+                f"The weights of the {trial.title} are not kept beside the ledger; put the file back "
+                f"({trial.evaluation}.safetensors), or search and train finals in another --ledger, which knows nothing yet."
             )
         if record.derived is not None and not record.derived.plain:
             raise SearchError(

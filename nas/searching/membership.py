@@ -173,7 +173,8 @@ def guess_members(
     kept = [(trial, path) for trial in trials if (path := weights_of(url, trial)) is not None]
     if not kept:
         raise SearchError(
-            f"No weights of {named} are kept, by which alone its members are guessed; `nas finals {study}` keeps them."
+            f"No weights of {named} are kept, by which alone its members are guessed; search and train finals in another "
+            "--ledger, which knows nothing yet."
         )
     room = _Room(entry, benchmark, task, where, data, examples, shadows, say, alone=len(kept) == 1)
     rows = []
