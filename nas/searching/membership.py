@@ -192,14 +192,15 @@ def _joined(row: Guessed, book: Ledger) -> Guessed:
     from nas.reports.figures import face  # which no search needs
 
     for basis, figures in row.found():
-        assert row.trial.record is not None  # noqa: S101 - it is complete
-        before = noted(row.trial.record, by_shadows=bool(basis.shadows))
-        if before is None or not basis.yields(before) or not figures.keys() & row.trial.record.figures.keys():
+        record = row.trial.record
+        assert record is not None  # noqa: S101 - it is complete
+        before = noted(record, by_shadows=bool(basis.shadows))
+        if before is None or not basis.yields(before) or not figures.keys() & record.figures.keys():
             row = replace(row, trial=book.add_figures(row.trial, figures, basis.note))
             continue
         name = next(iter(figures))
-        told = f"The record of {row.trial.title} keeps its {face(name).title} of {row.trial.record.figures[name]:.3f}"
-        row = replace(row, kept=(*row.kept, f"{told}, of {before}; now it is {figures[name]:.3f}, of {basis}."))
+        told = f"The record of {row.trial.title} keeps its {face(name).title} of {record.figures[name]:.3f}, of {before}"
+        row = replace(row, kept=(*row.kept, f"{told}; now it is {figures[name]:.3f}, of {basis}."))
     return row
 
 
