@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nas.benchmark import Joined, Modalities, Recipe
+from nas.chance import rand
 from nas.device import Precision, send
 from nas.errors import BenchmarkError, ModelError, quote
 from nas.models import Fork, Part, module_name, steps
@@ -169,7 +170,7 @@ class Comparison(Method):
         inputs, targets = super().prepare(inputs, targets, chance)
         if not self.dropout or len(self.spans) < 2:
             return inputs, targets
-        missing_MN = torch.rand(len(self.spans), len(inputs), generator=chance) < self.dropout
+        missing_MN = rand((len(self.spans), len(inputs)), chance, axis=1) < self.dropout
         missing_MN = send(missing_MN & ~missing_MN.all(dim=0), inputs.device)
         inputs = inputs.clone()
         for span, missing_N in zip(self.spans.values(), missing_MN, strict=True):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nas.benchmark import Recipe, Sequence, Tokens
+from nas.chance import rand, randint
 from nas.device import Precision, autocast
 from nas.errors import ModelError
 from nas.protocols.pretext import Pretext, Source, Trunk
@@ -194,8 +195,8 @@ class _Masking(_OfTokens):
         """Texts with gaps, and what stood there; elsewhere IGNORED."""
         pretext, device = self.pretext, inputs.device
         inputs = _cut(inputs, self.tokens.length, chance)
-        drawn_NL, fate_NL = (torch.rand(inputs.shape, generator=chance).to(device) for _ in range(2))
-        others_NL = torch.randint(1, self.tokens.vocabulary, inputs.shape, generator=chance).to(device)
+        drawn_NL, fate_NL = (rand(inputs.shape, chance).to(device) for _ in range(2))
+        others_NL = randint(1, self.tokens.vocabulary, inputs.shape, chance).to(device)
         asked_NL = (drawn_NL < pretext.share) & (inputs != 0)
         seen_NL = inputs.masked_fill(asked_NL & (fate_NL < pretext.hidden), pretext.mask)
         swapped_NL = asked_NL & (fate_NL >= pretext.hidden) & (fate_NL < pretext.hidden + pretext.changed)
@@ -267,7 +268,7 @@ def _cut(texts_NT: Tensor, length: int, chance: torch.Generator) -> Tensor:
     spare = texts_NT.shape[1] - length
     if spare <= 0:
         return _fitted(texts_NT, length)
-    begins_N1 = torch.randint(0, spare + 1, (len(texts_NT), 1), generator=chance)
+    begins_N1 = randint(0, spare + 1, (len(texts_NT), 1), chance)
     return texts_NT.gather(1, (begins_N1 + torch.arange(length)).to(texts_NT.device))
 
 

@@ -210,7 +210,8 @@ class Loop:
         for whole, (inputs, targets) in zip(picked, batches, strict=True):
             for schedule in self.schedules:
                 schedule.set(at.step)
-            loss = yield *self.stepper.method.prepare(inputs, targets, self._chance()), len(whole)
+            chance = self.ranks.chance(self.generator, self.seed, at.step, len(whole))
+            loss = yield *self.stepper.method.prepare(inputs, targets, chance), len(whole)
             self.loss_sum += loss * len(targets)
             self.losses.append(loss)
             at.seen += len(whole)
@@ -232,12 +233,6 @@ class Loop:
     def _validate(self) -> dict[str, float]:
         stepper = self.stepper
         return stepper.method.measure(stepper.validated, self.validation, "validation", stepper.precision)
-
-    def _chance(self) -> torch.Generator:
-        """What augmentation is drawn from; of several processes each has its own, so that the order stays the same in all."""
-        if self.ranks.alone:
-            return self.generator
-        return torch.Generator().manual_seed(self.ranks.seed(self.seed, self.at.step))
 
     def _dealt(self) -> Sequence[Tensor]:
         """The epoch's batches; in the middle of an epoch they are drawn again, and the generator stays where it is."""

@@ -103,7 +103,10 @@ class Method:
         return loss
 
     def prepare(self, inputs: Tensor, targets: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:
-        """A batch as it is trained on: augmented, corrupted and mixed, by what is drawn from `chance`, a generator on the CPU."""
+        """A batch as it is trained on: augmented, corrupted and mixed, by what is drawn from `chance`, a generator on the CPU.
+
+        What is drawn by `nas.chance` is the same however many processes share a batch.
+        """
         inputs = self.augmented(inputs, chance)
         if self.recipe.corrupt:
             inputs = corrupt_some(inputs, self.task, self.recipe.corrupt, chance)

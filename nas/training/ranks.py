@@ -18,6 +18,7 @@ import torch.distributed
 from torch import Tensor, nn
 from torch.distributed.distributed_c10d import Store
 
+from nas.chance import Shared
 from nas.device import is_out_of_memory
 from nas.errors import SearchError
 from nas.training.interrupts import Interrupts
@@ -234,7 +235,21 @@ class Ranks:
 
     def share(self, picked: Tensor) -> Tensor:
         """This process's part of a batch; parts differ by one example at most, and may be empty."""
-        return picked if self.alone else picked.tensor_split(self.size)[self.rank]
+        begin, count = self.span(len(picked))
+        return picked[begin : begin + count]
+
+    def span(self, of: int, rank: int | None = None) -> tuple[int, int]:
+        """Where the part of this process, or of `rank`, of a batch of so many begins, and how many examples it has."""
+        rank = self.rank if rank is None else rank
+        each, more = divmod(of, self.size)
+        return rank * each + min(rank, more), each + (rank < more)
+
+    def chance(self, common: torch.Generator, seed: int, step: int, of: int) -> torch.Generator:
+        """What is drawn from for this process's part of the batch of so many examples that `step` is for.
+
+        What is drawn for each example comes from `common`, which stands at the same place in all; see `nas.chance`.
+        """
+        return common if self.alone else Shared.made(common, self.seed(seed, step), of, *self.span(of))
 
     def seed(self, seed: int, step: int = 0) -> int:
         """A seed of this process's own for `step`, so that no two erase or drop the same; alone, `seed` itself."""
