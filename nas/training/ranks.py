@@ -8,7 +8,7 @@ none waits for what will never come.
 import json
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -251,6 +251,35 @@ class Ranks:
         """
         return common if self.alone else Shared.made(common, self.seed(seed, step), of, *self.span(of))
 
+    def gather(self, own: Sequence[Tensor], of: int, device: torch.device) -> tuple[Tensor, ...]:
+        """What all processes have for the examples of a batch of so many, in the batch's order, equal in all.
+
+        The first axis of each of `own` counts the examples of this process's part; `own` is empty where the part is. Gradients
+        reach what is this process's own: of a loss that each finds of the whole, summed over all processes, they are the whole's.
+        """
+        if self.alone:
+            return tuple(own)
+        if of < self.size:
+            own = self._with_none(own, device)
+        most = self.span(of, 0)[1]
+        sent = [_padded(one.detach(), most) for one in own]
+        held = [[torch.empty_like(one) for _ in range(self.size)] for one in sent]
+        self.meet()
+        for parts, one in zip(held, sent, strict=True):
+            self._reach(lambda parts=parts, one=one: torch.distributed.all_gather(parts, one))  # type: ignore[misc]
+        counts = [self.span(of, rank)[1] for rank in range(self.size)]
+        return tuple(
+            torch.cat([one if rank == self.rank else part[: counts[rank]].to(one.dtype) for rank, part in enumerate(parts)])
+            for one, parts in zip(own, held, strict=True)
+        )
+
+    def _with_none(self, own: Sequence[Tensor], device: torch.device) -> Sequence[Tensor]:
+        """`own`, or tensors of no example where this process has none; rank 0, which always has one, says of which shapes."""
+        told: list[Any] = self.agreed([[list(one.shape[1:]), str(one.dtype).removeprefix("torch.")] for one in own])
+        if own:
+            return own
+        return [torch.empty(0, *shape, dtype=getattr(torch, dtype), device=device) for shape, dtype in told]
+
     def seed(self, seed: int, step: int = 0) -> int:
         """A seed of this process's own for `step`, so that no two erase or drop the same; alone, `seed` itself."""
         return seed if self.alone else zlib.crc32(f"{seed}:{step}:{self.rank}".encode())
@@ -278,6 +307,12 @@ class Ranks:
                 parameter.grad = _gradient(parameter)
                 parameter.grad.copy_(part.view_as(parameter))
         return True
+
+
+def _padded(values: Tensor, count: int) -> Tensor:
+    """With rows up to `count`, as every process sends as many; what is true or false is sent as numbers."""
+    values = values.to(torch.uint8) if values.dtype == torch.bool else values
+    return torch.cat([values, values.new_zeros(count - len(values), *values.shape[1:])])
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:
