@@ -314,6 +314,14 @@ class Loop:
         tensors |= {"order.now": self.generator.get_state(), "order.epoch": self.epoch_begun, "loss_sum": self.loss_sum}
         return tensors, {"at": asdict(self.at), "stepper": data, "length": [self.per_epoch, self.steps]}
 
+    def of_this_process(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Of a state's tensors those in which processes that train together differ: random states, losses, running means."""
+        stepper = self.stepper
+        differing = {f"model.{name}" for name, _ in stepper.model.named_buffers()} | {"loss_sum"}
+        if stepper.average is not None:
+            differing |= {f"average.{name}" for name, _ in stepper.average.module.named_buffers()}
+        return {name: value for name, value in tensors.items() if name in differing or name.startswith("random.")}
+
     def restore(self, tensors: Mapping[str, Tensor], data: Mapping[str, Any]) -> None:
         """Go on from where `state` was taken; the tensors may lie on another device, but have the strides they had there.
 

@@ -49,6 +49,9 @@ class Ranks:
     apart: bool = field(default=True, init=False)
     """Whether this process takes part in nothing that the others wait for."""
     interrupts: Interrupts = field(default_factory=Interrupts, init=False)
+    urged: bool = field(default=False, init=False)
+    """Whether all have heard that one of them urges (see `urge`); it changes at meetings alone, in all at once."""
+    _urging: bool = field(default=False, init=False)
     _met: int = field(default=0, init=False)
     _told: int = field(default=0, init=False)
     _orders: int = field(default=0, init=False)
@@ -171,11 +174,20 @@ class Ranks:
 
     def _vote(self, wish: int, mark: int) -> tuple[int, bool]:
         """The largest wish of all, and whether their marks are equal: on the CPU, so that no GPU is waited for."""
-        votes = torch.tensor([wish, mark, -mark])
+        votes = torch.tensor([wish, mark, -mark, self._urging])
         self._reach(lambda: torch.distributed.all_reduce(votes, torch.distributed.ReduceOp.MAX))
         self._met += 1
-        largest, most, least = votes.tolist()
+        largest, most, least, urged = votes.tolist()
+        self.urged = self.urged or bool(urged)
         return largest, most == -least
+
+    def urge(self) -> None:
+        """Let all hear at the next meeting, whatever it is for, that something is due: no step has a meeting more for it."""
+        self._urging = True
+
+    def calm(self) -> None:
+        """What was due is done; all say so at one place."""
+        self._urging = self.urged = False
 
     def _reach(self, work: Callable[[], Result]) -> Result:
         """What `work` comes to, which needs the others.
@@ -213,6 +225,30 @@ class Ranks:
     def from_first(self, work: Callable[[], Result]) -> Result:
         """What `work` comes to on rank 0, plain data for all; no other process does it."""
         return self.agreed(work() if self.leads else cast("Result", None))
+
+    def spread(self, data: bytes) -> bytes:
+        """What rank 0 has, of whatever length; what the others give is not looked at."""
+        if self.alone:
+            return data
+        length = self.agreed(len(data))
+        held = torch.frombuffer(bytearray(data), dtype=torch.uint8) if self.leads else torch.empty(length, dtype=torch.uint8)
+        self.meet()
+        self._reach(lambda: torch.distributed.broadcast(held, src=0))
+        return held.numpy().tobytes()
+
+    def collect(self, data: bytes) -> list[bytes]:
+        """What each has, in the order of ranks."""
+        if self.alone:
+            return [data]
+        lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
+        self.meet()
+        self._reach(lambda: torch.distributed.all_gather(lengths, torch.tensor([len(data)])))
+        most = max(int(length) for length in lengths)
+        mine = torch.frombuffer(bytearray(data.ljust(most, b"\0")), dtype=torch.uint8)
+        held = [torch.empty_like(mine) for _ in lengths]
+        self.meet()
+        self._reach(lambda: torch.distributed.all_gather(held, mine))
+        return [part.numpy().tobytes()[: int(length)] for part, length in zip(held, lengths, strict=True)]
 
     def total(self, value: Tensor) -> Tensor:
         """The sum of `value` over all processes."""

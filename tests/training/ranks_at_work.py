@@ -14,10 +14,10 @@ import torch
 import toy_rows
 import toy_texts
 from graphs import task as circle
-from little import AUGMENTED, RECIPE, TASK, examples, linear, network, trained
+from little import AUGMENTED, RECIPE, TASK, equal, examples, linear, network, trained
 from torch import Tensor, nn
 
-from nas.benchmark import Benchmark, Budget, Features, Recipe, Signature
+from nas.benchmark import Benchmark, Budget, Features, Objective, Recipe, Signature
 from nas.errors import NasError
 from nas.models import build, plan
 from nas.protocols.matching import Retrieval
@@ -25,8 +25,11 @@ from nas.searching import resolve_benchmark
 from nas.space import parse_space
 from nas.training import (
     IGNORED,
+    Checkpoints,
     Classification,
+    Loop,
     Method,
+    OtherFailed,
     Ranks,
     Setup,
     Stepper,
@@ -261,6 +264,35 @@ def lonely(ranks: Ranks) -> str:
     return digest(candidate(ranks, "retrieval", 0, replace(STEADY, batch_size=1)))
 
 
+def resumed(ranks: Ranks) -> list[Any]:
+    """Trainings that are left within an epoch and gone on with, and one that never was: are the weights the same?"""
+    folder = Path(sys.argv[1], "kept")
+    recipe = replace(AUGMENTED, ema=0.9, patience=3)
+
+    def weights_of(some: Ranks = ranks, **given: Any) -> tuple[nn.Module, list[str]]:
+        model, best = network(ranks.rank), Objective("validation_accuracy", "maximize")
+        with some.working():
+            notes = trained(model, recipe=recipe, on=examples(41), objective=best, ranks=some, **given).notes
+        return model, [note for note in notes if "heckpoint" in note]
+
+    def leave(loop: Loop) -> None:
+        kept.on_step(loop)
+        if loop.at.step == 5:
+            raise ValueError("left")
+
+    whole, _ = weights_of()
+    kept = Checkpoints(folder if ranks.leads else folder / "nobody's", 0.0)
+    left = "nothing was raised"
+    try:
+        weights_of(begin=kept.begin, on_step=leave)
+    except (ValueError, OtherFailed) as error:
+        left = str(error)
+    kept = Checkpoints(folder if ranks.leads else folder / "nobody's", 1e9)
+    again, notes = weights_of(begin=kept.begin, on_step=kept.on_step)
+    _, passed = weights_of(Ranks(), begin=Checkpoints(folder, 1e9).begin)
+    return [left, equal(whole, again), notes, passed[:1], (folder / "nobody's").exists()]
+
+
 def compared(ranks: Ranks) -> str:
     """Of examples that are compared with each other, nobody knows where."""
 
@@ -359,6 +391,7 @@ DONE = (
     counted,
     gathered,
     lonely,
+    resumed,
     gradient,
     unused,
     pruned,

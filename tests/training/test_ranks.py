@@ -57,6 +57,14 @@ def test_a_batch_of_one_example_is_compared_where_one_process_has_none(told: tup
     assert told[0]["lonely"] == told[1]["lonely"]
 
 
+def test_a_training_that_ended_within_an_epoch_goes_on_to_the_same_bits_in_all_processes(told: tuple[Told, Told]) -> None:
+    for one in told:
+        left, same, notes, _, elsewhere = one["resumed"]
+        assert (left, same, elsewhere) == ("left", True, False)
+        assert notes == ["Went on from a checkpoint after step 4 of 9."], "all hear in the step after that it is time"
+    assert "it is of a training with another number of processes" in told[0]["resumed"][3][0]
+
+
 def test_a_method_that_compares_examples_in_a_way_of_its_own_is_not_shared(told: tuple[Told, Told]) -> None:
     message = (
         "Examples of a batch are compared with each other, so that 2 processes cannot share it; train by one, or make Alien a "
