@@ -18,12 +18,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nas.benchmark import Joined, Modalities, Recipe
+from nas.chance import rand
 from nas.device import Precision, send
 from nas.errors import BenchmarkError, ModelError, quote
 from nas.models import Fork, Part, module_name, steps
 from nas.models.layers.modality import Modality, ModalityDropout, SharedSpace, averages
 from nas.protocols.retrieval import Recall, belonging
-from nas.training import Examples, Feed, Method, Protocol, Setup, Task, evaluate
+from nas.training import Comparing, Examples, Feed, Method, Protocol, Setup, Task, evaluate
 from nas.training.augmentation import augment_rows
 from nas.training.meters import Meter
 
@@ -82,7 +83,6 @@ class Contrastive(Protocol):
     """
 
     stackable: ClassVar[bool] = False
-    shared: ClassVar[bool] = False
 
     def __init__(self, setup: Setup) -> None:
         """Look at what is asked for.
@@ -130,10 +130,9 @@ class Contrastive(Protocol):
         )
 
 
-class Comparison(Method):
+class Comparison(Comparing):
     """The task's loss, and beside it that of pairs that are compared across modalities."""
 
-    splits: ClassVar[bool] = False
     whole: ClassVar[bool] = False
 
     def __init__(
@@ -155,6 +154,7 @@ class Comparison(Method):
         self.spans = {name: given.span(name) for name in read}
         self.dropout = dropout
         self.space = space
+        self.splits = space is None  # then nothing is compared
         self.encoders = encoders
         self.by_class = by_class
 
@@ -169,7 +169,7 @@ class Comparison(Method):
         inputs, targets = super().prepare(inputs, targets, chance)
         if not self.dropout or len(self.spans) < 2:
             return inputs, targets
-        missing_MN = torch.rand(len(self.spans), len(inputs), generator=chance) < self.dropout
+        missing_MN = rand((len(self.spans), len(inputs)), chance, axis=1) < self.dropout
         missing_MN = send(missing_MN & ~missing_MN.all(dim=0), inputs.device)
         inputs = inputs.clone()
         for span, missing_N in zip(self.spans.values(), missing_MN, strict=True):
@@ -180,15 +180,24 @@ class Comparison(Method):
         """Pictures and sequences of the rows, as the recipe changes them."""
         return augment_rows(inputs, self.given, self.recipe, chance)
 
-    def loss(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
-        """That of the task and, by its weight, the contrastive one of examples that have both of two modalities."""
-        if self.space is None or self.encoders is None:
-            return super().loss(network, inputs, targets)
-        outputs, vectors_NMD = self.encoders.run(network, inputs)
+    def encode(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
+        """Outputs and targets, the vectors in the space, (N, M, D), and which of them there are, (N, M)."""
+        assert self.encoders is not None  # noqa: S101 - there is a space
         present_NM = torch.stack([inputs[:, self.spans[name]].ne(0).any(dim=1) for name in self.encoders.names], dim=1)
+        outputs, vectors_NMD = self.encoders.run(network, self.attacked(network, inputs, targets))
+        return outputs, targets, vectors_NMD, present_NM
+
+    def compare(self, *encoded: Tensor) -> Tensor:
+        """The task's loss and, by its weight, the contrastive one of examples that have both of two modalities."""
+        assert self.space is not None  # noqa: S101 - else nothing is compared
+        outputs, targets, vectors_NMD, present_NM = encoded
         alike_NN = belonging(targets, by_class=self.by_class)
         compared = contrastive_loss(vectors_NMD, present_NM, alike_NN, self.space.temperature)
         return self.task.loss(outputs, targets, self.recipe.label_smoothing) + self.space.weight * compared
+
+    def loss(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+        """What is compared, or without a space the task's, as under supervision."""
+        return Method.loss(self, network, inputs, targets) if self.space is None else super().loss(network, inputs, targets)
 
     def measure(self, trained: nn.Module, examples: Feed | Examples, split: str, precision: Precision) -> dict[str, float]:
         """The task's figures, the same but the loss where one modality is missing, and recall in the space."""

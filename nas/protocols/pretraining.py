@@ -135,8 +135,6 @@ class FineTune(Protocol):
 class PretrainThenFineTune(FineTune):
     """Two stages: a pretext on examples without labels, then the task on those with labels."""
 
-    shared: ClassVar[bool] = False
-
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
         self.options = Options.read(setup.benchmark.protocol_options, setup.benchmark.name)
@@ -230,6 +228,8 @@ class PretrainThenFineTune(FineTune):
             "device": next(body.parameters()).device.type,
             "versions": versions(),
         }
+        if setup.processes > 1:  # whose sums are rounded otherwise
+            decided_by["processes"] = setup.processes
         return key_of(body, decided_by)
 
     def tell(self, learned: Learned, note: str) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.benchmark import Recipe
+from nas.chance import rand
 from nas.device import Precision, autocast, send
 from nas.errors import BenchmarkError, did_you_mean, quote
 from nas.training import IGNORED, Examples, Feed, Method, Protocol, Setup, as_feed
@@ -70,7 +71,7 @@ class Translating(Method):
         inputs_NL, targets_NL = super().prepare(inputs, targets, chance)
         if self.ways.forgotten:
             told = slice(cast(Translation, self.task).place + 1, None)
-            drawn_NL = send(torch.rand(inputs_NL[:, told].shape, generator=chance) < self.ways.forgotten, inputs_NL.device)
+            drawn_NL = send(rand(inputs_NL[:, told].shape, chance) < self.ways.forgotten, inputs_NL.device)
             inputs_NL = inputs_NL.clone()
             inputs_NL[:, told] = inputs_NL[:, told].masked_fill(drawn_NL & (inputs_NL[:, told] >= FIRST), UNKNOWN)
         return inputs_NL, targets_NL

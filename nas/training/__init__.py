@@ -2,6 +2,7 @@
 
 from nas.training.augmentation import augment
 from nas.training.checkpoints import Checkpoints
+from nas.training.comparing import Comparing
 from nas.training.compiling import Compile, Compiler
 from nas.training.derivations import Derivation, Lineage, Retrain, Unsupported, derivation_of, restored
 from nas.training.digests import digest_network, digest_sources, digest_tensors
@@ -37,6 +38,7 @@ __all__ = [
     "Answered",
     "Checkpoints",
     "Classification",
+    "Comparing",
     "Compile",
     "Compiler",
     "Derivation",
