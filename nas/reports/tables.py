@@ -185,8 +185,8 @@ def _disturbed(row: Row) -> bool:
     return any(trial.record.latency.disturbed for trial in row.trials if trial.record and trial.record.latency)
 
 
-def tables_data(tables: Sequence[Table]) -> list[dict[str, Any]]:
-    """Leaderboards as plain data, ready for JSON."""
+def tables_data(tables: Sequence[Table], top: int | None = None) -> list[dict[str, Any]]:
+    """Leaderboards as plain data, ready for JSON; the `top` rows of each, or all. What is said of the first is said among all."""
     return [
         {
             "schema": LEADERBOARD,
@@ -201,7 +201,7 @@ def tables_data(tables: Sequence[Table]) -> list[dict[str, Any]]:
             **order_data(table),
             "hypervolume": asdict(table.hypervolume) if table.hypervolume else None,
             "certainty": certainty_words(table) or None,
-            "rows": [_row_data(row) for row in table.rows],
+            "rows": [_row_data(row) for row in table.rows[:top]],
         }
         for table in tables
     ]
