@@ -57,8 +57,14 @@ def show(name: str, summary: Summary | None) -> str:
     if summary is None:
         return NOT_MEASURED
     told = face(name)
-    text = number(summary.mean / told.scale, told.digits)
+    mean = summary.mean / told.scale
+    text = number(mean, told.digits) if not _vanishes(mean, told.digits) else f"{mean:.1g}"
     return text if not summary.deviation else f"{text} ± {number(summary.deviation / told.scale, told.digits)}"
+
+
+def _vanishes(value: float, digits: int) -> bool:
+    """Whether it would read 0, which it is not: the MFLOPs of a network that takes products of some vectors alone."""
+    return 0 < abs(value) < 0.5 * 10**-digits
 
 
 def number(value: float, digits: int) -> str:

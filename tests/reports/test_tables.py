@@ -163,6 +163,8 @@ def test_tables_stand_one_after_the_other() -> None:
         ("validation_accuracy", summary(0.5, 0.0, 2), "0.5000"),
         ("params", summary(1_234_567), "1,234,567"),
         ("flops", summary(12_345_678), "12.35"),
+        ("flops", summary(992), "0.001"),
+        ("flops", summary(0), "0.00"),
         ("macs", summary(6_000_000), "6.00"),
         ("peak_memory_bytes", summary(3 * 2**20), "3.00"),
         ("latency_ms", summary(0.12345), "0.123"),
