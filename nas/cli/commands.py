@@ -396,6 +396,6 @@ def print_close(study: "Study", next_steps: list[str]) -> None:
 
     tables = study.tables
     where = "" if study.ledger == DEFAULT_URL else f" --ledger {shlex.quote(shown_url(study.ledger))}"
-    print_tables(tables, console(), top=10, more=f"`nas rank {study.name}{where}` shows them.")
+    print_tables(tables, console(), top=10, command=f"nas rank {study.name}{where}")
     if tables:
         click.echo("Next:" + "".join(f"\n  {step}{where}" for step in next_steps))
