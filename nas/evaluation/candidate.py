@@ -75,9 +75,10 @@ class Evaluator:
             DataMissing: the data are nowhere.
             SearchError: the device is not there, or the benchmark's protocol cannot do what is asked for.
             RegistryError: there is no such protocol.
-            BenchmarkError: a measure is none, or the benchmark is not made for it.
+            BenchmarkError: a measure is none, or the benchmark is not made for it, or tells its protocol what that does not know.
         """
         self.protocol = protocol_of(benchmark)
+        self.protocol.check(benchmark)
         self.proxies = tuple(proxies)
         self.measures = benchmark.ask_for(measures)
         refused = {

@@ -18,7 +18,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
-from nas.benchmark import Budget, Recipe
+from nas.benchmark import Benchmark, Budget, Recipe
 from nas.device import place
 from nas.errors import BenchmarkError, did_you_mean, quote
 from nas.models.costing import total
@@ -140,6 +140,13 @@ class PretrainThenFineTune(FineTune):
         self.options = Options.read(setup.benchmark.protocol_options, setup.benchmark.name)
         self.pretext: Pretext = make_pretext(self.options.pretext, self.options.options)
         self.recipe = self.options.recipe_of(setup.benchmark.name, setup.benchmark.recipe)
+
+    @classmethod
+    def check(cls, benchmark: Benchmark) -> None:
+        """Read the options, the pretext's and the recipe's among them."""
+        options = Options.read(benchmark.protocol_options, benchmark.name)
+        make_pretext(options.pretext, options.options)
+        options.recipe_of(benchmark.name, benchmark.recipe)
 
     @cached_property
     def sources(self) -> dict[Split, Source]:

@@ -6,12 +6,12 @@ Axes: N examples, L positions, V tokens.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
 
-from nas.benchmark import Recipe
+from nas.benchmark import Benchmark, Recipe
 from nas.chance import rand
 from nas.device import Precision, autocast, send
 from nas.errors import BenchmarkError, did_you_mean, quote
@@ -50,6 +50,19 @@ class Ways:
             raise BenchmarkError(
                 f"The protocol 'translation' has forgotten of at least 0 and below 1, got {quote(self.forgotten)}."
             )
+
+    @classmethod
+    def read(cls, options: Mapping[str, Any]) -> Self:
+        """What a benchmark's `protocol_options` say.
+
+        Raises:
+            BenchmarkError: an option is unknown or wrong.
+        """
+        known = [one.name for one in fields(cls)]
+        for name in options:
+            if name not in known:
+                raise BenchmarkError(f"The protocol 'translation' has no option {quote(name)}. {did_you_mean(name, known)}")
+        return cls(**options)
 
 
 class Translating(Method):
@@ -108,12 +121,12 @@ class TranslationProtocol(Protocol):
                 f"The protocol 'translation' is for tasks of the kind Translation, got {type(setup.task).__name__}."
             )
         super().__init__(setup)
-        options = dict(setup.benchmark.protocol_options)
-        known = [one.name for one in fields(Ways)]
-        for name in options:
-            if name not in known:
-                raise BenchmarkError(f"The protocol 'translation' has no option {quote(name)}. {did_you_mean(name, known)}")
-        self.ways = Ways(**options)
+        self.ways = Ways.read(setup.benchmark.protocol_options)
+
+    @classmethod
+    def check(cls, benchmark: Benchmark) -> None:
+        """Read the options."""
+        Ways.read(benchmark.protocol_options)
 
     def method(self) -> Method:
         """That of the only stage."""

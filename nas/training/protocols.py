@@ -106,6 +106,14 @@ class Protocol:
         """Of the training, by what the protocol learned: costs of what is not in the network, of stages before the last."""
         self.notes: list[str] = []
 
+    @classmethod
+    def check(cls, benchmark: Benchmark) -> None:
+        """Look at what `benchmark` tells the protocol, before there is a candidate and before a study's name is taken.
+
+        Raises:
+            BenchmarkError: an option is unknown, missing or wrong.
+        """
+
     def costs(self) -> Mapping[str, float]:
         """Figures that are known before a weight exists, beside the network's own: of a discriminator, of a trunk's training."""
         return {}

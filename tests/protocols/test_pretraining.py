@@ -14,6 +14,7 @@ from toy_texts import LENGTH, VOCABULARY, ToyTexts, architecture, benchmark, eva
 from nas.benchmark import Budget
 from nas.errors import BenchmarkError, Interrupted, RegistryError
 from nas.profiling import latency
+from nas.protocols.pretraining import PretrainThenFineTune
 from nas.records import Record
 from nas.training import Checkpoints
 
@@ -198,9 +199,13 @@ def test_labels_are_learned_from_corrupted_texts_by_a_trunk_that_knows_them_as_t
         ({"options": {"share": 2.0}}, r"^The pretext masked_tokens\.share: Input should be less than 1, got 2\.0\.$"),
     ],
 )
-def test_what_a_benchmark_says_wrongly_is_told_in_a_line(options: dict[str, Any], message: str) -> None:
+def test_what_a_benchmark_says_wrongly_is_told_in_a_line_before_there_is_a_candidate(
+    options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(BenchmarkError, match=message):
         trained(on=benchmark(**options))
+    with pytest.raises(BenchmarkError, match=message):
+        PretrainThenFineTune.check(benchmark(**options))
 
 
 def test_a_pretext_that_there_is_not_is_told() -> None:
