@@ -3,7 +3,8 @@
     row → without some modalities → encoders → joined ends → fusion → logits → the task's loss
                                                     └→ averaged, compared across modalities → the contrastive loss
 
-What is searched of it stands among a candidate's layers: `modality_dropout` and `shared_space`.
+What is searched of it stands among a candidate's layers: `modality_dropout`, `shared_space` and, where several networks of
+this kind answer together, `own_losses`.
 
 Axes: N examples, F numbers of a row, M modalities, L positions, C channels, D numbers of a vector.
 """
@@ -17,11 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nas.benchmark import Joined, Modalities, Recipe
+from nas.benchmark import Joined, Modalities, Recipe, Shape
 from nas.device import Precision, send
 from nas.errors import BenchmarkError, ModelError, quote
-from nas.models import Fork, Part, module_name, steps
+from nas.models import Fork, Part, is_of_training, module_name, steps
+from nas.models.layers.members import OwnLosses
 from nas.models.layers.modality import Modality, ModalityDropout, SharedSpace, averages
+from nas.models.wiring import Parallel
 from nas.protocols.retrieval import Recall, belonging
 from nas.training import Examples, Feed, Method, Protocol, Setup, Task, evaluate
 from nas.training.augmentation import augment_rows
@@ -74,6 +77,21 @@ def find_encoders(parts: tuple[Part, ...]) -> Encoders:
     )
 
 
+def find_members(parts: tuple[Part, ...], wanted: Shape) -> str:
+    """The child of the network that adds up the answers of its branches.
+
+    Raises:
+        ModelError: it does not end in one.
+    """
+    last = [part for part in parts if not is_of_training(part)][-1]
+    if not isinstance(last, Fork) or last.merge != "add" or last.gives != wanted:
+        raise ModelError(
+            "Losses of their own are for branches that are added up, and the network ends in none; let it end in a `parallel` "
+            "that merges by `add`, each branch in a `head`."
+        )
+    return module_name(last.path)
+
+
 class Contrastive(Protocol):
     """Classification of several modalities, some of which may be missing, and a space that their encoders share.
 
@@ -108,6 +126,10 @@ class Contrastive(Protocol):
         self.dropout = dropout.rate if isinstance(dropout, ModalityDropout) else 0.0
         self.read = read_modalities(setup.parts)
         self.encoders = find_encoders(setup.parts) if self.space is not None else None
+        own = setup.training(OwnLosses) is not None
+        self.members = find_members(setup.parts, benchmark.signature.output) if own else None
+        if own and self.space is not None:
+            raise ModelError("Members with losses of their own share no space yet; leave `own_losses` or `shared_space` out.")
 
     def measure(self, network: nn.Module, examples: Feed | Examples, split: str) -> dict[str, float]:
         """The figures of a finalist, in full."""
@@ -126,6 +148,7 @@ class Contrastive(Protocol):
             dropout=self.dropout,
             space=self.space,
             encoders=self.encoders,
+            members=self.members,
             by_class=self.pairs == "class",
         )
 
@@ -147,22 +170,28 @@ class Comparison(Method):
         dropout: float = 0.0,
         space: SharedSpace | None = None,
         encoders: Encoders | None = None,
+        members: str | None = None,
         by_class: bool = False,
     ) -> None:
-        """Of what is `given` the network looks at the modalities that it `read`; `encoders` are needed for a `space`."""
+        """Of what is `given` the network looks at the modalities that it `read`; `encoders` are needed for a `space`.
+
+        `members` is the child that adds up branches, if each is to learn by itself.
+        """
         super().__init__(task, recipe, classes)
         self.given = given
         self.spans = {name: given.span(name) for name in read}
         self.dropout = dropout
         self.space = space
         self.encoders = encoders
+        self.members = members
         self.by_class = by_class
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """With what decides about the loss."""
         space = self.space.model_dump() if self.space is not None else None
-        return {**super().identity, "dropout": self.dropout, "space": space, "by_class": self.by_class}
+        own = {"members": self.members} if self.members is not None else {}
+        return {**super().identity, "dropout": self.dropout, "space": space, "by_class": self.by_class, **own}
 
     def prepare(self, inputs: Tensor, targets: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:
         """A batch from which each modality is missing at a rate, but never all of an example."""
@@ -181,7 +210,14 @@ class Comparison(Method):
         return augment_rows(inputs, self.given, self.recipe, chance)
 
     def loss(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
-        """That of the task and, by its weight, the contrastive one of examples that have both of two modalities."""
+        """That of the task and, by its weight, the contrastive one of examples that have both of two modalities.
+
+        Of members with losses of their own the mean of them: of each as if all others answered as it does.
+        """
+        if self.members is not None:
+            answers = answers_of_members(network, inputs, self.members)
+            losses = [self.task.loss(len(answers) * answer, targets, self.recipe.label_smoothing) for answer in answers]
+            return torch.stack(losses).mean()
         if self.space is None or self.encoders is None:
             return super().loss(network, inputs, targets)
         outputs, vectors_NMD = self.encoders.run(network, inputs)
@@ -214,6 +250,17 @@ class Comparison(Method):
         without = {f"without_{name}": [span] for name, span in self.spans.items()}
         alone = {f"with_{name}_alone": [span for other, span in self.spans.items() if other != name] for name in self.spans}
         return without | alone if in_full and len(self.spans) > 2 else without
+
+
+def answers_of_members(network: nn.Module, rows_NF: Tensor, members: str) -> list[Tensor]:
+    """What each branch of the network's last child, called `members`, makes of a batch."""
+    values = rows_NF
+    for name, layer in network.named_children():
+        if name == members:
+            assert isinstance(layer, Parallel)  # noqa: S101 - a network is built of the plan in which it was found
+            return [branch(values) for branch in layer.branches.values()]
+        values = layer(values)
+    raise AssertionError(members)
 
 
 def contrastive_loss(vectors_NMD: Tensor, present_NM: Tensor, alike_NN: Tensor, temperature: float) -> Tensor:
