@@ -129,7 +129,7 @@ class Contrastive(Protocol):
         own = setup.training(OwnLosses) is not None
         self.members = find_members(setup.parts, benchmark.signature.output) if own else None
         if own and self.space is not None:
-            raise ModelError("Members with losses of their own share no space yet; leave `own_losses` or `shared_space` out.")
+            raise ModelError("Members with losses of their own share no space; leave `own_losses` or `shared_space` out.")
 
     def measure(self, network: nn.Module, examples: Feed | Examples, split: str) -> dict[str, float]:
         """The figures of a finalist, in full."""

@@ -88,7 +88,7 @@ class BagOfNgrams(nn.Module):
         """(N, L) → (N, C)."""
         rows_NG, there_NG = hashed_ngrams(ids_NL, self.shortest, self.longest, self.table.num_embeddings)
         weights_NG = self.dropout(there_NG.to(self.table.weight.dtype))
-        sums_NC = (self.table(rows_NG) * weights_NG.unsqueeze(-1)).sum(dim=1)
+        sums_NC: Tensor = (self.table(rows_NG) * weights_NG.unsqueeze(-1)).sum(dim=1)
         counts_N1 = there_NG.sum(dim=1, keepdim=True).clamp(min=1).to(sums_NC.dtype)
         return sums_NC / (counts_N1.sqrt() if self.root else counts_N1)
 
