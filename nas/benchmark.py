@@ -475,6 +475,9 @@ class Recipe:
         return self.privacy_noise is not None or self.privacy_epsilon is not None
 
 
+HARDENED = ("supervised", "fine_tune", "pretrain_then_fine_tune")
+"""Protocols whose networks may learn labels from attacked and from corrupted examples."""
+
 ADVERSARIAL_STEPS = 7
 """Of PGD in training, as Madry et al. 2018 train on CIFAR-10."""
 
@@ -551,7 +554,7 @@ class Benchmark:
         """Refuse training on attacked or corrupted examples where there are none."""
         recipe, kinds = self.recipe, self.signature.kinds
         option = "adversarial" if recipe.adversarial else "corrupt"
-        if self.protocol != "supervised":
+        if self.protocol not in HARDENED:
             raise BenchmarkError(
                 f"{self.name}: the protocol {self.protocol!r} does not train on other examples; leave `{option}` out."
             )

@@ -78,9 +78,14 @@ class _Group(Ordered):
         sys.exit(status if isinstance(status, int) else 0)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=_Group,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(package_name="nas-harness", prog_name="nas")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Search network architectures, measure them, and rank them.
 
     \b
@@ -88,6 +93,8 @@ def main() -> None:
     nas finals STUDY
     nas report STUDY --out leaderboard.html
     """  # noqa: D301 - click reads the character itself: lines are kept as they are
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 _ledger = click.option(
@@ -389,6 +396,6 @@ def print_close(study: "Study", next_steps: list[str]) -> None:
 
     tables = study.tables
     where = "" if study.ledger == DEFAULT_URL else f" --ledger {shlex.quote(shown_url(study.ledger))}"
-    print_tables(tables, console(), top=10, more=f"`nas rank {study.name}{where}` shows them.")
+    print_tables(tables, console(), top=10, command=f"nas rank {study.name}{where}")
     if tables:
         click.echo("Next:" + "".join(f"\n  {step}{where}" for step in next_steps))

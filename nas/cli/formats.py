@@ -99,7 +99,7 @@ def give_tables(tables: "Sequence[Table]", wanted: Asked, top: int | None, only:
         case "json":
             from nas.reports.tables import tables_data, to_json
 
-            _give(to_json(tables_data(cut)), wanted)
+            _give(to_json(tables_data(tables, top)), wanted)
         case "parquet":
             from nas.ranking import flat_rows
             from nas.reports.parquet import to_parquet

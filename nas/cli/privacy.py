@@ -53,6 +53,8 @@ def privacy(trial: str, as_json: bool, **given: Any) -> None:
         f"{first.members:,} members and {first.others:,} others; in brackets 95 % intervals over them. Found is the share of "
         "members above a score that 1 % of others are above: 0.01 by chance."
     )
+    for sentence in (sentence for row in rows for sentence in row.kept):
+        click.echo(sentence)
 
 
 def _row(row: "Guessed", *, shadows: bool) -> dict[str, Any]:

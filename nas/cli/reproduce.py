@@ -29,7 +29,7 @@ QUIET_SECONDS = 30
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Of the sample.")
 @click.option(
     "--stage",
-    type=click.Choice(["search", "confirm", "final", "audit"]),
+    type=click.Choice(["search", "confirm", "final", "audit", "derived"]),
     help="That a NUMBER counts in, search if not given; or that is drawn from, all if not given.",
 )
 @click.option("--strict", is_flag=True, help="Exit status 1 for whatever is not bit-equal.")
@@ -48,7 +48,8 @@ QUIET_SECONDS = 30
 def reproduce(named: tuple[str, ...], strict: bool, as_json: bool, **given: Any) -> None:
     """Build, count and train each TRIAL again from its record, and say whether the same comes out.
 
-    TRIAL is STUDY:NUMBER, or STUDY:ID with the beginning of an architecture's id; with --sample a study.
+    TRIAL is STUDY:NUMBER, or STUDY:ID with the beginning of an architecture's id; with --sample a study. What was made of a
+    finalist (--stage derived) is made again of its kept weights.
 
     The verdict is bit-equal, within tolerance (of what two trainings from two seeds differ by in 19 of 20 cases, where the study
     tells that), or different, and what may be why: versions, machine, threads, device, data. Time and memory need not be equal.

@@ -108,6 +108,9 @@ class _Taught(Method):
     def identity(self) -> Mapping[str, Any]:
         return {**self.other.identity, "distil": self.how.model_dump(mode="json")}
 
+    def counted(self, targets: Tensor) -> Tensor | None:  # noqa: ARG002 - answers are learned at each position
+        return None
+
     def loss(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
         student = network.student if isinstance(network, _Hinted) else network
         how = self.how

@@ -84,6 +84,9 @@ class _Gradual(Method):
         self.step = step
         return (Move("", self.loss),)
 
+    def counted(self, targets: Tensor) -> Tensor | None:
+        return self.other.counted(targets)
+
     def loss(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
         prune(network, self.share * (1 - (1 - min(1.0, self.step / self.until)) ** 3))
         return self.other.loss(network, inputs, targets)

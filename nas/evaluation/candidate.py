@@ -75,9 +75,10 @@ class Evaluator:
             DataMissing: the data are nowhere.
             SearchError: the device is not there, or the benchmark's protocol cannot do what is asked for.
             RegistryError: there is no such protocol.
-            BenchmarkError: a measure is none, or the benchmark is not made for it.
+            BenchmarkError: a measure is none, or the benchmark is not made for it, or tells its protocol what that does not know.
         """
         self.protocol = protocol_of(benchmark)
+        self.protocol.check(benchmark)
         self.proxies = tuple(proxies)
         self.measures = benchmark.ask_for(measures)
         refused = {
@@ -235,7 +236,10 @@ class Evaluator:
 
     def follow(self, wanted: Mapping[str, Any]) -> None:
         """This process's part of a training that rank 0 wants; see `Ranks.orders`. What is raised here rank 0 records."""
-        run = Run(self, self.space.architecture(wanted["choices"]), Budget(**wanted["budget"]), wanted["seed"])
+        every = wanted["checkpoint"]
+        checkpoints = Checkpoints(Path(), every) if every is not None else None  # rank 0 alone has the folder
+        architecture, budget = self.space.architecture(wanted["choices"]), Budget(**wanted["budget"])
+        run = Run(self, architecture, budget, wanted["seed"], checkpoints=checkpoints)
         run.figures |= wanted["figures"]
         torch.set_num_threads(self.setting.threads)
         with self.ranks.working():

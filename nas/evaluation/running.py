@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -81,7 +82,7 @@ class Run:
         self.budget = budget
         self.seed = seed
         self.on_step = on_step
-        self.checkpoints = checkpoints if evaluator.ranks.alone else None  # one process cannot go back to where it was by itself
+        self.checkpoints = checkpoints
         self.stopping = stopping
         self.model: nn.Module | None = None
         self.trained_by: list[Protocol] = []
@@ -193,7 +194,8 @@ class Run:
             precision=evaluator.precision,
             objective=evaluator.objective,
             data=evaluator.data,
-            store=evaluator.store,
+            store=evaluator.store if evaluator.ranks.leads else None,
+            processes=evaluator.ranks.size,
         )
         return evaluator.protocol(setup)
 
@@ -293,7 +295,7 @@ class Run:
         seconds = 0.0
         ended: Outcome = "complete"
         for stage in stages_of(self.protocol, model):
-            with stage.needed() as needed:
+            with self.needed(stage) as needed:
                 if not needed:
                     continue
                 training = self.train_stage(stage, report if not stage.name else lambda _: False)
@@ -313,6 +315,16 @@ class Run:
         self.gathered["weights_sha256"] = digest_network(model)
         return ended
 
+    @contextmanager
+    def needed(self, stage: Stage) -> Iterator[bool]:
+        """Whether there is anything to train: of several processes the first finds out, and holds what it must hold for it.
+
+        Where there is nothing, the others have the weights from the first as soon as the next stage is trained.
+        """
+        ranks = self.evaluator.ranks
+        with stage.needed() if ranks.leads else nullcontext(False) as needed:
+            yield ranks.agreed(needed)
+
     def train_stage(self, stage: Stage, report: Report) -> Training:
         """Train one stage, from where a checkpoint of it stands."""
         watching: list[Callable[[Loop], None]] = []
@@ -330,11 +342,11 @@ class Run:
             for watch in watching:
                 watch(loop)
             self.on_step(loop)
-            if checkpoints is not None:
-                checkpoints.on_step(loop)
-            if self.stopping():
-                if checkpoints is not None:
-                    checkpoints.write(loop)
+            stopping = self.stopping()
+            written = checkpoints is not None and checkpoints.due(loop, now=stopping)
+            if checkpoints is not None and written:
+                checkpoints.write(loop)
+            if stopping and (checkpoints is None or written):
                 raise Interrupted
 
         evaluator = self.evaluator
@@ -391,7 +403,8 @@ class Run:
     def wanted(self) -> dict[str, Any]:
         """What other processes need to know to train with this one; see `Evaluator.follow`."""
         given = {"choices": dict(self.architecture.choices), "budget": asdict(self.budget), "seed": self.seed}
-        return {**given, "figures": self.figures}
+        written = self.checkpoints.every_seconds if self.checkpoints is not None else None
+        return {**given, "figures": self.figures, "checkpoint": written}
 
     def broken(self) -> Sequence[str]:
         """The limits that the figures known so far lie outside of."""

@@ -19,14 +19,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nas.benchmark import Joined, Modalities, Recipe, Shape
+from nas.chance import rand
 from nas.device import Precision, send
 from nas.errors import BenchmarkError, ModelError, quote
 from nas.models import Fork, Part, is_of_training, module_name, steps
 from nas.models.layers.members import OwnLosses
 from nas.models.layers.modality import Modality, ModalityDropout, SharedSpace, averages
-from nas.models.wiring import Parallel
 from nas.protocols.retrieval import Recall, belonging
-from nas.training import Examples, Feed, Method, Protocol, Setup, Task, evaluate
+from nas.training import Comparing, Examples, Feed, Method, Protocol, Setup, Task, evaluate
 from nas.training.augmentation import augment_rows
 from nas.training.meters import Meter
 
@@ -100,7 +100,6 @@ class Contrastive(Protocol):
     """
 
     stackable: ClassVar[bool] = False
-    shared: ClassVar[bool] = False
 
     def __init__(self, setup: Setup) -> None:
         """Look at what is asked for.
@@ -153,10 +152,9 @@ class Contrastive(Protocol):
         )
 
 
-class Comparison(Method):
+class Comparison(Comparing):
     """The task's loss, and beside it that of pairs that are compared across modalities."""
 
-    splits: ClassVar[bool] = False
     whole: ClassVar[bool] = False
 
     def __init__(
@@ -182,6 +180,7 @@ class Comparison(Method):
         self.spans = {name: given.span(name) for name in read}
         self.dropout = dropout
         self.space = space
+        self.splits = space is None  # then nothing is compared
         self.encoders = encoders
         self.members = members
         self.by_class = by_class
@@ -198,7 +197,7 @@ class Comparison(Method):
         inputs, targets = super().prepare(inputs, targets, chance)
         if not self.dropout or len(self.spans) < 2:
             return inputs, targets
-        missing_MN = torch.rand(len(self.spans), len(inputs), generator=chance) < self.dropout
+        missing_MN = rand((len(self.spans), len(inputs)), chance, axis=1) < self.dropout
         missing_MN = send(missing_MN & ~missing_MN.all(dim=0), inputs.device)
         inputs = inputs.clone()
         for span, missing_N in zip(self.spans.values(), missing_MN, strict=True):
@@ -209,22 +208,30 @@ class Comparison(Method):
         """Pictures and sequences of the rows, as the recipe changes them."""
         return augment_rows(inputs, self.given, self.recipe, chance)
 
-    def loss(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
-        """That of the task and, by its weight, the contrastive one of examples that have both of two modalities.
-
-        Of members with losses of their own the mean of them: of each as if all others answered as it does.
-        """
-        if self.members is not None:
-            answers = answers_of_members(network, inputs, self.members)
-            losses = [self.task.loss(len(answers) * answer, targets, self.recipe.label_smoothing) for answer in answers]
-            return torch.stack(losses).mean()
-        if self.space is None or self.encoders is None:
-            return super().loss(network, inputs, targets)
-        outputs, vectors_NMD = self.encoders.run(network, inputs)
+    def encode(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, ...]:
+        """Outputs and targets, the vectors in the space, (N, M, D), and which of them there are, (N, M)."""
+        assert self.encoders is not None  # noqa: S101 - there is a space
         present_NM = torch.stack([inputs[:, self.spans[name]].ne(0).any(dim=1) for name in self.encoders.names], dim=1)
+        outputs, vectors_NMD = self.encoders.run(network, self.attacked(network, inputs, targets))
+        return outputs, targets, vectors_NMD, present_NM
+
+    def compare(self, *encoded: Tensor) -> Tensor:
+        """The task's loss and, by its weight, the contrastive one of examples that have both of two modalities."""
+        assert self.space is not None  # noqa: S101 - else nothing is compared
+        outputs, targets, vectors_NMD, present_NM = encoded
         alike_NN = belonging(targets, by_class=self.by_class)
         compared = contrastive_loss(vectors_NMD, present_NM, alike_NN, self.space.temperature)
         return self.task.loss(outputs, targets, self.recipe.label_smoothing) + self.space.weight * compared
+
+    def loss(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+        """What is compared, or without a space the task's, as under supervision.
+
+        Of members that learn apart it is the mean of theirs.
+        """
+        if self.members is not None:
+            losses = [Method.loss(self, member, inputs, targets) for member in Member.of(network, self.members)]
+            return torch.stack(losses).mean()
+        return Method.loss(self, network, inputs, targets) if self.space is None else super().loss(network, inputs, targets)
 
     def measure(self, trained: nn.Module, examples: Feed | Examples, split: str, precision: Precision) -> dict[str, float]:
         """The task's figures, the same but the loss where one modality is missing, and recall in the space."""
@@ -252,15 +259,30 @@ class Comparison(Method):
         return without | alone if in_full and len(self.spans) > 2 else without
 
 
-def answers_of_members(network: nn.Module, rows_NF: Tensor, members: str) -> list[Tensor]:
-    """What each branch of the network's last child, called `members`, makes of a batch."""
-    values = rows_NF
-    for name, layer in network.named_children():
-        if name == members:
-            assert isinstance(layer, Parallel)  # noqa: S101 - a network is built of the plan in which it was found
-            return [branch(values) for branch in layer.branches.values()]
-        values = layer(values)
-    raise AssertionError(members)
+class Member(nn.Module):
+    """A network as it would answer if all branches that its answer is the sum of said what one of them says."""
+
+    def __init__(self, network: nn.Module, members: str, branch: str) -> None:
+        """Of the child called `members`, in which the network ends, the branch of that name."""
+        super().__init__()
+        self.network = network
+        self.members = members
+        self.branch = branch
+
+    @classmethod
+    def of(cls, network: nn.Module, members: str) -> "list[Member]":
+        """Each of them."""
+        return [cls(network, members, name) for name in network.get_submodule(f"{members}.branches")._modules]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """What the branch makes of a batch, times the number of branches."""
+        for name, layer in self.network.named_children():
+            if name == self.members:
+                branches = layer.get_submodule("branches")
+                answers: Tensor = len(branches._modules) * branches.get_submodule(self.branch)(inputs)
+                return answers
+            inputs = layer(inputs)
+        raise AssertionError(self.members)  # a network is built of the plan in which they were found
 
 
 def contrastive_loss(vectors_NMD: Tensor, present_NM: Tensor, alike_NN: Tensor, temperature: float) -> Tensor:

@@ -19,7 +19,7 @@ from nas.errors import BenchmarkError
 from nas.models.layers.modality import SharedSpace
 from nas.protocols.contrastive import contrastive_loss
 from nas.protocols.retrieval import Recall, belonging
-from nas.training import Examples, Feed, Meter, Method, Protocol, Setup
+from nas.training import Comparing, Examples, Feed, Meter, Method, Protocol, Setup
 from nas.training.augmentation import augment_rows
 from nas.training.kinds import Loaded
 from nas.training.validating import evaluate
@@ -67,15 +67,22 @@ class _Unflattened:
         return self.recall.compute()
 
 
-class Comparing(Method):
+class Pairing(Comparing):
     """Learning of one space: a batch's examples are compared with each other, so that no part of it stands for the whole."""
-
-    splits: ClassVar[bool] = False
 
     def __init__(self, task: Retrieval, setup: Setup) -> None:
         super().__init__(task, setup.benchmark.recipe)
         self.given = setup.benchmark.signature.input
         self.temperature = task.temperature
+
+    def encode(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Vectors (N, F) and groups (N,)."""
+        return network(self.attacked(network, inputs, targets)), targets
+
+    def compare(self, *encoded: Tensor) -> Tensor:
+        """The task's loss."""
+        outputs_NF, groups_N = encoded
+        return self.task.loss(outputs_NF, groups_N, self.recipe.label_smoothing)
 
     def augmented(self, inputs: Tensor, chance: torch.Generator) -> Tensor:
         """Pictures and sequences of the rows, as the recipe changes them."""
@@ -92,7 +99,6 @@ class Matching(Protocol):
     """Supervised learning of what belongs together; a candidate's `shared_space` says by which temperature."""
 
     stackable: ClassVar[bool] = False
-    shared: ClassVar[bool] = False
 
     def __init__(self, setup: Setup) -> None:
         """Look at what is asked for.
@@ -111,7 +117,7 @@ class Matching(Protocol):
 
     def method(self) -> Method:
         """That of the only stage."""
-        return Comparing(self.task, self.setup)
+        return Pairing(self.task, self.setup)
 
     def measure(self, network: nn.Module, examples: Feed | Examples, split: str) -> dict[str, float]:
         """The figures of a finalist, in every direction."""

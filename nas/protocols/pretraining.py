@@ -18,7 +18,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
-from nas.benchmark import Budget, Recipe
+from nas.benchmark import Benchmark, Budget, Recipe
 from nas.device import place
 from nas.errors import BenchmarkError, did_you_mean, quote
 from nas.models.costing import total
@@ -78,16 +78,23 @@ class Options(BaseModel):
         return Budget(epochs=self.epochs, fraction=self.fraction, steps=self.steps)
 
     def recipe_of(self, benchmark: str, recipe: Recipe) -> Recipe:
-        """The pre-training's, where the fine-tuning's is `recipe`; nothing waits for a figure of labels in it.
+        """The pre-training's, where the fine-tuning's is `recipe`; nothing waits for a figure of labels in it, and examples stay
+        as they are, so that whatever labels are learned from, the trunk is the same.
 
         Raises:
-            BenchmarkError: it has something that no recipe has.
+            BenchmarkError: it has something that no recipe has, or changes examples.
         """
         known = [one.name for one in fields(Recipe)]
         for name in self.recipe:
             if name not in known:
                 raise BenchmarkError(f"{benchmark}: a recipe has no {quote(name)}. {did_you_mean(name, known)}")
-        return replace(recipe, **{"patience": None, **self.recipe})
+        for name in ("adversarial", "corrupt"):
+            if self.recipe.get(name):
+                raise BenchmarkError(
+                    f"{benchmark}: a pre-training takes examples as they are, got {name} {self.recipe[name]}; leave it out of "
+                    "its recipe. In the benchmark's own it is of the fine-tuning."
+                )
+        return replace(recipe, **{"patience": None, "adversarial": None, "corrupt": 0.0, **self.recipe})
 
 
 class FineTune(Protocol):
@@ -128,13 +135,18 @@ class FineTune(Protocol):
 class PretrainThenFineTune(FineTune):
     """Two stages: a pretext on examples without labels, then the task on those with labels."""
 
-    shared: ClassVar[bool] = False
-
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
         self.options = Options.read(setup.benchmark.protocol_options, setup.benchmark.name)
         self.pretext: Pretext = make_pretext(self.options.pretext, self.options.options)
         self.recipe = self.options.recipe_of(setup.benchmark.name, setup.benchmark.recipe)
+
+    @classmethod
+    def check(cls, benchmark: Benchmark) -> None:
+        """Read the options, the pretext's and the recipe's among them."""
+        options = Options.read(benchmark.protocol_options, benchmark.name)
+        make_pretext(options.pretext, options.options)
+        options.recipe_of(benchmark.name, benchmark.recipe)
 
     @cached_property
     def sources(self) -> dict[Split, Source]:
@@ -223,6 +235,8 @@ class PretrainThenFineTune(FineTune):
             "device": next(body.parameters()).device.type,
             "versions": versions(),
         }
+        if setup.processes > 1:  # whose sums are rounded otherwise
+            decided_by["processes"] = setup.processes
         return key_of(body, decided_by)
 
     def tell(self, learned: Learned, note: str) -> None:

@@ -25,7 +25,7 @@ from nas.models.layers.kind import Count, Share, channels
 from nas.models.layers.patch import ClassToken
 from nas.protocols.pretext import Pretext, Trunk
 from nas.protocols.views import view_pictures, view_sounds
-from nas.training import Examples, Feed, Method, Setup, Task, as_feed
+from nas.training import Comparing, Examples, Feed, Setup, Task, as_feed
 
 View = Callable[[Tensor, torch.Generator], Tensor]
 """A batch and a generator on the CPU → a view of each example."""
@@ -91,10 +91,8 @@ class SimCLR(Pretext):
         raise ModelError(f"SimCLR makes views of pictures and of waveforms, got {given}; take another pretext.")
 
 
-class Contrast(Method):
+class Contrast(Comparing):
     """Learning by contrast: the loss is NT-Xent of what is trained, which takes views and gives projections."""
-
-    splits: ClassVar[bool] = False
 
     def __init__(self, task: Task, recipe: Recipe, pretext: SimCLR, view: View) -> None:
         """Two views of each example of a batch are drawn anew each time."""
@@ -111,9 +109,14 @@ class Contrast(Method):
         """Two views of each example, (N, 2, …), in place of what the recipe augments and mixes."""
         return torch.stack([self.view(inputs, chance) for _ in range(2)], dim=1), targets
 
-    def loss(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:  # noqa: ARG002 - labels are not looked at
-        """NT-Xent of the views (N, 2, …)."""
-        return nt_xent(network(inputs.flatten(0, 1)), self.pretext.temperature)
+    def encode(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor]:  # noqa: ARG002 - labels are not looked at
+        """The projections of the views (N, 2, …), (N, 2, F)."""
+        return (network(inputs.flatten(0, 1)).unflatten(0, (-1, 2)),)
+
+    def compare(self, *encoded: Tensor) -> Tensor:
+        """NT-Xent of projections (N, 2, F)."""
+        (projected_N2F,) = encoded
+        return nt_xent(projected_N2F.flatten(0, 1), self.pretext.temperature)
 
     def measure(self, trained: nn.Module, examples: Feed | Examples, split: str, precision: Precision) -> dict[str, float]:
         """`contrast`, the mean NT-Xent, and `matched`, the share of views that are most like their other one.

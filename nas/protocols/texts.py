@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nas.benchmark import Recipe, Sequence, Tokens
+from nas.chance import rand, randint
 from nas.device import Precision, autocast
 from nas.errors import ModelError
 from nas.protocols.pretext import Pretext, Source, Trunk
-from nas.training import IGNORED, Examples, Feed, Method, Setup, as_feed
+from nas.training import IGNORED, Comparing, Examples, Feed, Method, Setup, as_feed
 
 BATCH = 512
 """Texts that are measured at once."""
@@ -168,6 +169,10 @@ class _OfTokens(Method):
         nats = functional.cross_entropy(network(inputs, asked_NL), targets[asked_NL] - 1, reduction="sum")
         return nats / asked_NL.sum().clamp(min=1)
 
+    def counted(self, targets: Tensor) -> Tensor:
+        """How many positions count, which differs from part to part of a batch."""
+        return (targets != IGNORED).sum()
+
     def measure(self, trained: nn.Module, examples: Feed | Examples, split: str, precision: Precision) -> dict[str, float]:
         """Bits a token, and the share that is right."""
         device = next(trained.parameters()).device
@@ -194,8 +199,8 @@ class _Masking(_OfTokens):
         """Texts with gaps, and what stood there; elsewhere IGNORED."""
         pretext, device = self.pretext, inputs.device
         inputs = _cut(inputs, self.tokens.length, chance)
-        drawn_NL, fate_NL = (torch.rand(inputs.shape, generator=chance).to(device) for _ in range(2))
-        others_NL = torch.randint(1, self.tokens.vocabulary, inputs.shape, generator=chance).to(device)
+        drawn_NL, fate_NL = (rand(inputs.shape, chance).to(device) for _ in range(2))
+        others_NL = randint(1, self.tokens.vocabulary, inputs.shape, chance).to(device)
         asked_NL = (drawn_NL < pretext.share) & (inputs != 0)
         seen_NL = inputs.masked_fill(asked_NL & (fate_NL < pretext.hidden), pretext.mask)
         swapped_NL = asked_NL & (fate_NL >= pretext.hidden) & (fate_NL < pretext.hidden + pretext.changed)
@@ -212,8 +217,7 @@ class _Following(_OfTokens):
         return inputs, wanted_NL
 
 
-class _Passages(Method):
-    splits = False
+class _Passages(Comparing):
     whole = False
 
     def __init__(self, pretext: SameText, tokens: Tokens, setup: Setup, recipe: Recipe) -> None:
@@ -225,19 +229,22 @@ class _Passages(Method):
         """Texts as they are."""
         return inputs, targets
 
-    def loss(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:  # noqa: ARG002
+    def encode(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+        """The vectors of each text's first half and of its second, both (N, C)."""
+        length, half = self.tokens.length, inputs.shape[1] // 2
+        passages = [_fitted(part, length) for part in (inputs[:, :half], inputs[:, half:])]
+        first_NC, second_NC = network(torch.cat(passages)).chunk(2)
+        return first_NC, second_NC
+
+    def compare(self, *encoded: Tensor) -> Tensor:
         """Mean over both directions."""
-        scores_NN = self.scores(network, inputs)
-        own_N = torch.arange(len(inputs), device=inputs.device)
+        scores_NN = self.scores(*encoded)
+        own_N = torch.arange(len(scores_NN), device=scores_NN.device)
         return (functional.cross_entropy(scores_NN, own_N) + functional.cross_entropy(scores_NN.T, own_N)) / 2
 
-    def scores(self, network: nn.Module, texts_NT: Tensor) -> Tensor:
+    def scores(self, first_NC: Tensor, second_NC: Tensor) -> Tensor:
         """(N, N): how well each text's first half meets each text's second."""
-        length, half = self.tokens.length, texts_NT.shape[1] // 2
-        passages = [_fitted(part, length) for part in (texts_NT[:, :half], texts_NT[:, half:])]
-        first_NC, second_NC = network(torch.cat(passages)).chunk(2)
-        scores_NN: Tensor = first_NC @ second_NC.T / self.pretext.temperature
-        return scores_NN
+        return first_NC @ second_NC.T / self.pretext.temperature
 
     def measure(self, trained: nn.Module, examples: Feed | Examples, split: str, precision: Precision) -> dict[str, float]:
         """The share of texts whose own half is the nearest of a hundred, and the loss."""
@@ -247,8 +254,9 @@ class _Passages(Method):
         right, loss, count = 0, 0.0, 0
         with torch.inference_mode(), autocast(device, precision):
             for inputs, targets in feed.batches(torch.split(torch.arange(len(feed)), HUNDRED)):
-                right += int((self.scores(trained, inputs).argmax(1) == torch.arange(len(inputs), device=device)).sum())
-                loss += self.loss(trained, inputs, targets).item() * len(inputs)
+                both = self.encode(trained, inputs, targets)
+                right += int((self.scores(*both).argmax(1) == torch.arange(len(inputs), device=device)).sum())
+                loss += self.compare(*both).item() * len(inputs)
                 count += len(inputs)
         return {f"{split}_loss": loss / max(1, count), f"{split}_same_text_accuracy": right / max(1, count)}
 
@@ -267,7 +275,7 @@ def _cut(texts_NT: Tensor, length: int, chance: torch.Generator) -> Tensor:
     spare = texts_NT.shape[1] - length
     if spare <= 0:
         return _fitted(texts_NT, length)
-    begins_N1 = torch.randint(0, spare + 1, (len(texts_NT), 1), generator=chance)
+    begins_N1 = randint(0, spare + 1, (len(texts_NT), 1), chance)
     return texts_NT.gather(1, (begins_N1 + torch.arange(length)).to(texts_NT.device))
 
 

@@ -6,12 +6,13 @@ Axes: N examples, L positions, V tokens.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
 
-from nas.benchmark import Recipe
+from nas.benchmark import Benchmark, Recipe
+from nas.chance import rand
 from nas.device import Precision, autocast, send
 from nas.errors import BenchmarkError, did_you_mean, quote
 from nas.training import IGNORED, Examples, Feed, Method, Protocol, Setup, as_feed
@@ -50,6 +51,19 @@ class Ways:
                 f"The protocol 'translation' has forgotten of at least 0 and below 1, got {quote(self.forgotten)}."
             )
 
+    @classmethod
+    def read(cls, options: Mapping[str, Any]) -> Self:
+        """What a benchmark's `protocol_options` say.
+
+        Raises:
+            BenchmarkError: an option is unknown or wrong.
+        """
+        known = [one.name for one in fields(cls)]
+        for name in options:
+            if name not in known:
+                raise BenchmarkError(f"The protocol 'translation' has no option {quote(name)}. {did_you_mean(name, known)}")
+        return cls(**options)
+
 
 class Translating(Method):
     """Supervised learning that also measures what is written."""
@@ -70,7 +84,7 @@ class Translating(Method):
         inputs_NL, targets_NL = super().prepare(inputs, targets, chance)
         if self.ways.forgotten:
             told = slice(cast(Translation, self.task).place + 1, None)
-            drawn_NL = send(torch.rand(inputs_NL[:, told].shape, generator=chance) < self.ways.forgotten, inputs_NL.device)
+            drawn_NL = send(rand(inputs_NL[:, told].shape, chance) < self.ways.forgotten, inputs_NL.device)
             inputs_NL = inputs_NL.clone()
             inputs_NL[:, told] = inputs_NL[:, told].masked_fill(drawn_NL & (inputs_NL[:, told] >= FIRST), UNKNOWN)
         return inputs_NL, targets_NL
@@ -107,12 +121,12 @@ class TranslationProtocol(Protocol):
                 f"The protocol 'translation' is for tasks of the kind Translation, got {type(setup.task).__name__}."
             )
         super().__init__(setup)
-        options = dict(setup.benchmark.protocol_options)
-        known = [one.name for one in fields(Ways)]
-        for name in options:
-            if name not in known:
-                raise BenchmarkError(f"The protocol 'translation' has no option {quote(name)}. {did_you_mean(name, known)}")
-        self.ways = Ways(**options)
+        self.ways = Ways.read(setup.benchmark.protocol_options)
+
+    @classmethod
+    def check(cls, benchmark: Benchmark) -> None:
+        """Read the options."""
+        Ways.read(benchmark.protocol_options)
 
     def method(self) -> Method:
         """That of the only stage."""

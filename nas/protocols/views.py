@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nas.chance import rand, randn
 from nas.device import send
 
 TALLEST = 4 / 3
@@ -24,7 +25,7 @@ def view_pictures(images_NCHW: Tensor, chance: torch.Generator, *, crop: float, 
     the area. Contrast about the mean is multiplied by 1 ± `jitter` at the most, and brightness moved by ± `jitter`, in the
     pixels' unit. `chance` lives on the CPU.
     """
-    draws = send(torch.rand((7, len(images_NCHW)), generator=chance), images_NCHW.device)
+    draws = send(rand((7, len(images_NCHW)), chance, axis=1), images_NCHW.device)
     area_N, tall_N, right_N, down_N, mirror_N, contrast_N, bright_N = draws
     area_N = crop + (1 - crop) * area_N
     ratio_N = torch.exp((2 * tall_N - 1) * math.log(TALLEST))
@@ -50,13 +51,13 @@ def view_sounds(samples_NLC: Tensor, chance: torch.Generator, *, shift: float, s
     """
     count, length, _ = samples_NLC.shape
     device = samples_NLC.device
-    speed_N1, moved_N1, gain_N1 = send(2 * torch.rand((3, count, 1), generator=chance) - 1, device)
+    speed_N1, moved_N1, gain_N1 = send(2 * rand((3, count, 1), chance, axis=1) - 1, device)
     along_L = 2 * (torch.arange(length, device=device) + 0.5) / length - 1  # from −1 to 1
     place_NL = along_L * torch.exp(speed_N1 * math.log1p(speed)) + 2 * shift * moved_N1
     where = torch.stack((place_NL, torch.zeros_like(place_NL)), dim=-1)[:, None]  # a sound is a picture of one row
     view_NC1L = functional.grid_sample(samples_NLC.transpose(1, 2)[:, :, None], where, align_corners=False)
     view_NLC = view_NC1L[:, :, 0].transpose(1, 2) * 10 ** (gain * gain_N1[:, :, None] / 20)
     loud_N11 = view_NLC.square().mean(dim=(1, 2), keepdim=True).sqrt()
-    share_N11 = noise * send(torch.rand((count, 1, 1), generator=chance), device)
-    noisy_NLC: Tensor = view_NLC + loud_N11 * share_N11 * send(torch.randn(samples_NLC.shape, generator=chance), device)
+    share_N11 = noise * send(rand((count, 1, 1), chance), device)
+    noisy_NLC: Tensor = view_NLC + loud_N11 * share_N11 * send(randn(samples_NLC.shape, chance), device)
     return noisy_NLC

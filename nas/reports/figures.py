@@ -44,7 +44,16 @@ _FACES: Mapping[str, Face] = {
 }
 
 
-_ABBREVIATED = {"auroc": "AUROC", "chrf": "chrF", "f1": "F1", "mae": "MAE", "mrr": "MRR", "ndcg": "NDCG", "rmse": "RMSE"}
+_WRITTEN = {
+    "auroc": "AUROC",
+    "chrf": "chrF",
+    "f1": "F1",
+    "frechet": "Fréchet",
+    "mae": "MAE",
+    "mrr": "MRR",
+    "ndcg": "NDCG",
+    "rmse": "RMSE",
+}
 """How people write what names have in small letters."""
 
 
@@ -53,7 +62,7 @@ def face(name: str) -> Face:
     if asked := measure_of(name):
         return _of_measure(name, asked)
     base, _, device = name.partition(":") if figure_kind(name) else (name, "", "")
-    plain = " ".join(_ABBREVIATED.get(word, word) for word in base.split("_"))
+    plain = " ".join(_WRITTEN.get(word, word) for word in base.split("_"))
     found = _FACES.get(base, Face(plain, plain))
     if not device:
         return found

@@ -33,7 +33,9 @@ def reproduction_text(trial: Trial, result: Reproduction) -> RenderableType:
         cells = [printable(title(check.what)), _value(check, check.then), _value(check, check.now), _words(check)]
         style = "" if check.equal or check.kind == "measured" else "dim" if check.equal is None else "" if check.holds else "red"
         grid.add_row(*(Text(cell, style=style) for cell in cells))
-    head = Text(f"{name_of(trial)}, architecture {trial.architecture.id}", style="bold")
+    derived = trial.record.derived if trial.record else None
+    how = f", {printable(derived.words)}" if derived else ""
+    head = Text(f"{name_of(trial)}, architecture {trial.architecture.id}{how}", style="bold")
     return Group(head, grid, Text(printable(result.sentence), style=STYLES[result.verdict]))
 
 

@@ -57,8 +57,14 @@ def show(name: str, summary: Summary | None) -> str:
     if summary is None:
         return NOT_MEASURED
     told = face(name)
-    text = number(summary.mean / told.scale, told.digits)
+    mean = summary.mean / told.scale
+    text = number(mean, told.digits) if not _vanishes(mean, told.digits) else f"{mean:.1g}"
     return text if not summary.deviation else f"{text} ± {number(summary.deviation / told.scale, told.digits)}"
+
+
+def _vanishes(value: float, digits: int) -> bool:
+    """Whether it would read 0, which it is not: the MFLOPs of a network that takes products of some vectors alone."""
+    return 0 < abs(value) < 0.5 * 10.0**-digits
 
 
 def number(value: float, digits: int) -> str:
@@ -91,13 +97,15 @@ def print_tables(
     console: Console,
     *,
     top: int | None = None,
-    more: str = "--top shows them.",
+    command: str = "",
     only: Sequence[str] = (),
 ) -> None:
     """Print leaderboards for people; `top` rows of each, or all, and the columns that there is room for.
 
-    `more` says how to see rows that are left out; `only` are the figures that are shown beside what decides, if not the usual.
+    `command` prints what is left out, where this is not `nas rank` itself, which has options for that; `only` are the figures
+    that are shown beside what decides, if not the usual.
     """
+    more, every = (f"`{command}`", f"`{command} --csv`") if command else ("--top", "--csv")
     several = len({row.study for table in tables for row in table.rows}) > 1
     numbered = any(table.apart and apart_words(table, tables) for table in tables)
     for table in tables:
@@ -114,9 +122,9 @@ def print_tables(
         console.print(Text(printable(place + headline(table)), style="bold"))
         console.print(grid)
         rest = len(table.rows) - len(table.rows[:top])
-        notes = [f"{rest:,} more row{'s' * (rest != 1)}; {more}"] if rest else []
+        notes = [f"{rest:,} more row{'s' * (rest != 1)}; {more} shows them."] if rest else []
         notes += ["≈ measured while other work went on; see its interval."] if any(map(_disturbed, table.rows[:top])) else []
-        notes += [f"No room for {', '.join(left_out)}; --csv has all."] if left_out else []
+        notes += [f"No room for {', '.join(left_out)}; {every} has all."] if left_out else []
         weighed = " and ".join([", ".join(objective.figure for objective in table.objectives), *cost_known(table)])
         knee = ["◈ its knee."] if any(row.knee for row in table.rows[:top]) else []
         front = [f"◆ on the Pareto front of {weighed}.", *knee]
@@ -185,8 +193,8 @@ def _disturbed(row: Row) -> bool:
     return any(trial.record.latency.disturbed for trial in row.trials if trial.record and trial.record.latency)
 
 
-def tables_data(tables: Sequence[Table]) -> list[dict[str, Any]]:
-    """Leaderboards as plain data, ready for JSON."""
+def tables_data(tables: Sequence[Table], top: int | None = None) -> list[dict[str, Any]]:
+    """Leaderboards as plain data, ready for JSON; the `top` rows of each, or all. What is said of the first is said among all."""
     return [
         {
             "schema": LEADERBOARD,
@@ -201,7 +209,7 @@ def tables_data(tables: Sequence[Table]) -> list[dict[str, Any]]:
             **order_data(table),
             "hypervolume": asdict(table.hypervolume) if table.hypervolume else None,
             "certainty": certainty_words(table) or None,
-            "rows": [_row_data(row) for row in table.rows],
+            "rows": [_row_data(row) for row in table.rows[:top]],
         }
         for table in tables
     ]

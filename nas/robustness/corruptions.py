@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nas.chance import rand, randn
 from nas.errors import BenchmarkError
 from nas.measures import CORRUPTIONS
 from nas.robustness.scale import Scale
@@ -65,7 +66,7 @@ def corrupt(
 
 
 def _noise(images_NCHW: Tensor, deviation: float, chance: torch.Generator, scale: Scale) -> Tensor:
-    drawn = torch.randn(images_NCHW.shape, generator=chance).to(images_NCHW)
+    drawn = randn(images_NCHW.shape, chance).to(images_NCHW)
     return images_NCHW + drawn * deviation * scale.span / scale.deviations(images_NCHW)
 
 
@@ -88,7 +89,7 @@ def _contrast(images_NCHW: Tensor, left: float, _: torch.Generator, __: Scale) -
 
 def _shift(images_NCHW: Tensor, share: float, chance: torch.Generator, _: Scale) -> Tensor:
     count, _channels, height, width = images_NCHW.shape
-    angle_N = (2 * math.pi * torch.rand(count, generator=chance)).to(images_NCHW)
+    angle_N = (2 * math.pi * rand((count,), chance)).to(images_NCHW)
     pixels = share * min(height, width)
     moves_N2 = torch.stack((angle_N.cos() / width, angle_N.sin() / height), 1) * 2 * pixels
     turned = torch.eye(2, 3, dtype=images_NCHW.dtype, device=images_NCHW.device).expand(count, 2, 3).clone()
@@ -102,13 +103,13 @@ def _shift(images_NCHW: Tensor, share: float, chance: torch.Generator, _: Scale)
 
 def _hiss(sounds_NLC: Tensor, decibel: float, chance: torch.Generator, _: Scale) -> Tensor:
     power_N = sounds_NLC.square().mean((1, 2), keepdim=True)
-    drawn = torch.randn(sounds_NLC.shape, generator=chance).to(sounds_NLC)
+    drawn = randn(sounds_NLC.shape, chance).to(sounds_NLC)
     return sounds_NLC + drawn * (power_N / 10 ** (decibel / 10)).sqrt()
 
 
 def _speed(sounds_NLC: Tensor, change: float, chance: torch.Generator, _: Scale) -> Tensor:
     count, length, channels = sounds_NLC.shape
-    faster_N1 = torch.rand((count, 1), generator=chance).lt(0.5)
+    faster_N1 = rand((count, 1), chance).lt(0.5)
     speed_N1 = torch.where(faster_N1, 1 + change, 1 / (1 + change)).to(sounds_NLC)
     middle = (length - 1) / 2
     at_NL = ((torch.arange(length, device=sounds_NLC.device) - middle) * speed_N1 + middle).clamp(0, length - 1)
@@ -120,7 +121,7 @@ def _speed(sounds_NLC: Tensor, change: float, chance: torch.Generator, _: Scale)
 
 
 def _gain(sounds_NLC: Tensor, decibel: float, chance: torch.Generator, _: Scale) -> Tensor:
-    louder_N = torch.rand((len(sounds_NLC), 1, 1), generator=chance).lt(0.5)
+    louder_N = rand((len(sounds_NLC), 1, 1), chance).lt(0.5)
     return sounds_NLC * torch.where(louder_N, 10 ** (decibel / 20), 10 ** (-decibel / 20)).to(sounds_NLC)
 
 
@@ -129,7 +130,7 @@ def _gain(sounds_NLC: Tensor, decibel: float, chance: torch.Generator, _: Scale)
 
 def _drop(tokens_NL: Tensor, share: float, chance: torch.Generator) -> Tensor:
     """At least one token stays where there was one; as all texts, they end at the last position."""
-    kept_NL = torch.rand(tokens_NL.shape, generator=chance).to(tokens_NL.device).ge(share)
+    kept_NL = rand(tokens_NL.shape, chance).to(tokens_NL.device).ge(share)
     kept_NL[:, -1] = True
     left_NL = torch.where(kept_NL, tokens_NL, 0)
     order_NL = left_NL.ne(0).long().argsort(dim=1, stable=True)  # what is left out comes first, the rest in its order

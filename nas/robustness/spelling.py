@@ -10,6 +10,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from nas.chance import rand
+
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -61,7 +63,7 @@ def misspell(tokens_NL: Tensor, share: float, spelling: Spelling, chance: torch.
 
     Only tokens of two letters and more are changed. `chance` lives on the CPU.
     """
-    drawn_NL3 = torch.rand((*tokens_NL.shape, 3), generator=chance).tolist()
+    drawn_NL3 = rand((*tokens_NL.shape, 3), chance).tolist()
     rows = []
     length = tokens_NL.shape[1]
     for row, chances in zip(tokens_NL.tolist(), drawn_NL3, strict=True):

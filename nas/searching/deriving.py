@@ -158,21 +158,28 @@ class Finder:
         weights = weights_of(self.url, trial)
         if weights is None and derivation.needs_weights:
             raise SearchError(
-                f"The weights of the {trial.title} are not kept beside the ledger; `nas finals {trial.study}` of another --study "
-                "keeps them anew."
+                f"The weights of the {trial.title} are not kept beside the ledger; put the file back "
+                f"({trial.evaluation}.safetensors), or search and train finals in another --ledger, which knows nothing yet."
             )
         if record.derived is not None and not record.derived.plain:
             raise SearchError(
                 f"The {trial.title} is {record.derived.words}, and its weights are no plain ones; begin from its parent instead."
             )
-        return Parent(
-            evaluation=trial.evaluation,
-            choices=dict(trial.architecture.choices),
-            seed=record.seed,
-            weights=weights,
-            architecture=trial.architecture.id,
-            words=record.derived.words if record.derived else "",
-        )
+        return as_parent(trial, weights)
+
+
+def as_parent(trial: Trial, weights: Path | None) -> Parent:
+    """A complete trial and the file of its weights, as what others are made of."""
+    record = trial.record
+    assert record is not None  # noqa: S101 - it is complete
+    return Parent(
+        evaluation=trial.evaluation,
+        choices=dict(trial.architecture.choices),
+        seed=record.seed,
+        weights=weights,
+        architecture=trial.architecture.id,
+        words=record.derived.words if record.derived else "",
+    )
 
 
 @dataclass(frozen=True)

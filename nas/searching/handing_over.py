@@ -62,7 +62,7 @@ def export(
     from nas.exporting import Origin, check_forms, hand_over
     from nas.models import build, plan
     from nas.reports.command import commands  # brings rich, which no search needs
-    from nas.training import Setup, cut_of, derivation_of, load_task, protocol_of, suit
+    from nas.training import Setup, cut_of, load_task, protocol_of, suit
 
     forms = check_forms(formats) if formats is not None else None
     if untrained and weights is not None:
@@ -96,7 +96,7 @@ def export(
     packed = False
     if record.derived is not None and not untrained and weights is None:
         network, words = _made(network, record, weights_of(url, trial), _examples(task)[:1])
-        packed = not derivation_of(record.derived.method, record.derived.options).plain
+        packed = not record.derived.plain
     elif untrained:
         words = f"The weights are as they were drawn from seed {record.seed}, before any training."
     elif weights is not None:

@@ -5,6 +5,7 @@ began from no other's weights by its own recipe. Members are training examples, 
 test data are not read.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.benchmark import Benchmark
 from nas.errors import ModelError, SearchError, quote
-from nas.records import Ledger, StudyEntry, Trial, default_ledger
+from nas.records import Ledger, Record, StudyEntry, Trial, default_ledger
 from nas.searching.deriving import Finder
 from nas.searching.picking import TRIAL
 from nas.searching.retraining import benchmark_of
@@ -29,9 +30,51 @@ if TYPE_CHECKING:
 EXAMPLES = 2_000
 """Members that are guessed at, and as many others, at most."""
 
-NOTE = "Members were guessed after it was trained, {members:,} training examples among {others:,} of validation."
+NOTE = "Members were guessed{by} after it was trained, {members:,} training examples among {others:,} of validation."
+
+_NOTED = re.compile(
+    r"Members were guessed(?: by (?:its losses|([\d,]+) shadow networks))? after it was trained, "
+    r"([\d,]+) training examples among ([\d,]+) of validation\."
+)
 
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Basis:
+    """What a guess rests on."""
+
+    members: int
+    others: int
+    shadows: int = 0
+    """Networks that were trained for it; 0 where the losses of the network itself are all."""
+
+    def __str__(self) -> str:
+        by = f" by {self.shadows:,} shadow networks" if self.shadows else ""
+        return f"{self.members:,} members and {self.others:,} others{by}"
+
+    @property
+    def note(self) -> str:
+        """For a Record."""
+        by = f" by {self.shadows:,} shadow networks" if self.shadows else " by its losses"
+        return NOTE.format(by=by, members=self.members, others=self.others)
+
+    def yields(self, other: "Basis") -> bool:
+        """Whether it has less than `other` of something that a guess rests on."""
+        return self.members < other.members or self.others < other.others or self.shadows < other.shadows
+
+
+def noted(record: Record, *, by_shadows: bool) -> Basis | None:
+    """What the figures in `record` rest on, as its last note of such a guess tells; None where there is none.
+
+    Notes of older versions do not tell by what was guessed, and so not by how many shadow networks: they count as of either.
+    """
+    found = None
+    for match in filter(None, map(_NOTED.fullmatch, record.notes)):
+        shadows, members, others = (int(number.replace(",", "")) if number else 0 for number in match.groups())
+        if "guessed after" in match[0] or bool(shadows) == by_shadows:
+            found = Basis(members=members, others=others, shadows=shadows)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +87,10 @@ class Guessed:
     """None where no shadow networks were trained: none were asked for, or it began from its parent's weights, as they do not."""
     members: int
     others: int
+    shadows: int = 0
+    """Shadow networks that were trained for it."""
+    kept: tuple[str, ...] = ()
+    """What its Record has from more than was looked at now, and keeps, as sentences."""
 
     @property
     def words(self) -> str:
@@ -54,8 +101,15 @@ class Guessed:
     @property
     def figures(self) -> dict[str, float]:
         """For its Record."""
-        found = _figures("membership", self.by_loss)
-        return found | (_figures("membership_lira", self.by_shadows) if self.by_shadows else {})
+        return {name: value for _, figures in self.found() for name, value in figures.items()}
+
+    def found(self) -> list[tuple[Basis, dict[str, float]]]:
+        """The figures of each way to guess, and what they rest on."""
+        basis = Basis(members=self.members, others=self.others)
+        by_loss = [(basis, _figures("membership", self.by_loss))]
+        if self.by_shadows is None:
+            return by_loss
+        return [*by_loss, (replace(basis, shadows=self.shadows), _figures("membership_lira", self.by_shadows))]
 
     def to_data(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
@@ -71,6 +125,7 @@ class Guessed:
             "others": self.others,
             "by_loss": asdict(self.by_loss),
             "by_shadows": asdict(self.by_shadows) if self.by_shadows else None,
+            "kept": [*self.kept],
         }
 
 
@@ -93,7 +148,7 @@ def guess_members(
 
     `named` is STUDY (its winner), STUDY:NUMBER, STUDY:ID, or STUDY:id:N for one training. With `shadows`, so many networks are
     trained for each recipe, each on half of training and validation examples together. What comes of it joins the Records, and
-    so the columns of leaderboards.
+    so the columns of leaderboards; figures there that rest on more examples, or on more shadow networks, stay as they are.
 
     Raises:
         NasError: there is no such finalist, no weights of it are kept, or no shadow networks can be trained for it.
@@ -118,7 +173,8 @@ def guess_members(
     kept = [(trial, path) for trial in trials if (path := weights_of(url, trial)) is not None]
     if not kept:
         raise SearchError(
-            f"No weights of {named} are kept, by which alone its members are guessed; `nas finals {study}` keeps them."
+            f"No weights of {named} are kept, by which alone its members are guessed; search and train finals in another "
+            "--ledger, which knows nothing yet."
         )
     room = _Room(entry, benchmark, task, where, data, examples, shadows, say, alone=len(kept) == 1)
     rows = []
@@ -126,10 +182,26 @@ def guess_members(
         known = {trial.evaluation: trial for trial in book.trials(entry)}
     for trial, path in kept:
         row = room.guess(trial, path, seen(trial, known))
-        note = NOTE.format(members=row.members, others=row.others)
         with Ledger(url, create=False) as book:
-            rows.append(replace(row, trial=book.add_figures(trial, row.figures, note)))
+            rows.append(_joined(row, book))
     return tuple(rows)
+
+
+def _joined(row: Guessed, book: Ledger) -> Guessed:
+    """`row` with its trial, whose Record has its figures now, but for those that rest on more already."""
+    from nas.reports.figures import face  # which no search needs
+
+    for basis, figures in row.found():
+        record = row.trial.record
+        assert record is not None  # noqa: S101 - it is complete
+        before = noted(record, by_shadows=bool(basis.shadows))
+        if before is None or not basis.yields(before) or not figures.keys() & record.figures.keys():
+            row = replace(row, trial=book.add_figures(row.trial, figures, basis.note))
+            continue
+        name = next(iter(figures))
+        told = f"The record of {row.trial.title} keeps its {face(name).title} of {record.figures[name]:.3f}, of {before}"
+        row = replace(row, kept=(*row.kept, f"{told}; now it is {figures[name]:.3f}, of {basis}."))
+    return row
 
 
 def children(trials: Sequence[Trial], parents: Sequence[Trial]) -> list[Trial]:
@@ -233,6 +305,7 @@ class _Room:
             by_shadows=by_shadows,
             members=count,
             others=len(others),
+            shadows=self.shadows if by_shadows else 0,
         )
 
     def of(self, trial: Trial, pool: "Examples") -> "list[Shadow]":

@@ -2,8 +2,9 @@
 
     trial → the study's space, recipe, seed, budget and the record's setting → Job → Record now → verdict
 
-What went wrong is done again too: what was outside a limit is counted, what was pruned is stopped where it was, and what crashed
-runs in a process of its own.
+What was made of other trials is made again of their weights, where these are kept and are those that the records tell of. What
+went wrong is done again too: what was outside a limit is counted, what was pruned is stopped where it was, and what crashed runs
+in a process of its own.
 """
 
 import math
@@ -11,6 +12,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from nas.records import (
     FIGURES,
     LOOKED_UP,
     SCORES,
+    Descent,
     Epoch,
     Ledger,
     Record,
@@ -34,8 +37,10 @@ from nas.records import (
     judge,
 )
 from nas.records.reproduction import SHARE, Deviation, measured_out
+from nas.searching.deriving import as_parent
 from nas.searching.evaluating import Plan
-from nas.searching.retraining import benchmark_of, places_of
+from nas.searching.retraining import asked_of, benchmark_of, places_of
+from nas.searching.weights import weights_of
 from nas.searching.working import make_executor
 from nas.space import Limit
 
@@ -103,15 +108,16 @@ def reproduce(
     its own; 0 for this process. `means` are device and threads, where others than the record's are wanted.
 
     Raises:
-        NasError: a name means no trial, or one that cannot be done again: it has not ended, stands in a table, its benchmark has
-            another version now, or its device is not there.
+        NasError: a name means no trial, or one that cannot be done again: it has not ended, stands in a table, was made of
+            weights that are gone or others now, its benchmark has another version now, or its device is not there.
     """
     if isinstance(tolerance, bool) or not 0 <= tolerance < math.inf:
         raise SearchError(f"A tolerance is a share of at least 0, got {quote(tolerance)}.")
     if sample is not None and (isinstance(sample, bool) or sample < 1):
         raise SearchError(f"A sample is of at least 1 trial, got {quote(sample)}.")
-    with Ledger(ledger or default_ledger(), create=False) as book:
-        chosen = _sampled(book, named, sample, seed, stage) if sample is not None else _chosen(book, named, stage)
+    url = ledger or default_ledger()
+    with Ledger(url, create=False) as book:
+        chosen = _sampled(book, url, named, sample, seed, stage) if sample is not None else _chosen(book, url, named, stage)
         works = [_work(one, data, means) for one in chosen]
     return tuple(_Run(works, tolerance, workers, on_progress).go())
 
@@ -125,6 +131,8 @@ class _Chosen:
     entry: StudyEntry
     others: Sequence[Trial]
     """All trials of its study."""
+    parents: Sequence[tuple[Trial, Path | None]] = ()
+    """What it was made of, and the files of their weights; None where their weights are not needed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +153,7 @@ class _Work:
         return self.then.error is not None and self.then.error.kind in APART
 
 
-def _chosen(book: Ledger, named: Sequence[str], stage: Stage | None) -> list[_Chosen]:
+def _chosen(book: Ledger, url: str, named: Sequence[str], stage: Stage | None) -> list[_Chosen]:
     found = []
     from nas.reports.finding import find_trial  # brings rich, which no search needs
 
@@ -162,11 +170,13 @@ def _chosen(book: Ledger, named: Sequence[str], stage: Stage | None) -> list[_Ch
             studies[study] = entry, book.trials(entry)
         entry, trials = studies[study]
         trial = find_trial(trials, which, stage)
-        found.append(_Chosen(trial=trial, record=_ended(trial, entry), entry=entry, others=trials))
+        record = _ended(trial, entry)
+        parents = _parents(trial, record, trials, url)
+        found.append(_Chosen(trial=trial, record=record, entry=entry, others=trials, parents=parents))
     return found
 
 
-def _sampled(book: Ledger, studies: Sequence[str], sample: int, seed: int, stage: Stage | None) -> list[_Chosen]:
+def _sampled(book: Ledger, url: str, studies: Sequence[str], sample: int, seed: int, stage: Stage | None) -> list[_Chosen]:
     """Of the trials in these studies that were trained and can be done again, so many; each training at most once."""
     seen: set[int] = set()
     able: list[_Chosen] = []
@@ -183,7 +193,9 @@ def _sampled(book: Ledger, studies: Sequence[str], sample: int, seed: int, stage
             trained = trial.state in {"complete", "pruned", "failed"} and stage in {None, trial.stage}
             if trained and source not in seen and trial.record is not None and not _hindrance(trial.record):
                 seen.add(source)
-                able.append(_Chosen(trial=trial, record=trial.record, entry=entry, others=others))
+                with suppress(_Orphaned):
+                    parents = _parents(trial, trial.record, others, url)
+                    able.append(_Chosen(trial=trial, record=trial.record, entry=entry, others=others, parents=parents))
     if not able:
         where = f"{stage} trial" if stage else "trial"
         raise SearchError(f"No {where} of {', '.join(studies)} was trained and can be done again; see `nas trials`.")
@@ -212,13 +224,65 @@ def _ended(trial: Trial, entry: StudyEntry) -> Record:
 
 def _hindrance(record: Record) -> str:
     """Why it cannot be done again; empty where it can."""
-    if record.derived is not None:
-        return f"was made of another trial by {record.derived.method}"
     if record.device == LOOKED_UP:
         return "stands in a table, and nothing was trained"
     if record.error is not None and record.error.kind in BY_THE_RUN:
         return f"{BY_THE_RUN[record.error.kind]}, of which its record does not tell enough"
     return ""
+
+
+class _Orphaned(SearchError):
+    """What a trial was made of is gone."""
+
+
+def _parents(trial: Trial, record: Record, others: Sequence[Trial], url: str) -> list[tuple[Trial, Path | None]]:
+    """What `trial` was made of, of the trials of its study, each with the file of its weights where they are needed.
+
+    Raises:
+        NasError: one or its weights are gone, or there is no such method here.
+    """
+    if record.derived is None:
+        return []
+    from nas.training import derivation_of  # which loads torch, as the training will
+
+    needed = derivation_of(record.derived.method, record.derived.options).needs_weights
+    known = {one.evaluation: one for one in others if one.state == "complete"}
+    found: list[tuple[Trial, Path | None]] = []
+    for name in (record.derived.parent, *record.derived.beside):
+        parent = known.get(name)
+        if parent is None:
+            raise _Orphaned(f"The {trial.title} was made of a trial that the study no longer has; it cannot be done again.")
+        weights = weights_of(url, parent)
+        if weights is None and needed:
+            raise _Orphaned(
+                f"The {trial.title} was made of the weights of the {parent.title}, which are no longer kept beside the ledger "
+                f"({name}.safetensors); it cannot be done again without that file."
+            )
+        found.append((parent, weights))
+    return found
+
+
+def _descent(chosen: _Chosen) -> Descent | None:
+    """How the trial was made of others; None where it was not.
+
+    Raises:
+        SearchError: weights that it was made of are others now.
+    """
+    derived = chosen.record.derived
+    if derived is None:
+        return None
+    from nas.training import derivation_of, digest_file
+
+    if derivation_of(derived.method, derived.options).needs_weights:
+        for parent, path in chosen.parents:
+            told = parent.record.weights_sha256 if parent.record else None
+            if path is not None and told is not None and digest_file(path) != told:
+                raise SearchError(
+                    f"The {chosen.trial.title} was made of the weights of the {parent.title}, and {path.name} holds others than "
+                    "its record tells of; it cannot be done again without these."
+                )
+    parents = tuple(as_parent(parent, path) for parent, path in chosen.parents)
+    return Descent(method=derived.method, options=derived.options, parents=parents)
 
 
 def _work(chosen: _Chosen, data: Path | None, means: Mapping[str, Any]) -> _Work:
@@ -241,15 +305,17 @@ def _work(chosen: _Chosen, data: Path | None, means: Mapping[str, Any]) -> _Work
         "compile": then.compile,
         "loading": then.loading or "auto",
     }
+    benchmark = _benchmark(entry, data)
     plan = Plan(
         space=entry.space,
-        benchmark=_benchmark(entry, data),
+        benchmark=benchmark,
         limits=limits,
         data=data,
         means={**own, **{name: value for name, value in means.items() if value is not None}},
         replicates=entry.definition.get("replicates", 1) if searched else 1,
         together=entry.definition.get("together", "never") if searched else "never",
         proxies=tuple(name for name in SCORES if name in then.figures),
+        measures=asked_of(entry, benchmark),
     )
     _ = plan.setting  # the device may not be there
     job = Job(
@@ -258,6 +324,7 @@ def _work(chosen: _Chosen, data: Path | None, means: Mapping[str, Any]) -> _Work
         budget=then.budget,
         seed=then.seed,
         final=any(name.startswith("test_") for name in then.figures),
+        descent=_descent(chosen),
         asks=_asks(then),
     )
     return _Work(chosen=chosen, then=then, plan=plan, job=job, doubts=doubts)
@@ -397,19 +464,14 @@ def deviations(trials: Iterable[Trial], of: Trial) -> dict[str, Deviation]:
     """The deviation over seeds of each figure of `of`; a figure of which none is known is absent.
 
     It is pooled over all architectures of the study that were trained at that budget from several seeds, confirmations and
-    replicates included.
+    replicates included; of what was made of finalists, over what was made of them alike.
     """
     assert of.record is not None  # noqa: S101 - it has ended
-    final = of.stage == "final"  # only there test data are read
+    like = _like(of)
     told: defaultdict[str, dict[int, Mapping[str, float]]] = defaultdict(dict)
     for trial in trials:
         record = trial.record
-        if (
-            record is None
-            or record.outcome != "complete"
-            or record.budget != of.record.budget
-            or (trial.stage == "final") != final
-        ):
+        if record is None or record.outcome != "complete" or record.budget != of.record.budget or _like(trial) != like:
             continue
         for seed, figures in [(one.seed, one.figures) for one in record.replicates] or [(record.seed, record.figures)]:
             told[trial.architecture.id].setdefault(seed, figures)
@@ -422,3 +484,9 @@ def deviations(trials: Iterable[Trial], of: Trial) -> dict[str, Deviation]:
             freedom = sum(len(group) - 1 for group in groups)
             found[name] = Deviation(pooled / math.sqrt(max(1, len(of.record.replicates))), freedom)
     return found
+
+
+def _like(trial: Trial) -> tuple[bool, str]:
+    """What trials share whose figures deviate alike: whether they are finalists, or how they were made of these."""
+    derived = trial.record.derived if trial.record else None
+    return trial.stage == "final", derived.words if derived else ""

@@ -2,6 +2,7 @@
 
 from nas.training.augmentation import augment
 from nas.training.checkpoints import Checkpoints
+from nas.training.comparing import Comparing
 from nas.training.compiling import Compile, Compiler
 from nas.training.derivations import Derivation, Lineage, Retrain, Unsupported, derivation_of, restored
 from nas.training.digests import digest_network, digest_sources, digest_tensors
@@ -28,7 +29,7 @@ from nas.training.task import Examples, Split, Task, load_task, stratified_order
 from nas.training.tracing import Operator, Tracing
 from nas.training.transcription import Transcription
 from nas.training.validating import Answered, evaluate, measure
-from nas.training.weights import read_weights, said_of, write_tensors, write_weights
+from nas.training.weights import digest_file, read_weights, said_of, write_tensors, write_weights
 
 __all__ = [
     "HITS",
@@ -37,6 +38,7 @@ __all__ = [
     "Answered",
     "Checkpoints",
     "Classification",
+    "Comparing",
     "Compile",
     "Compiler",
     "Derivation",
@@ -78,6 +80,7 @@ __all__ = [
     "become",
     "cut_of",
     "derivation_of",
+    "digest_file",
     "digest_network",
     "digest_sources",
     "digest_tensors",

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nas.benchmark import Image, Modalities, Recipe, Sequence
+from nas.chance import rand, randint
 from nas.device import send
 
 
@@ -25,7 +26,7 @@ def augment(inputs: Tensor, recipe: Recipe, generator: torch.Generator) -> Tenso
     if recipe.shift:
         images_NCHW = _shift(images_NCHW, recipe.shift, generator)
     if recipe.flip:
-        mirrored_N = send(torch.rand(len(images_NCHW), generator=generator).lt(0.5), images_NCHW.device)
+        mirrored_N = send(rand((len(images_NCHW),), generator).lt(0.5), images_NCHW.device)
         images_NCHW = torch.where(mirrored_N[:, None, None, None], images_NCHW.flip(-1), images_NCHW)
     if recipe.erase and inputs.ndim == 4:
         images_NCHW = _erase(images_NCHW, recipe.erase, generator)
@@ -49,7 +50,7 @@ def _shift(images_NCHW: Tensor, most: int, generator: torch.Generator) -> Tensor
     """Each image moved by up to `most` pixels down and right or up and left; what comes in repeats the rim."""
     count, _, height, width = images_NCHW.shape
     device = images_NCHW.device
-    offsets_2N = send(torch.randint(0, 2 * most + 1, (2, count), generator=generator), device)
+    offsets_2N = send(randint(0, 2 * most + 1, (2, count), generator, axis=1), device)
     padded = functional.pad(images_NCHW, (most, most, most, most), mode="replicate")
     rows_NH = offsets_2N[0, :, None] + torch.arange(height, device=device)
     columns_NW = offsets_2N[1, :, None] + torch.arange(width, device=device)
@@ -73,7 +74,7 @@ def _erase(images_NCHW: Tensor, share: float, generator: torch.Generator) -> Ten
     again; and the place is drawn among those where it fits.
     """
     count, _, height, width = images_NCHW.shape
-    drawn_N, area_N, tall_N, down_N, right_N = send(torch.rand((5, count), generator=generator), images_NCHW.device)
+    drawn_N, area_N, tall_N, down_N, right_N = send(rand((5, count), generator, axis=1), images_NCHW.device)
     low, high = _AREA
     pixels_N = (low + (high - low) * area_N) * height * width
     ratio_N = torch.exp((1 - 2 * tall_N) * math.log(_TALL))
@@ -92,6 +93,6 @@ def _erase(images_NCHW: Tensor, share: float, generator: torch.Generator) -> Ten
 def _shift_along(inputs_NLC: Tensor, most: int, generator: torch.Generator) -> Tensor:
     """Each sequence moved by up to `most` positions; what comes in repeats its first or last position."""
     count, length, _ = inputs_NLC.shape
-    offsets_N1 = torch.randint(-most, most + 1, (count, 1), generator=generator)
+    offsets_N1 = randint(-most, most + 1, (count, 1), generator)
     positions_NL = send((torch.arange(length) + offsets_N1).clamp(0, length - 1), inputs_NLC.device)
     return inputs_NLC[torch.arange(count, device=inputs_NLC.device)[:, None], positions_NL]

@@ -25,6 +25,7 @@ from nas.errors import BenchmarkError, quote
 from nas.files import write_whole
 from nas.records import versions
 from nas.training.loop import Loop
+from nas.training.stepping import group_of
 from nas.training.weights import write_tensors
 
 FORMAT = 2
@@ -52,8 +53,10 @@ class Checkpoints:
 
     A training is told from others by its recipe, budget, seed, network (its layers as they print, names and shapes of weights),
     number of examples, number format, device and the versions of Python and the packages; the data themselves and the task are
-    not looked at, so give each data set a folder of its own. One training at a time uses a folder. Where several processes train
-    one network together, nothing is written.
+    not looked at, so give each data set a folder of its own. One training at a time uses a folder.
+
+    Where several processes train one network together, each has its own; the first alone reads and writes, and there the folder
+    is and the time that counts. What it writes holds the state of all, and as many go on from it.
 
     What a reader of the figures should know (went on, passed over, could not be written) joins the training's notes. The seconds
     that writing takes are counted as training's.
@@ -89,31 +92,62 @@ class Checkpoints:
         self._written_at = time.monotonic()
         self._identity = identity(loop)
         notes: list[str] = []
-        for number in reversed(self._numbers("*.json") if loop.ranks.alone else []):
+        ranks = loop.ranks
+        found = self._newest(notes) if ranks.leads else None
+        ranks.calm()
+        if told := ranks.agreed(found[0] if found else None):
+            data = ranks.spread(found[1] if found else b"")
+            tensors = _tensors(data, told["tensors"]["strides"])
+            loop.restore(_of_rank(tensors, ranks.rank), told["data"])
+            self.seconds_before = loop.at.seconds
+            notes.append(f"Went on from a checkpoint after step {loop.at.step} of {loop.steps}.")
+        loop.stepper.notes += notes
+
+    def _newest(self, notes: list[str]) -> tuple[dict[str, Any], bytes] | None:
+        """Plain data and the tensors' file of the newest that is whole and of this training; notes say what is passed over."""
+        for number in reversed(self._numbers("*.json")):
             try:
                 document = read_document(self.folder / f"{number:06}.json")
                 if other := _difference(document["identity"], self._identity):
                     self._others.add(number)
                     raise Broken(f"it is of a training with another {other}")
-                tensors = read_tensors(self.folder / f"{number:06}.safetensors", document["tensors"])
+                data = _whole(self.folder / f"{number:06}.safetensors", document["tensors"]["sha256"])
             except Broken as reason:
                 notes.append(f"Checkpoint {number} was passed over: {reason}.")
                 continue
-            loop.restore(tensors, document["data"])
             self._whole = [number]
-            self.seconds_before = loop.at.seconds
-            notes.append(f"Went on from a checkpoint after step {loop.at.step} of {loop.steps}.")
-            break
-        loop.stepper.notes += notes
+            return document, data
+        return None
 
     def on_step(self, loop: Loop) -> None:
         """Write `loop`'s state down if it is time; where that cannot be done, a note says so and the training goes on."""
-        if time.monotonic() - self._written_at >= self.every_seconds and loop.ranks.alone:
+        if self.due(loop):
             self.write(loop)
 
+    def due(self, loop: Loop, *, now: bool = False) -> bool:
+        """Whether `loop`'s state is to be written: `now`, or because it is time.
+
+        Of several processes the first wants it so, and all hear of it with the step that comes next: each answers alike.
+        """
+        due = now or time.monotonic() - self._written_at >= self.every_seconds
+        if loop.ranks.alone:
+            return due
+        if due and loop.ranks.leads:
+            loop.ranks.urge()
+        return loop.ranks.urged
+
     def write(self, loop: Loop) -> None:
-        """Write `loop`'s state down now, and delete what is older than the last two."""
+        """Write `loop`'s state down now, and delete what is older than the last two; several processes do so together."""
+        loop.ranks.calm()
         tensors, data = loop.state()
+        if not loop.ranks.alone:
+            own = {name: value.detach().cpu().clone() for name, value in loop.of_this_process(tensors).items()}
+            theirs = loop.ranks.collect(safetensors.torch.save({name: value.contiguous() for name, value in own.items()}))
+            self._written_at = time.monotonic()
+            if not loop.ranks.leads:
+                return
+            for rank, part in enumerate(theirs[1:], start=1):
+                tensors |= {f"rank{rank}.{name}": value for name, value in safetensors.torch.load(part).items()}
         try:
             self._write(tensors, data)
             self._prune()
@@ -166,6 +200,8 @@ def identity(loop: Loop) -> dict[str, Any]:
         "device": loop.device.type,
         "set of versions": versions(),
     }
+    if not loop.ranks.alone:
+        named["number of processes"] = loop.ranks.size
     plain: dict[str, Any] = json.loads(json.dumps(named))
     return plain
 
@@ -205,11 +241,32 @@ def read_tensors(path: Path, written: Mapping[str, Any]) -> dict[str, Tensor]:
     Raises:
         Broken: the file is not what was written.
     """
+    return _tensors(_whole(path, written["sha256"]), written["strides"])
+
+
+def _whole(path: Path, sha256: str) -> bytes:
+    """What is in the file.
+
+    Raises:
+        Broken: it is not what was written.
+    """
     data = _read(path)
-    if hashlib.sha256(data).hexdigest() != written["sha256"]:
+    if hashlib.sha256(data).hexdigest() != sha256:
         raise Broken(f"{path.name} is not as it was written")
-    tensors = safetensors.torch.load(data)
-    return {name: _laid_out(value, written["strides"].get(name)) for name, value in tensors.items()}
+    return data
+
+
+def _tensors(data: bytes, strides: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
+    return {name: _laid_out(value, strides.get(name)) for name, value in safetensors.torch.load(data).items()}
+
+
+_OF_ANOTHER = re.compile(r"rank\d+\.")
+
+
+def _of_rank(tensors: Mapping[str, Tensor], rank: int) -> dict[str, Tensor]:
+    """The state of the process `rank`, of what is written of all: that of the first, but for what is its own."""
+    first = {name: value for name, value in tensors.items() if not _OF_ANOTHER.match(name)}
+    return first | group_of(tensors, f"rank{rank}")
 
 
 def _read(path: Path) -> bytes:

@@ -6,6 +6,7 @@ Axes: N examples.
 import torch
 from torch import Tensor, nn
 
+from nas.chance import rand, randint
 from nas.device import send
 from nas.errors import BenchmarkError
 from nas.measures import CORRUPTIONS, SEVERITIES, Attack
@@ -52,8 +53,8 @@ def corrupt_some(inputs: Tensor, task: Task, share: float, chance: torch.Generat
         known.remove("typos")
     if not known:
         raise BenchmarkError(f"Inputs of {tuple(inputs.shape[1:])} are not corrupted; leave corrupt out.")
-    name = known[int(torch.randint(len(known), (), generator=chance))]
-    severity = SEVERITIES[int(torch.randint(len(SEVERITIES), (), generator=chance))]
+    name = known[int(randint(0, len(known), (), chance, axis=None))]
+    severity = SEVERITIES[int(randint(0, len(SEVERITIES), (), chance, axis=None))]
     changed = corrupt(inputs, name, severity, chance, scale_of(task), spelling_of(task))
-    picked_N = send(torch.rand(len(inputs), generator=chance).lt(share), inputs.device)
+    picked_N = send(rand((len(inputs),), chance).lt(share), inputs.device)
     return torch.where(picked_N.view(-1, *[1] * (inputs.ndim - 1)), changed, inputs)

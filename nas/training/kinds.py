@@ -131,6 +131,10 @@ class NextToken(Loaded):
         """Mean cross-entropy of logits (N, L, V) and tokens (N, L) over the positions that count, 0 where none does."""
         return _over_positions(outputs, targets, smoothing)
 
+    def counted(self, targets: Tensor) -> Tensor:
+        """How many positions count."""
+        return (targets != IGNORED).sum()
+
     def meter(self, device: torch.device) -> Meter:
         """Of logits (N, L, V) and tokens (N, L)."""
         return make_meter(self.measured(), device)
@@ -153,6 +157,10 @@ class Tagging(Loaded):
     def loss(self, outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
         """Mean cross-entropy of logits (N, L, K) and classes (N, L) over the positions that count, 0 where none does."""
         return _over_positions(outputs, targets, smoothing)
+
+    def counted(self, targets: Tensor) -> Tensor:
+        """How many positions count."""
+        return (targets != IGNORED).sum()
 
     def meter(self, device: torch.device) -> Meter:
         """Of logits (N, L, K) and classes (N, L)."""

@@ -210,7 +210,8 @@ class Loop:
         for whole, (inputs, targets) in zip(picked, batches, strict=True):
             for schedule in self.schedules:
                 schedule.set(at.step)
-            loss = yield *self.stepper.method.prepare(inputs, targets, self._chance()), len(whole)
+            chance = self.ranks.chance(self.generator, self.seed, at.step, len(whole))
+            loss = yield *self.stepper.method.prepare(inputs, targets, chance), len(whole)
             self.loss_sum += loss * len(targets)
             self.losses.append(loss)
             at.seen += len(whole)
@@ -232,12 +233,6 @@ class Loop:
     def _validate(self) -> dict[str, float]:
         stepper = self.stepper
         return stepper.method.measure(stepper.validated, self.validation, "validation", stepper.precision)
-
-    def _chance(self) -> torch.Generator:
-        """What augmentation is drawn from; of several processes each has its own, so that the order stays the same in all."""
-        if self.ranks.alone:
-            return self.generator
-        return torch.Generator().manual_seed(self.ranks.seed(self.seed, self.at.step))
 
     def _dealt(self) -> Sequence[Tensor]:
         """The epoch's batches; in the middle of an epoch they are drawn again, and the generator stays where it is."""
@@ -318,6 +313,14 @@ class Loop:
         tensors |= {f"random.{name}": value for name, value in random_states(self.device).items()}
         tensors |= {"order.now": self.generator.get_state(), "order.epoch": self.epoch_begun, "loss_sum": self.loss_sum}
         return tensors, {"at": asdict(self.at), "stepper": data, "length": [self.per_epoch, self.steps]}
+
+    def of_this_process(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Of a state's tensors those in which processes that train together differ: random states, losses, running means."""
+        stepper = self.stepper
+        differing = {f"model.{name}" for name, _ in stepper.model.named_buffers()} | {"loss_sum"}
+        if stepper.average is not None:
+            differing |= {f"average.{name}" for name, _ in stepper.average.module.named_buffers()}
+        return {name: value for name, value in tensors.items() if name in differing or name.startswith("random.")}
 
     def restore(self, tensors: Mapping[str, Tensor], data: Mapping[str, Any]) -> None:
         """Go on from where `state` was taken; the tensors may lie on another device, but have the strides they had there.

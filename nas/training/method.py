@@ -21,7 +21,7 @@ from nas.training.feeding import Feed
 from nas.training.hardening import corrupt_some, harden
 from nas.training.mixing import mix
 from nas.training.optimizing import make_optimizer
-from nas.training.task import Examples, Task
+from nas.training.task import Counting, Examples, Task
 from nas.training.teaching import check_answers, softened, teachers_of
 from nas.training.validating import evaluate
 
@@ -41,9 +41,10 @@ class Move:
 class Method:
     """Supervised learning of one network by one optimiser; other methods override what they do otherwise."""
 
-    splits: ClassVar[bool] = True
+    splits: bool = True
     """Whether a batch's loss is the mean of those of its parts, so that a batch that does not fit into memory can be trained in
-    parts. Not so where examples of a batch are compared with each other."""
+    parts, and several processes can share it. Not so where examples of a batch are compared with each other; such a method that
+    is a `Comparing` can be shared all the same."""
     whole: ClassVar[bool] = True
     """Whether a loss calls what is trained as a whole, on the inputs alone, so that it may be compiled."""
 
@@ -92,9 +93,7 @@ class Method:
 
         Where the recipe names teachers, a share of it is how far the answers are from theirs.
         """
-        if self.recipe.attack is not None:
-            inputs = harden(network, self.task, inputs, targets, self.recipe.attack)
-        answers = network(inputs)
+        answers = network(self.attacked(network, inputs, targets))
         loss = self.task.loss(answers, targets, self.recipe.label_smoothing)
         if teachers := teachers_of(self.recipe.teacher, inputs.device):
             check_answers(self.task)
@@ -102,8 +101,24 @@ class Method:
             loss = (1 - weight) * loss + weight * softened(answers, teachers, inputs, self.recipe.temperature)
         return loss
 
+    def attacked(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+        """The inputs as an attack makes them of the network as it is; as they are, where the recipe has none."""
+        return harden(network, self.task, inputs, targets, self.recipe.attack) if self.recipe.attack else inputs
+
+    def counted(self, targets: Tensor) -> Tensor | None:
+        """Over how many things the loss of a batch with these targets is the mean, a scalar on their device; None for examples.
+
+        By it the parts of a batch weigh, so that their losses come to that of the whole.
+        """
+        if self.recipe.teacher is not None or not isinstance(self.task, Counting):
+            return None
+        return self.task.counted(targets)
+
     def prepare(self, inputs: Tensor, targets: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:
-        """A batch as it is trained on: augmented, corrupted and mixed, by what is drawn from `chance`, a generator on the CPU."""
+        """A batch as it is trained on: augmented, corrupted and mixed, by what is drawn from `chance`, a generator on the CPU.
+
+        What is drawn by `nas.chance` is the same however many processes share a batch.
+        """
         inputs = self.augmented(inputs, chance)
         if self.recipe.corrupt:
             inputs = corrupt_some(inputs, self.task, self.recipe.corrupt, chance)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nas.benchmark import Recipe
+from nas.chance import rand, randint
 from nas.errors import BenchmarkError
 
 
@@ -29,7 +30,7 @@ def mix(inputs: Tensor, targets: Tensor, classes: int, recipe: Recipe, generator
     """
     if not recipe.mixup and not recipe.cutmix:
         return inputs, targets
-    cutting = bool(recipe.cutmix) and (not recipe.mixup or torch.rand((), generator=generator).item() < 0.5)
+    cutting = bool(recipe.cutmix) and (not recipe.mixup or rand((), generator, axis=None).item() < 0.5)
     if not inputs.is_floating_point() or (cutting and inputs.ndim < 3) or targets.ndim != 1 + targets.is_floating_point():
         raise BenchmarkError(
             "Pictures, sequences and sounds of one class each are mixed, or of a vector of numbers, got inputs of "
@@ -46,7 +47,7 @@ def mix(inputs: Tensor, targets: Tensor, classes: int, recipe: Recipe, generator
 
 def _draw_share(alpha: float, generator: torch.Generator) -> float:
     """From Beta(alpha, alpha), which torch draws from its global state alone: by numpy's frozen RandomState of a drawn seed."""
-    seed = int(torch.randint(2**32, (), generator=generator))
+    seed = int(randint(0, 2**32, (), generator, axis=None))
     return float(np.random.RandomState(seed).beta(alpha, alpha))
 
 
@@ -61,7 +62,7 @@ def _cut(inputs: Tensor, share: float, generator: torch.Generator) -> tuple[Tens
     piece = []
     for size in sizes:
         length = int(size * (1 - share) ** (1 / len(sizes)))
-        begin = int(torch.randint(size, (), generator=generator)) - length // 2
+        begin = int(randint(0, size, (), generator, axis=None)) - length // 2
         piece.append(slice(max(0, begin), min(size, begin + length)))
     where = (*[slice(None)] * first, *piece)
     mixed = inputs.clone()

@@ -103,11 +103,12 @@ def _found_on_grid(weight: Tensor) -> tuple[Tensor, Tensor] | None:
     A scale times 127, divided by 127 again, may be its neighbour among floating-point numbers, so that these are tried too.
     """
     whole, scale = to_grid(weight)
-    for near in (torch.nextafter(scale, torch.zeros_like(scale)), torch.nextafter(scale, torch.full_like(scale, torch.inf))):
-        nearer = (from_grid(whole, near) == weight).flatten(1).all(dim=1)
-        exact = (from_grid(whole, scale) == weight).flatten(1).all(dim=1)
-        scale = torch.where(nearer & ~exact, near, scale)
-    return (whole, scale) if torch.equal(from_grid(whole, scale), weight) else None
+    near = (scale, torch.nextafter(scale, torch.zeros_like(scale)), torch.nextafter(scale, torch.full_like(scale, torch.inf)))
+    fits = torch.stack([(from_grid(whole, one) == weight).flatten(1).all(dim=1) for one in near])
+    if not fits.any(dim=0).all():
+        return None
+    first = fits.to(torch.uint8).argmax(dim=0, keepdim=True)
+    return whole, torch.stack(near).gather(0, first)[0]
 
 
 def unpacked(kept: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> dict[str, Tensor]:

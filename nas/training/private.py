@@ -26,9 +26,10 @@ from torch import Tensor, nn
 
 from nas.device import Precision
 from nas.errors import BenchmarkError
+from nas.training.comparing import Comparing
 from nas.training.method import Loss, Method
 from nas.training.ranks import Ranks
-from nas.training.stepping import Stepper, moved_by
+from nas.training.stepping import Stepper, Whole, moved_by
 
 CLOSE = 1e-3
 """Share of the largest number of a gradient by which opacus' may differ from one that is taken of the example alone."""
@@ -118,7 +119,7 @@ class PrivateStepper(Stepper):
             raise BenchmarkError(reason)
         if precision != "float32" or not self.ranks.alone:
             raise BenchmarkError("Private training is in float32 and by one process; leave precision and processes out.")
-        if len(self.optimizers) > 1 or not method.splits:
+        if len(self.optimizers) > 1 or isinstance(method, Comparing) or not method.splits:
             raise BenchmarkError("Private training is of one network by its examples one by one; choose another protocol.")
         self.weights = [weight for weight in moved_by(self.optimizer) if weight.requires_grad]
         self.expected = float(self.recipe.batch_size)
@@ -195,7 +196,7 @@ class PrivateStepper(Stepper):
         super().restore(tensors, data)
         self.by_rules = data["by_rules"]
 
-    def _gradients(self, loss: Loss, inputs: Tensor, targets: Tensor, weight: float) -> Tensor:  # noqa: ARG002 - they are summed
+    def _gradients(self, loss: Loss, inputs: Tensor, targets: Tensor, whole: Whole) -> Tensor:  # noqa: ARG002 - they are summed
         """Set the gradients to the sum of those of single examples, each cut to the clipping norm; returns the mean loss."""
         self._forget()
         if self.by_rules is None and len(targets):

@@ -47,7 +47,10 @@ class Setup:
     data: Path | None = None
     """The folder that the benchmark's data lie in, None for where the benchmark knows to look."""
     store: Path | None = None
-    """A folder for what candidates of one study share, such as pre-trained trunks; None where there is none."""
+    """A folder for what candidates of one study share, such as pre-trained trunks; None where there is none, and in all processes
+    but the first of those that train a candidate together."""
+    processes: int = 1
+    """That train a candidate together."""
 
     def training(self, kind: type[Kind]) -> Kind | None:
         """The candidate's layer of `kind`, which says how it is trained; None where there is none. The last counts."""
@@ -86,9 +89,9 @@ class Protocol:
     may not, several seeds train one after another."""
 
     shared: ClassVar[bool] = True
-    """Whether several processes may train a candidate, each on its share of every batch. Not so where examples of a batch are
-    compared with each other, since a share would be compared with less, or where a stage is trained once for several
-    candidates."""
+    """Whether several processes may train a candidate, each on its share of every batch. Not so where a stage does what one
+    process alone can do. In all of them the stages are asked for, in the same order; `Stage.needed` is entered by the first
+    alone, and what it finds goes for all."""
 
     ends_plain: ClassVar[bool] = False
     """Whether a protocol that is not `stackable` ends in one network that answers its task's inputs as under supervision, so that
@@ -102,6 +105,14 @@ class Protocol:
         self.figures: dict[str, float] = {}
         """Of the training, by what the protocol learned: costs of what is not in the network, of stages before the last."""
         self.notes: list[str] = []
+
+    @classmethod
+    def check(cls, benchmark: Benchmark) -> None:
+        """Look at what `benchmark` tells the protocol, before there is a candidate and before a study's name is taken.
+
+        Raises:
+            BenchmarkError: an option is unknown, missing or wrong.
+        """
 
     def costs(self) -> Mapping[str, float]:
         """Figures that are known before a weight exists, beside the network's own: of a discriminator, of a trunk's training."""

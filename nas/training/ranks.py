@@ -8,7 +8,7 @@ none waits for what will never come.
 import json
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -18,6 +18,7 @@ import torch.distributed
 from torch import Tensor, nn
 from torch.distributed.distributed_c10d import Store
 
+from nas.chance import Shared
 from nas.device import is_out_of_memory
 from nas.errors import SearchError
 from nas.training.interrupts import Interrupts
@@ -48,6 +49,9 @@ class Ranks:
     apart: bool = field(default=True, init=False)
     """Whether this process takes part in nothing that the others wait for."""
     interrupts: Interrupts = field(default_factory=Interrupts, init=False)
+    urged: bool = field(default=False, init=False)
+    """Whether all have heard that one of them urges (see `urge`); it changes at meetings alone, in all at once."""
+    _urging: bool = field(default=False, init=False)
     _met: int = field(default=0, init=False)
     _told: int = field(default=0, init=False)
     _orders: int = field(default=0, init=False)
@@ -170,11 +174,20 @@ class Ranks:
 
     def _vote(self, wish: int, mark: int) -> tuple[int, bool]:
         """The largest wish of all, and whether their marks are equal: on the CPU, so that no GPU is waited for."""
-        votes = torch.tensor([wish, mark, -mark])
+        votes = torch.tensor([wish, mark, -mark, self._urging])
         self._reach(lambda: torch.distributed.all_reduce(votes, torch.distributed.ReduceOp.MAX))
         self._met += 1
-        largest, most, least = votes.tolist()
+        largest, most, least, urged = votes.tolist()
+        self.urged = self.urged or bool(urged)
         return largest, most == -least
+
+    def urge(self) -> None:
+        """Let all hear at the next meeting, whatever it is for, that something is due: no step has a meeting more for it."""
+        self._urging = True
+
+    def calm(self) -> None:
+        """What was due is done; all say so at one place."""
+        self._urging = self.urged = False
 
     def _reach(self, work: Callable[[], Result]) -> Result:
         """What `work` comes to, which needs the others.
@@ -213,6 +226,30 @@ class Ranks:
         """What `work` comes to on rank 0, plain data for all; no other process does it."""
         return self.agreed(work() if self.leads else cast("Result", None))
 
+    def spread(self, data: bytes) -> bytes:
+        """What rank 0 has, of whatever length; what the others give is not looked at."""
+        if self.alone:
+            return data
+        length = self.agreed(len(data))
+        held = torch.frombuffer(bytearray(data), dtype=torch.uint8) if self.leads else torch.empty(length, dtype=torch.uint8)
+        self.meet()
+        self._reach(lambda: torch.distributed.broadcast(held, src=0))
+        return held.numpy().tobytes()
+
+    def collect(self, data: bytes) -> list[bytes]:
+        """What each has, in the order of ranks."""
+        if self.alone:
+            return [data]
+        lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
+        self.meet()
+        self._reach(lambda: torch.distributed.all_gather(lengths, torch.tensor([len(data)])))
+        most = max(int(length) for length in lengths)
+        mine = torch.frombuffer(bytearray(data.ljust(most, b"\0")), dtype=torch.uint8)
+        held = [torch.empty_like(mine) for _ in lengths]
+        self.meet()
+        self._reach(lambda: torch.distributed.all_gather(held, mine))
+        return [part.numpy().tobytes()[: int(length)] for part, length in zip(held, lengths, strict=True)]
+
     def total(self, value: Tensor) -> Tensor:
         """The sum of `value` over all processes."""
         if not self.alone:
@@ -234,7 +271,50 @@ class Ranks:
 
     def share(self, picked: Tensor) -> Tensor:
         """This process's part of a batch; parts differ by one example at most, and may be empty."""
-        return picked if self.alone else picked.tensor_split(self.size)[self.rank]
+        begin, count = self.span(len(picked))
+        return picked[begin : begin + count]
+
+    def span(self, of: int, rank: int | None = None) -> tuple[int, int]:
+        """Where the part of this process, or of `rank`, of a batch of so many begins, and how many examples it has."""
+        rank = self.rank if rank is None else rank
+        each, more = divmod(of, self.size)
+        return rank * each + min(rank, more), each + (rank < more)
+
+    def chance(self, common: torch.Generator, seed: int, step: int, of: int) -> torch.Generator:
+        """What is drawn from for this process's part of the batch of so many examples that `step` is for.
+
+        What is drawn for each example comes from `common`, which stands at the same place in all; see `nas.chance`.
+        """
+        return common if self.alone else Shared.made(common, self.seed(seed, step), of, *self.span(of))
+
+    def gather(self, own: Sequence[Tensor], of: int, device: torch.device) -> tuple[Tensor, ...]:
+        """What all processes have for the examples of a batch of so many, in the batch's order, equal in all.
+
+        The first axis of each of `own` counts the examples of this process's part; `own` is empty where the part is. Gradients
+        reach what is this process's own: of a loss that each finds of the whole, summed over all processes, they are the whole's.
+        """
+        if self.alone:
+            return tuple(own)
+        if of < self.size:
+            own = self._with_none(own, device)
+        most = self.span(of, 0)[1]
+        sent = [_padded(one.detach(), most) for one in own]
+        held = [[torch.empty_like(one) for _ in range(self.size)] for one in sent]
+        self.meet()
+        for parts, one in zip(held, sent, strict=True):
+            self._reach(lambda parts=parts, one=one: torch.distributed.all_gather(parts, one))  # type: ignore[misc]
+        counts = [self.span(of, rank)[1] for rank in range(self.size)]
+        return tuple(
+            torch.cat([one if rank == self.rank else part[: counts[rank]].to(one.dtype) for rank, part in enumerate(parts)])
+            for one, parts in zip(own, held, strict=True)
+        )
+
+    def _with_none(self, own: Sequence[Tensor], device: torch.device) -> Sequence[Tensor]:
+        """`own`, or tensors of no example where this process has none; rank 0, which always has one, says of which shapes."""
+        told: list[Any] = self.agreed([[list(one.shape[1:]), str(one.dtype).removeprefix("torch.")] for one in own])
+        if own:
+            return own
+        return [torch.empty(0, *shape, dtype=getattr(torch, dtype), device=device) for shape, dtype in told]
 
     def seed(self, seed: int, step: int = 0) -> int:
         """A seed of this process's own for `step`, so that no two erase or drop the same; alone, `seed` itself."""
@@ -263,6 +343,12 @@ class Ranks:
                 parameter.grad = _gradient(parameter)
                 parameter.grad.copy_(part.view_as(parameter))
         return True
+
+
+def _padded(values: Tensor, count: int) -> Tensor:
+    """With rows up to `count`, as every process sends as many; what is true or false is sent as numbers."""
+    values = values.to(torch.uint8) if values.dtype == torch.bool else values
+    return torch.cat([values, values.new_zeros(count - len(values), *values.shape[1:])])
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:

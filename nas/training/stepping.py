@@ -1,6 +1,7 @@
 """One batch moves the weights: forward, loss, backward, clip, step, once for each move; in parts where memory asks."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,12 +10,22 @@ from torch import Tensor, nn
 
 from nas.device import Precision, autocast, is_out_of_memory, release, scaler
 from nas.errors import BenchmarkError
+from nas.training.comparing import Comparing
 from nas.training.method import Loss, Method, Move
 from nas.training.optimizing import pull_to_zero
 from nas.training.ranks import Ranks
 
 MOST_HALVINGS = 6
 """Times that a batch which does not fit into memory is halved."""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A batch of which a part is here."""
+
+    examples: int
+    counted: Tensor | None
+    """What its method counts in it; None where parts weigh by their examples."""
 
 
 class Stepper:
@@ -43,10 +54,10 @@ class Stepper:
         self.precision = precision
         self.device = next(model.parameters()).device
         self.ranks = ranks or Ranks()
-        if not method.splits and not self.ranks.alone:
+        if not method.splits and not isinstance(method, Comparing) and not self.ranks.alone:
             raise BenchmarkError(
                 f"Examples of a batch are compared with each other, so that {self.ranks.size} processes cannot share it; "
-                "train by one."
+                f"train by one, or make {type(method).__name__} a nas.training.Comparing."
             )
         self.called: nn.Module = model
         """What is called in the model's place in training; may be changed between two steps."""
@@ -95,8 +106,8 @@ class Stepper:
     def __call__(self, inputs: Tensor, targets: Tensor, of: int | None = None) -> Tensor:
         """One step on a batch, or on this process's part of a batch `of` so many; returns the last move's mean loss, detached.
 
-        Gradients are those of the mean over all examples of the batch, wherever they are: parts weigh by their examples, also
-        where some of their positions do not count. Batch normalisation sees the part.
+        Gradients are those of the batch's loss, wherever its examples are: parts weigh by their examples, or by what the method
+        counts in them, and where examples are compared, they are compared with all. Batch normalisation sees the part.
 
         A batch that does not fit into memory is trained in halves, their gradients summed; MOST_HALVINGS times at most.
         """
@@ -130,8 +141,9 @@ class Stepper:
         loss = torch.zeros((), device=self.device)
         while True:
             well = True
+            whole = Whole(of, self._counted(targets))
             try:
-                loss = self._gradients(move.loss, inputs, targets, len(targets) / of)
+                loss = self._gradients(move.loss, inputs, targets, whole)
             except Exception as error:
                 if not is_out_of_memory(error) or not self._may_halve(of // self.ranks.size):
                     raise
@@ -152,23 +164,51 @@ class Stepper:
         """Free all gradients, also those that a move's loss has of parts that it does not move."""
         self.model.zero_grad(set_to_none=True)
 
-    def _gradients(self, loss_of: Loss, inputs: Tensor, targets: Tensor, weight: float) -> Tensor:
-        """Set the gradients to those of `weight` times the mean loss of a batch; returns the mean loss."""
+    def _counted(self, targets: Tensor) -> Tensor | None:
+        """What the method counts in the whole batch; None where parts weigh by their examples, or there are none."""
+        if self.ranks.alone and self.parts == 1:
+            return None
+        counted = self.method.counted(targets)
+        return None if counted is None else self.ranks.total(counted).clamp(min=1)
+
+    def _gradients(self, loss_of: Loss, inputs: Tensor, targets: Tensor, whole: "Whole") -> Tensor:
+        """Set the gradients to those that this process has of the whole batch's loss.
+
+        Returns the mean loss of the part, so that the mean over all examples is that of the batch.
+        """
         self._forget()  # first, so that old gradients do not stand beside activations
+        if isinstance(self.method, Comparing) and not (self.method.splits or self.ranks.alone):
+            return self._compared(self.method, inputs, targets, whole)
         loss = torch.zeros((), device=self.device)
         if not len(targets):  # of a batch smaller than there are processes
             return loss
-        if self.parts == 1:
-            return self._backward(loss_of, inputs, targets, weight)
+        if self.parts == 1 and whole.counted is None:
+            return self._backward(loss_of, inputs, targets, len(targets) / whole.examples)
         for some, wanted in zip(inputs.tensor_split(self.parts), targets.tensor_split(self.parts), strict=True):
-            if share := len(wanted) / len(targets):
-                loss += share * self._backward(loss_of, some, wanted, weight * share)
-        return loss
+            if len(wanted):
+                weight = self._weight(wanted, whole)
+                loss += weight * self._backward(loss_of, some, wanted, weight)
+        return loss * (whole.examples / len(targets))
 
-    def _backward(self, loss_of: Loss, inputs: Tensor, targets: Tensor, weight: float) -> Tensor:
+    def _weight(self, targets: Tensor, whole: "Whole") -> float | Tensor:
+        """The share of the whole batch's loss that is of these."""
+        counted = self.method.counted(targets)
+        return len(targets) / whole.examples if counted is None or whole.counted is None else counted / whole.counted
+
+    def _backward(self, loss_of: Loss, inputs: Tensor, targets: Tensor, weight: float | Tensor) -> Tensor:
         with autocast(self.device, self.precision):
             loss = loss_of(self.called, inputs, targets)
-        self.scaler.scale(loss if weight == 1 else loss * weight).backward()  # type: ignore[no-untyped-call]
+        scaled = loss if isinstance(weight, float) and weight == 1 else loss * weight
+        self.scaler.scale(scaled).backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def _compared(self, method: Comparing, inputs: Tensor, targets: Tensor, whole: "Whole") -> Tensor:
+        """Each process finds the loss of the whole batch, and of its gradients those through its part."""
+        with autocast(self.device, self.precision):
+            encoded = method.encode(self.called, inputs, targets) if len(targets) else ()
+            loss = method.compare(*self.ranks.gather(encoded, whole.examples, self.device))
+        if len(targets):
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:

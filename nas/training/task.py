@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, Self, cast
+from typing import Literal, Protocol, Self, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -47,6 +47,14 @@ class Examples:
         """All examples in their order, `size` at a time."""
         for start in range(0, len(self), size):
             yield Examples(self.inputs[start : start + size], self.targets[start : start + size])
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A task whose loss is a mean over other things than examples, such as the positions that count."""
+
+    def counted(self, targets: Tensor) -> Tensor:
+        """Over how many the loss of these targets is the mean, a scalar on their device."""
 
 
 class Task(Protocol):

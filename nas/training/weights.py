@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from nas.errors import ModelError, quote
 from nas.files import write_whole
+from nas.training.digests import digest_tensors
 from nas.training.grouping import group, is_grouped
 from nas.training.packing import unpacked
 from nas.training.reshaping import cut_of, reshape
@@ -63,6 +64,19 @@ def read_weights(model: nn.Module, path: Path) -> None:
         shapes = " and ".join(f"{side.get(name, 'absent')} {where}" for side, where in ((found, "there"), (own, "here")))
         raise ModelError(f"{path.name} holds the weights of another network: {quote(name)} is {shapes}; build that one.")
     model.load_state_dict(tensors)
+
+
+def digest_file(path: Path) -> str:
+    """What `digest_tensors` tells of the tensors in the file at `path`, in whatever form they are kept.
+
+    Raises:
+        ModelError: the file is no safetensors file.
+        OSError: it cannot be read.
+    """
+    try:
+        return digest_tensors(safetensors.torch.load(path.read_bytes()))
+    except SafetensorError as error:
+        raise ModelError(f"{path.name} is no whole safetensors file ({error}).") from error
 
 
 def suit_file(model: nn.Module, path: Path) -> None:

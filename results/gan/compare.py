@@ -7,15 +7,17 @@ trained by the winner's protocol, budget and seeds and the study's recipe, and i
 is not trained again. The README's table is made of it.
 
 The rival `generator` is that DCGAN's generator alone, against the winner's own discriminator, by the winner's loss, steps and
-rates: the two differ in nothing but their generators.
+rates: the two differ in nothing but their generators. The rival `longer` is the whole DCGAN, trained for so many more epochs that
+its training costs at least what the winner's does.
 """
 
 import argparse
 import csv
+import math
 import statistics
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -23,13 +25,15 @@ from scipy.stats import t as student
 
 from nas.benchmark import Benchmark, Budget, Image
 from nas.evaluation import Evaluator
-from nas.models import cost, plan, steps
+from nas.models import Part, cost, plan, steps
 from nas.models.layers.adversarial import Discriminator
+from nas.protocols.adversarial import AdversarialProtocol
 from nas.ranking import leaderboard
 from nas.records import Ledger, Record
 from nas.reports.samples import write_pictures
 from nas.searching.retraining import benchmark_of
 from nas.space import Architecture, Space, parse_space
+from nas.training import Setup, load_task
 
 HERE = Path(__file__).parent
 README, SEEDS = HERE / "README.md", HERE / "seeds.csv"
@@ -57,6 +61,7 @@ NAMES = {
     "searched": "{said}",
     "dcgan": "DCGAN",
     "generator": "DCGAN's generator, the {said}'s discriminator",
+    "longer": "DCGAN at the {said}'s cost of training",
 }
 """Of the networks, in the table; all but the first are rivals."""
 
@@ -136,6 +141,13 @@ def _costs(space: Space, benchmark: Benchmark) -> tuple[int, float]:
     return flops, telling.network_cost(benchmark.signature.output).macs
 
 
+def _dearness(parts: tuple[Part, ...], benchmark: Benchmark, budget: Budget) -> float:
+    """FLOPs of training by an example, a third of them, as the protocol counts them."""
+    task = load_task(benchmark, None)
+    setup = Setup(benchmark=benchmark, task=task, parts=parts, feed=task.examples, budget=budget, seed=0)
+    return AdversarialProtocol(setup).forward_flops()
+
+
 def read() -> list[Trained]:
     """What was trained already."""
     if not SEEDS.is_file():
@@ -175,6 +187,13 @@ def compare(study: str, ledger: str, finalist: str, rival: str) -> None:
     against = found_rows[0].architecture if rival == "generator" else None
     space = dcgan(benchmark, first.flops, first.discriminator_macs, against)
     costs = _costs(space, benchmark)
+    if rival == "longer":
+        dear, cheap = (
+            _dearness(plan(*one, benchmark.signature), benchmark, budget)
+            for one in ((entry.space, found_rows[0].architecture), (space, space.architecture({})))
+        )
+        budget = replace(budget, epochs=math.ceil(budget.epochs * dear / cheap))
+        print(f"A step of the winner's training costs {dear / cheap:.2f} of the DCGAN's; it gets {budget}.", flush=True)
     before = read()
     unchanged = set(searched) <= set(before)
 
@@ -234,7 +253,7 @@ def tell(found: list[Trained]) -> None:
         searched, *rivals = [[one.test_frechet_distance for one in trained] for trained in sides.values()]
         for side, reached in zip([*sides][1:], rivals, strict=True):
             apart, half = difference(searched, reached)
-            other = NAMES[side].partition(",")[0]
+            other = NAMES[side].partition(",")[0].format(said=said)
             lines.append(f"| {name} | **{said} − {other}** | | | | **{apart:.2f} ± {half:.2f}** (95 %) | | | | |")
     text = README.read_text(encoding="utf-8")
     before, after = text.partition(BEGIN)[0], text.partition(END)[2]
@@ -246,6 +265,11 @@ if __name__ == "__main__":
     parser.add_argument("study")
     parser.add_argument("--ledger", default="sqlite:///run/results.sqlite")
     parser.add_argument("--finalist", default=WINNER, metavar="ID", help="the beginning of an architecture's id")
-    parser.add_argument("--rival", default="dcgan", choices=[*NAMES][1:], help="a whole DCGAN, or its generator alone")
+    parser.add_argument(
+        "--rival",
+        default="dcgan",
+        choices=[*NAMES][1:],
+        help="a whole DCGAN, its generator alone, or trained at the winner's cost",
+    )
     given = parser.parse_args()
     compare(given.study, given.ledger, given.finalist, given.rival)

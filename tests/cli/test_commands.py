@@ -37,6 +37,12 @@ def test_help_lists_the_commands_in_walking_order(run: Nas) -> None:
     assert places == sorted(places)
 
 
+def test_without_a_command_the_help_is_printed(run: Nas) -> None:
+    bare = run()
+    assert (bare.exit_code, bare.stderr) == (0, "")
+    assert bare.stdout == run("--help").stdout
+
+
 @pytest.mark.parametrize("command", ["spaces", "benchmarks", "train", "search", "finals", "rank", "report"])
 def test_every_option_says_what_it_does(command: str) -> None:
     for parameter in main.commands[command].params:

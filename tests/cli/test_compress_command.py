@@ -153,7 +153,8 @@ def test_weights_that_are_gone_are_told_in_one_line(ledger: str, tmp_path: Path)
     assert "The weights of what int8-weights made are no longer beside the ledger" in gone.output
     again = run(ledger, "compress", "s", "--how", "magnitude")
     assert (again.exit_code, again.output.count("\n")) == (2, 1)
-    assert "are not kept beside the ledger; `nas finals s` of another --study keeps them anew." in again.output
+    assert "are not kept beside the ledger; put the file back (" in again.output
+    assert again.output.endswith(".safetensors), or search and train finals in another --ledger, which knows nothing yet.\n")
 
 
 def test_finals_make_smaller_ones_in_the_same_run(ledger: str) -> None:

@@ -1,6 +1,7 @@
 """Pairs of a user's own: texts that are translated, and pictures that find their captions."""
 
 import shutil
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from nas.datasets.making import Made, make_benchmark
 from nas.datasets.pairs import Pictured, groups
 from nas.errors import BenchmarkError, DocumentError
 from nas.protocols.matching import Retrieval
+from nas.records import Ledger
 from nas.testing import BenchmarkContract
 from nas.training import load_task
 from nas.training.translation import Translation
@@ -73,6 +75,17 @@ def test_what_the_protocol_of_texts_is_told_stands_in_the_file_and_of_others_is_
         file.write(told + "protocol_options: {samples: 4}\n")
     with pytest.raises(DocumentError, match="alone the protocol is told more, got captions; leave `protocol_options` out"):
         read_benchmark(bare)
+
+
+def test_a_wrong_option_of_the_protocol_takes_no_name_so_that_it_can_be_mended(made: dict[str, Made], tmp_path: Path) -> None:
+    benchmark = replace(made["backwards"].benchmark, protocol_options={"forgoten": 0.15})
+    url = f"sqlite:///{tmp_path}/nas.sqlite"
+    with pytest.raises(
+        BenchmarkError, match=r"^The protocol 'translation' has no option 'forgoten'\. Did you mean 'forgotten'\?"
+    ):
+        nas.search("recurrent", on=benchmark, trials=1, study="s", ledger=url)
+    with Ledger(url) as book:
+        assert book.studies() == []
 
 
 def test_pictures_named_in_a_table_find_their_captions(made: dict[str, Made], tmp_path: Path) -> None:

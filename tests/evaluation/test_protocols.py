@@ -18,7 +18,7 @@ from nas.evaluation import Evaluator
 from nas.models import TrainingKind, build, cost, network_id, plan
 from nas.profiling import latency
 from nas.space import Limit, Space, parse_space
-from nas.training import Checkpoints, Protocol, Setup, Stage, protocol_of, stages_of
+from nas.training import Checkpoints, Protocol, Ranks, Setup, Stage, protocol_of, stages_of
 
 BUDGET = Budget(epochs=2, fraction=0.1)
 
@@ -168,6 +168,16 @@ def test_scores_that_a_protocol_does_not_serve_are_refused(two_stages: type[TwoS
     monkeypatch.setattr(two_stages, "scored", False)
     with pytest.raises(SearchError, match=r"^The protocol 'supervised' of digits takes no zero-cost scores; leave that out\.$"):
         evaluator(proxies=["synflow"])
+
+
+def test_a_protocol_that_one_process_alone_can_serve_is_refused_in_several(
+    two_stages: type[TwoStages], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = Ranks(0, 2, 0, torch.distributed.HashStore())
+    evaluator(ranks=two)
+    monkeypatch.setattr(two_stages, "shared", False)
+    with pytest.raises(SearchError, match=r"^The protocol 'supervised' of digits takes no second process; leave that out\.$"):
+        evaluator(ranks=two)
 
 
 def test_replicates_of_several_stages_train_one_after_another_each_as_if_alone(two_stages: type[TwoStages]) -> None:

@@ -13,6 +13,7 @@ from nas.evaluation import Evaluator
 from nas.exporting import load_source, write_forms
 from nas.models import build, plan
 from nas.models.layers.messages import Propagated
+from nas.profiling.training_memory import predict_training_memory
 from nas.records import Record
 from nas.space import parse_space
 from nas.training import Checkpoints, Setup, protocol_of, read_weights, write_weights
@@ -81,6 +82,19 @@ def test_a_network_goes_home_with_its_links(tmp_path: Path) -> None:
     done = write_forms(network, BENCHMARK.signature, queries, tmp_path, forms=["source", "program"], title="A graph network.")
     assert [one.form for one in done.written] == ["source", "program"]
     assert torch.allclose(load_source(tmp_path)(queries), network(queries), atol=1e-6)
+
+
+def test_the_memory_of_a_step_is_predicted_with_all_links() -> None:
+    """Which of them are left out is drawn, and on meta nothing is."""
+
+    def peak(layer: str) -> int:
+        space = parse_space(f"name: tiny\nversion: 1\naccepts: query\nlayers: [{layer}]\n")
+        network = build(space, space.architecture({}), BENCHMARK.signature)
+        (graph,) = [part for part in network.modules() if isinstance(part, Propagated)]
+        graph.take(torch.zeros(1_000, 3, dtype=torch.int32))
+        return predict_training_memory(network, BENCHMARK.signature.input).peak_bytes
+
+    assert peak("compgcn: {features: 8, link_dropout: 0.5}") == peak("compgcn: {features: 8}")
 
 
 def test_the_space_of_graph_networks_is_built_at_its_smallest_and_largest() -> None:

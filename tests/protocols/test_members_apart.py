@@ -12,7 +12,7 @@ from nas.errors import Interrupted, ModelError
 from nas.evaluation import Evaluator
 from nas.models import build, cost, plan
 from nas.profiling import latency
-from nas.protocols.contrastive import Comparison, find_members
+from nas.protocols.contrastive import Comparison, Member, find_members
 from nas.space import Space, parse_space
 from nas.training import Checkpoints
 
@@ -53,6 +53,8 @@ def test_the_loss_is_the_mean_of_each_as_if_the_other_answered_alike() -> None:
     branches = model.get_submodule("members.branches")
     answers = [branches.get_submodule(name)(examples.inputs) for name in ("looks", "reads")]
     assert torch.allclose(model(examples.inputs), answers[0] + answers[1])
+    said = [member(examples.inputs) for member in Member.of(model, "members")]
+    assert torch.allclose(sum(said) / 2, model(examples.inputs))
     expected = sum(nn.functional.cross_entropy(2 * answer, examples.targets, label_smoothing=0.1) for answer in answers) / 2
     assert torch.allclose(comparison("members").loss(model, examples.inputs, examples.targets), torch.as_tensor(expected))
 

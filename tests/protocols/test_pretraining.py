@@ -14,6 +14,7 @@ from toy_texts import LENGTH, VOCABULARY, ToyTexts, architecture, benchmark, eva
 from nas.benchmark import Budget
 from nas.errors import BenchmarkError, Interrupted, RegistryError
 from nas.profiling import latency
+from nas.protocols.pretraining import PretrainThenFineTune
 from nas.records import Record
 from nas.training import Checkpoints
 
@@ -178,19 +179,33 @@ def test_from_scratch_the_labels_alone_are_learned_from_as_long_as_both_stages_t
     assert [point.epoch for point in record.curve] == [1, 2]
 
 
+def test_labels_are_learned_from_corrupted_texts_by_a_trunk_that_knows_them_as_they_are(tmp_path: Path) -> None:
+    plain, other = trained(tmp_path), replace(benchmark(), recipe=replace(benchmark().recipe, corrupt=1.0))
+    corrupted = trained(tmp_path, on=other)
+    assert corrupted.outcome == "complete", corrupted.error
+    assert any("is used again" in note for note in corrupted.notes)
+    assert corrupted.weights_sha256 != plain.weights_sha256
+    assert corrupted.curve[0].train_loss != plain.curve[0].train_loss
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"epoch": 1}, r"^toy_texts: a pre-training has no option 'epoch'\. Did you mean 'epochs'\?"),
         ({"epochs": 0}, r"^toy_texts: epochs of the pre-training: Input should be greater than or equal to 1, got 0\.$"),
         ({"recipe": {"rate": 1}}, r"^toy_texts: a recipe has no 'rate'\."),
+        ({"recipe": {"corrupt": 0.5}}, r"^toy_texts: a pre-training takes examples as they are, got corrupt 0\.5; leave it out"),
         ({"options": {"part": 0.1}}, r"^The pretext 'masked_tokens' has no option 'part'\."),
         ({"options": {"share": 2.0}}, r"^The pretext masked_tokens\.share: Input should be less than 1, got 2\.0\.$"),
     ],
 )
-def test_what_a_benchmark_says_wrongly_is_told_in_a_line(options: dict[str, Any], message: str) -> None:
+def test_what_a_benchmark_says_wrongly_is_told_in_a_line_before_there_is_a_candidate(
+    options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(BenchmarkError, match=message):
         trained(on=benchmark(**options))
+    with pytest.raises(BenchmarkError, match=message):
+        PretrainThenFineTune.check(benchmark(**options))
 
 
 def test_a_pretext_that_there_is_not_is_told() -> None:

@@ -55,6 +55,13 @@ def test_where_nothing_is_complete_all_that_was_tried_is_shown(browser: Browser,
     assert browser.complaints() == []
 
 
+def test_a_figure_too_small_for_its_column_does_not_read_0(browser: Browser, book: Book) -> None:
+    book.add(record(figures={"flops": 992.0}))
+    browser.open(book.write())
+    browser.run(SETTLE)
+    assert browser.run(FIGURE % 6) == ["0.001"]
+
+
 def test_a_curve_of_one_epoch_is_a_point(browser: Browser, book: Book) -> None:
     book.add(record(accuracy=0.9, curve=curve(0.9, 1)))
     browser.open(book.write())

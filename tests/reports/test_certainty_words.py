@@ -88,6 +88,12 @@ def test_people_see_the_interval_the_shared_rank_and_how_probably_each_is_the_be
     assert "The first is really the first with a probability of 0.71;" in text
 
 
+def test_rows_that_scripts_do_not_ask_for_count_in_the_sentence_all_the_same() -> None:
+    (data,) = tables_data([three(0.714, 2)], top=1)
+    assert len(data["rows"]) == 1
+    assert "it cannot be told from the second" in data["certainty"]
+
+
 def test_scripts_get_the_sentence_and_every_figure() -> None:
     (data,) = tables_data([three(0.714, 2)])
     assert data["certainty"] == certainty_words(three(0.714, 2))

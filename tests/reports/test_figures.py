@@ -14,6 +14,8 @@ from nas.reports.figures import face
         ("peak_memory_bytes", "memory (MiB)"),
         ("train_seconds", "training time (s)"),
         ("validation_accuracy", "validation accuracy"),
+        ("validation_frechet_distance", "validation Fréchet distance"),
+        ("test_mrr", "test MRR"),
     ],
 )
 def test_a_label_names_the_figure_and_its_unit(name: str, label: str) -> None:

@@ -163,6 +163,8 @@ def test_tables_stand_one_after_the_other() -> None:
         ("validation_accuracy", summary(0.5, 0.0, 2), "0.5000"),
         ("params", summary(1_234_567), "1,234,567"),
         ("flops", summary(12_345_678), "12.35"),
+        ("flops", summary(992), "0.001"),
+        ("flops", summary(0), "0.00"),
         ("macs", summary(6_000_000), "6.00"),
         ("peak_memory_bytes", summary(3 * 2**20), "3.00"),
         ("latency_ms", summary(0.12345), "0.123"),
@@ -409,6 +411,15 @@ def test_on_a_narrow_terminal_costs_give_way_and_no_figure_is_cut() -> None:
     assert "…" not in text
     assert "No room for" in text
     assert "train s" in text.partition("No room for")[2]
+    assert "; --csv has all." in " ".join(text.split())
+
+
+def test_below_another_command_the_one_is_named_that_has_columns_without_room() -> None:
+    stream = io.StringIO()
+    print_tables(
+        [table(row(figures={"validation_accuracy": 0.9, "flops": 5e6}))], Console(file=stream, width=60), command="nas rank toy"
+    )
+    assert "; `nas rank toy --csv` has all." in " ".join(stream.getvalue().split())
 
 
 def test_csv_tells_threads_apart() -> None:

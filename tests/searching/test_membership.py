@@ -13,13 +13,14 @@ from click.testing import CliRunner, Result
 from toys import TOY
 
 import nas
+from nas.benchmark import Budget
 from nas.cli import main
 from nas.errors import SearchError
 from nas.models import build, plan
 from nas.privacy import pool_of, train_shadows
-from nas.records import usual_direction
+from nas.records import Ledger, Record, this_machine, usual_direction
 from nas.searching import resolve_benchmark
-from nas.searching.membership import guess_members
+from nas.searching.membership import Basis, guess_members, noted
 from nas.training import Examples, load_task
 
 
@@ -122,6 +123,42 @@ def test_shadow_networks_tell_more_than_chance(ledger: str) -> None:
     assert row.by_shadows is not None
     assert 0.5 < row.by_shadows.auroc <= 1
     assert "membership_lira_auroc" in row.figures
+
+
+def test_a_record_keeps_what_rests_on_more(ledger: str, tmp_path: Path) -> None:
+    shutil.copytree(Path(ledger.removeprefix("sqlite:///")).parent, tmp_path / "copy")
+    url = f"sqlite:///{tmp_path}/copy/nas.sqlite"
+    (whole,) = guess_members("s", ledger=url)
+    assert whole.kept == ()
+    done = run(url, "s", "--examples", "100")
+    (data,) = json.loads(run(url, "s", "--examples", "100", "--json").output)
+    with Ledger(url) as book:
+        (trial,) = book.trials(book.study("s"), "final")
+    assert trial.record is not None
+    assert trial.record.figures["membership_auroc"] == whole.by_loss.auroc != data["by_loss"]["auroc"]
+    assert data["kept"] == [
+        f"The record of final trial 0 of study s keeps its membership AUROC of {whole.by_loss.auroc:.3f}, of 32 members and 360 "
+        f"others; now it is {data['by_loss']['auroc']:.3f}, of 32 members and 100 others."
+    ]
+    assert data["kept"][0] in done.output
+    assert sum("guessed by its losses" in note for note in trial.record.notes) >= 1
+
+
+def test_what_a_guess_rests_on_is_read_from_the_last_note_of_its_kind() -> None:
+    record = Record(outcome="complete", seed=0, budget=Budget(epochs=1), device="cpu", threads=1, machine=this_machine())
+    assert noted(record, by_shadows=False) is None
+    small, large = Basis(members=30, others=60), Basis(members=1_500, others=360)
+    by_shadows = Basis(members=30, others=60, shadows=8)
+    told = replace(record, notes=("Something else.", small.note, large.note, by_shadows.note))
+    assert noted(told, by_shadows=False) == large
+    assert noted(told, by_shadows=True) == by_shadows
+    assert small.yields(large)
+    assert not large.yields(small)
+    assert Basis(members=1_500, others=360, shadows=4).yields(by_shadows), "it rests on fewer networks"
+    old = "Members were guessed after it was trained, 1,500 training examples among 360 of validation."
+    assert (
+        noted(replace(record, notes=(old,)), by_shadows=False) == noted(replace(record, notes=(old,)), by_shadows=True) == large
+    )
 
 
 def test_without_kept_weights_nothing_can_be_guessed(ledger: str, tmp_path: Path) -> None:

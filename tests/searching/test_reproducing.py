@@ -1,5 +1,6 @@
 """Trials done again from their records: real trainings on the digits, a second each."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,11 @@ from toys import TOY
 import benchmarks.digits.task
 import nas
 from benchmarks import digits
-from nas.errors import LedgerError, SearchError
+from nas.errors import LedgerError, ModelError, SearchError
 from nas.evaluation import running
+from nas.profiling import interleaving
 from nas.records import Ledger, Record, Trial, judge
-from nas.searching import EpochEnded, Event, Reproduced, Study, reproduce
+from nas.searching import EpochEnded, Event, Reproduced, Study, derive, reproduce, weights_of
 from nas.searching.reproducing import Progress, deviations
 from nas.space import parse_space
 from nas.training import Classification, Examples
@@ -76,6 +78,89 @@ def test_a_final_is_bit_equal_with_its_test_figures(url: str) -> None:
     assert found.result.verdict == "bit-equal"
     assert {"test_accuracy", "weights"} <= {*checked(found)}
     assert found.trial.stage == "final"
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children are timed beside their parents no longer than it takes."""
+    monkeypatch.setattr(interleaving, "SECONDS_A_NETWORK", 0.0)
+
+
+@pytest.fixture(scope="module")
+def made(url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The same ledger, with children of a finalist of "here", and one of theirs."""
+    folder = tmp_path_factory.mktemp("made")
+    shutil.copytree(Path(url.removeprefix("sqlite:///")).parent, folder, dirs_exist_ok=True)
+    ledger = f"sqlite:///{folder}/nas.sqlite"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interleaving, "SECONDS_A_NETWORK", 0.0)
+        brief = replace(digits.BENCHMARK, final_budget=replace(digits.BENCHMARK.final_budget, epochs=1))
+        patch.setattr(digits, "BENCHMARK", brief)
+        derive("here", "int8-weights", seeds=1, ledger=ledger)
+        derive("here", "magnitude", options={"epochs": 1}, ledger=ledger)
+        derive("here", "retrain", options={"changes": {"mixup": 0.2}}, seeds=1, ledger=ledger)
+        retrained = next(child for child in children_of(ledger) if child.record.derived.method == "retrain")  # type: ignore[union-attr]
+        derive(f"here:id:{retrained.id}", "int8-weights", ledger=ledger)
+    return ledger
+
+
+def children_of(url: str) -> list[Trial]:
+    return [trial for trial in study_of(url, "here") if trial.stage == "derived"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_was_made_of_finalists_is_made_again_to_the_last_bit(made: str) -> None:
+    found = reproduce(["here"], sample=9, stage="derived", ledger=made)
+    assert [one.trial.record.derived.words for one in found if one.trial.record and one.trial.record.derived] == [
+        "int8-weights",
+        *["magnitude epochs 1"] * 2,
+        "retrain mixup 0.2",
+        "retrain mixup 0.2 → int8-weights",
+    ]
+    assert {one.result.verdict for one in found} == {"bit-equal"}
+    assert all({"weights", "test_accuracy"} <= {*checked(one)} for one in found)
+    assert ["learning curve" in checked(one) for one in found] == [False, True, True, True, False]
+
+
+def test_figures_of_children_deviate_as_those_of_their_likes_do(made: str) -> None:
+    trials = study_of(made, "here")
+    alone, *pruned = (trial for trial in trials if trial.stage == "derived")
+    values = [trial.record.figures["test_accuracy"] for trial in pruned[:2] if trial.record]
+    assert deviations(trials, pruned[0])["test_accuracy"].value == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
+    assert deviations(trials, alone) == {}, "it was made of one seed"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_child_is_not_made_again_of_other_weights_or_of_none(made: str, tmp_path: Path) -> None:
+    shutil.copytree(Path(made.removeprefix("sqlite:///")).parent, tmp_path, dirs_exist_ok=True)
+    ledger = f"sqlite:///{tmp_path}/nas.sqlite"
+    rounded, *_, retrained, _ = children_of(ledger)
+    files = {trial.evaluation: weights_of(ledger, trial) for trial in study_of(ledger, "here") if trial.stage == "final"}
+    assert rounded.record is not None
+    assert rounded.record.derived is not None
+    file = files.pop(rounded.record.derived.parent)
+    (other,) = files.values()
+    assert file is not None
+    assert other is not None
+    shutil.copy(other, file)
+    with pytest.raises(SearchError, match=f"and {file.name} holds others than its record tells of; it cannot be done again"):
+        reproduce(["here:0"], stage="derived", ledger=ledger)
+    file.write_bytes(b"torn")
+    with pytest.raises(ModelError, match=f"{file.name} is no whole safetensors file"):
+        reproduce(["here:0"], stage="derived", ledger=ledger)
+    file.unlink()
+    with pytest.raises(SearchError, match=rf"are no longer kept beside the ledger \({file.name}\); it cannot be done again"):
+        reproduce(["here:0"], stage="derived", ledger=ledger)
+    other.unlink()
+    drawn = reproduce(["here"], sample=9, stage="derived", ledger=ledger)
+    assert [found.trial.id for found in drawn] == [retrained.id, retrained.id + 1], (
+        "which needs no other's weights; and its child"
+    )
+    with Ledger(ledger) as book, Ledger(f"sqlite:///{tmp_path}/other.sqlite") as second:
+        entry = second.begin_study("s", book.study("here").definition)
+        second.end_trial(second.begin_trial(entry, "derived", 0, rounded.architecture, rounded.evaluation), rounded.record)
+    with pytest.raises(SearchError, match="was made of a trial that the study no longer has; it cannot be done again"):
+        reproduce(["s:0"], stage="derived", ledger=f"sqlite:///{tmp_path}/other.sqlite")
 
 
 def test_replicates_are_bit_equal_each(url: str) -> None:

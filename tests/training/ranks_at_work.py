@@ -11,21 +11,43 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import toy_rows
+import toy_texts
 from graphs import task as circle
-from little import AUGMENTED, RECIPE, TASK, examples, linear, network, trained
+from little import AUGMENTED, RECIPE, TASK, equal, examples, linear, network, trained
 from torch import Tensor, nn
 
-from nas.benchmark import Benchmark, Budget, Recipe
+from nas.benchmark import Benchmark, Budget, Features, Objective, Recipe, Signature
 from nas.errors import NasError
 from nas.models import build, plan
+from nas.protocols.matching import Retrieval
 from nas.searching import resolve_benchmark
 from nas.space import parse_space
-from nas.training import Classification, Method, Ranks, Setup, Stepper, Task, joined, load_task, protocol_of, stages_of, train
+from nas.training import (
+    IGNORED,
+    Checkpoints,
+    Classification,
+    Loop,
+    Method,
+    OtherFailed,
+    Ranks,
+    Setup,
+    Stepper,
+    Tagging,
+    Task,
+    joined,
+    load_task,
+    protocol_of,
+    stages_of,
+    train,
+)
 
 DIGITS, GENERATION, UNKNOWN = map(resolve_benchmark, ("digits", "digits_generation", "unknown_digit"))
 """By their entry points: a script that is run by path may meet another package called `benchmarks`."""
 
 SEVEN = examples(7)
+STEADY = Recipe(batch_size=7, learning_rate=0.05, optimizer="sgd", momentum=0.9)
+"""By which rounding stays small: where a slope is nothing but rounding, AdamW makes a step of it."""
 PLAIN = Recipe(batch_size=16, learning_rate=0.01, optimizer="sgd", momentum=0.0)
 
 
@@ -91,6 +113,21 @@ def unused(ranks: Ranks) -> list[bool]:
     return [layer[1].weight.grad is not None for layer in model]
 
 
+def pretrained(benchmark: Benchmark, pretext: str, **options: Any) -> Benchmark:
+    """The benchmark, for candidates that learn the pretext for three steps of seven examples first."""
+    given = {"pretext": pretext, "options": options, "epochs": 1, "steps": 3}
+    return replace(benchmark, protocol="pretrain_then_fine_tune", protocol_options=given)
+
+
+TEXTS = "[embedding: {features: 8}, encoder_block: {heads: 2, ratio: 1}, head]"
+
+ROWS = (
+    "{parallel: encoders, merge: join, branches: {image: [modality: {name: image}, patch_embedding: {size: 2, features: 8}], "
+    "series: [modality: {name: series}, embedding: {features: 8}], text: [modality: {name: text}, embedding: {features: 8}]}}"
+)
+
+FUSED = "modality_fusion: {features: 8}, head"
+
 LAYERS: dict[str, tuple[Benchmark, str]] = {
     "fine_tune": (
         replace(DIGITS, protocol="fine_tune"),
@@ -106,18 +143,46 @@ LAYERS: dict[str, tuple[Benchmark, str]] = {
         "[project_to_image: {features: 4, halvings: 1}, image_head, discriminator: {width: 4, depth: 2, norm: spectral}, "
         "adversary: {loss: wgan_gp, discriminator_steps: 1}]",
     ),
+    "masked_patches": (pretrained(DIGITS, "masked_patches"), "[conv: {features: 4}, head]"),
+    "simclr": (pretrained(DIGITS, "simclr"), "[conv: {features: 4, norm: none}, head]"),
+    "masked_tokens": (pretrained(toy_texts.BENCHMARK, "masked_tokens", share=0.4), TEXTS),
+    "same_text": (pretrained(toy_texts.BENCHMARK, "same_text", fewest=2), TEXTS),
+    "contrastive": (
+        toy_rows.benchmark(),
+        f"[modality_dropout: {{rate: 0.4}}, {ROWS}, shared_space: {{weight: 0.7, temperature: 0.2}}, {FUSED}]",
+    ),
+    "classified_rows": (toy_rows.benchmark(), f"[modality_dropout: {{rate: 0.4}}, {ROWS}, {FUSED}]"),
+    "retrieval": (
+        replace(
+            toy_rows.benchmark(), protocol="retrieval", protocol_options={}, signature=Signature(toy_rows.INPUT, Features(12))
+        ),
+        f"[{ROWS}, shared_vectors]",
+    ),
 }
-"""Benchmark and layers of a candidate of each protocol whose batches can be shared."""
+"""Benchmark and layers of a candidate of each protocol, and of each pretext."""
+
+ALIKE = ("simclr", "masked_tokens", "same_text", "contrastive", "classified_rows", "retrieval")
+"""Of these the ones that draw by `nas.chance` alone, so that one process trains them to the same weights but for rounding."""
+
+TASKS: dict[str, Callable[[], Task]] = {
+    "link_prediction": circle,
+    "masked_tokens": toy_texts.ToyTexts,
+    "same_text": toy_texts.ToyTexts,
+    "contrastive": toy_rows.task,
+    "classified_rows": toy_rows.task,
+    "retrieval": lambda: Retrieval(toy_rows.task().examples, modalities=toy_rows.INPUT.names),
+}
 
 
-def candidate(ranks: Ranks, name: str, seed: int) -> nn.Module:
+def candidate(ranks: Ranks, name: str, seed: int, recipe: Recipe | None = None) -> nn.Module:
     """One of the protocol `name`, trained by `ranks` for three steps; what it draws differs between them."""
     benchmark, layers = LAYERS[name]
-    task: Task = circle() if name == "link_prediction" else load_task(benchmark, None)
+    benchmark = replace(benchmark, recipe=recipe or benchmark.recipe)
+    task = TASKS.get(name, lambda: load_task(benchmark, None))()
     space = parse_space(f"name: tiny\nversion: 1\naccepts: {benchmark.signature.kinds[0]}\nlayers: {layers}\n")
     architecture = space.architecture({})
     setup = Setup(
-        benchmark=replace(benchmark, recipe=replace(benchmark.recipe, batch_size=7)),
+        benchmark=benchmark if recipe else replace(benchmark, recipe=replace(benchmark.recipe, batch_size=7)),
         task=task,
         parts=plan(space, architecture, benchmark.signature),
         feed=lambda split: task.examples(split),
@@ -136,18 +201,106 @@ def candidate(ranks: Ranks, name: str, seed: int) -> nn.Module:
 
 
 def protocols(ranks: Ranks) -> dict[str, list[str]]:
-    """Two trainings of one seed, and one of another, by each protocol whose batches can be shared."""
-    return {name: [digest(candidate(ranks, name, seed)) for seed in (0, 0, 1)] for name in LAYERS}
+    """Two trainings of one seed, and one of another, by each protocol in which each process draws for itself."""
+    return {name: [digest(candidate(ranks, name, seed)) for seed in (0, 0, 1)] for name in LAYERS if name not in ALIKE}
+
+
+def alike(ranks: Ranks) -> dict[str, list[Any]]:
+    """How far the weights of three steps are from those of one process, how far two of its seeds are apart, and a digest."""
+    told: dict[str, list[Any]] = {}
+    for name in ALIKE:
+        some, alone, other = (candidate(one, name, seed, STEADY) for one, seed in ((ranks, 0), (Ranks(), 0), (Ranks(), 1)))
+        apart = [float((vector(one) - vector(alone)).abs().max()) for one in (some, other)]
+        told[name] = [*apart, digest(some)]
+    return told
+
+
+def vector(model: nn.Module) -> Tensor:
+    return torch.cat([weight.detach().flatten() for weight in model.parameters()])
+
+
+def counted(ranks: Ranks) -> list[float]:
+    """Of five texts of unequal length: how far gradient and loss are from those of one process on all of them."""
+    targets_NL = torch.full((5, 4), IGNORED)
+    for row, length in enumerate((4, 3, 1, 1, 0)):
+        targets_NL[row, :length] = torch.arange(length) % 3
+    inputs_NLC = torch.rand(5, 4, 6, generator=torch.Generator().manual_seed(0))
+    losses, found = [], []
+    for some in (ranks, Ranks()):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model = nn.Linear(6, 3)
+        step = Stepper(model, Method(Tagging(lambda _: SEVEN), PLAIN), ranks=some)
+        mine = some.share(torch.arange(5))
+        with some.working():
+            loss = step(inputs_NLC[mine], targets_NL[mine], of=5)
+            losses.append(some.total(loss * len(mine) / 5).item())
+        found.append(vector_of_gradients(model))
+    return [abs(losses[0] - losses[1]), float((found[0] - found[1]).abs().max())]
+
+
+def vector_of_gradients(model: nn.Module) -> Tensor:
+    return torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.grad is not None])
+
+
+def gathered(ranks: Ranks) -> list[bool]:
+    """Of batches of five, two and one: whether all is there, and the gradient of this process's part is its own."""
+    told = []
+    for of in (5, 2, 1):
+        numbers_N3 = torch.arange(3.0 * of).view(of, 3)
+        own_N3 = ranks.share(numbers_N3).clone().requires_grad_()
+        with ranks.working():
+            mine = (own_N3, ranks.share(numbers_N3[:, 0] > 3)) if len(own_N3) else ()
+            whole_N3, above_N = ranks.gather(mine, of, torch.device("cpu"))
+        told.append(torch.equal(whole_N3, numbers_N3) and torch.equal(above_N, numbers_N3[:, 0] > 3))
+        if len(own_N3):
+            whole_N3.square().sum().backward()
+            told.append(torch.equal(own_N3.grad, 2 * own_N3.detach()))
+    return told
+
+
+def lonely(ranks: Ranks) -> str:
+    """Batches of one example, which is compared with nothing in one process, and in the other there is none."""
+    return digest(candidate(ranks, "retrieval", 0, replace(STEADY, batch_size=1)))
+
+
+def resumed(ranks: Ranks) -> list[Any]:
+    """Trainings that are left within an epoch and gone on with, and one that never was: are the weights the same?"""
+    folder = Path(sys.argv[1], "kept")
+    recipe = replace(AUGMENTED, ema=0.9, patience=3)
+
+    def weights_of(some: Ranks = ranks, **given: Any) -> tuple[nn.Module, list[str]]:
+        model, best = network(ranks.rank), Objective("validation_accuracy", "maximize")
+        with some.working():
+            notes = trained(model, recipe=recipe, on=examples(41), objective=best, ranks=some, **given).notes
+        return model, [note for note in notes if "heckpoint" in note]
+
+    def leave(loop: Loop) -> None:
+        kept.on_step(loop)
+        if loop.at.step == 5:
+            raise ValueError("left")
+
+    whole, _ = weights_of()
+    kept = Checkpoints(folder if ranks.leads else folder / "nobody's", 0.0)
+    left = "nothing was raised"
+    try:
+        weights_of(begin=kept.begin, on_step=leave)
+    except (ValueError, OtherFailed) as error:
+        left = str(error)
+    kept = Checkpoints(folder if ranks.leads else folder / "nobody's", 1e9)
+    again, notes = weights_of(begin=kept.begin, on_step=kept.on_step)
+    _, passed = weights_of(Ranks(), begin=Checkpoints(folder, 1e9).begin)
+    return [left, equal(whole, again), notes, passed[:1], (folder / "nobody's").exists()]
 
 
 def compared(ranks: Ranks) -> str:
-    """Of examples that are compared with each other."""
+    """Of examples that are compared with each other, nobody knows where."""
 
-    class Comparing(Method):
+    class Alien(Method):
         splits = False
 
     try:
-        Stepper(linear(), Comparing(TASK, PLAIN), ranks=ranks)
+        Stepper(linear(), Alien(TASK, PLAIN), ranks=ranks)
     except NasError as error:
         return str(error)
     return "nothing was raised"
@@ -233,7 +386,12 @@ def told_by(ranks: Ranks, model: nn.Module) -> str:
 DONE = (
     weights,
     protocols,
+    alike,
     compared,
+    counted,
+    gathered,
+    lonely,
+    resumed,
     gradient,
     unused,
     pruned,

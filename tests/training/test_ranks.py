@@ -31,15 +31,45 @@ def test_weights_are_equal_in_all_processes_and_repeat_from_the_seed(told: tuple
     assert first[0] == first[1] != first[2]
 
 
-@pytest.mark.parametrize("protocol", ["fine_tune", "reconstruction", "link_prediction", "adversarial"])
+@pytest.mark.parametrize("protocol", ["fine_tune", "reconstruction", "link_prediction", "adversarial", "masked_patches"])
 def test_weights_are_equal_to_the_bit_whatever_the_protocol(protocol: str, told: tuple[Told, Told]) -> None:
     first, second = (one["protocols"][protocol] for one in told)
     assert first == second
     assert first[0] == first[1] != first[2]
 
 
-def test_a_batch_whose_examples_are_compared_is_not_shared(told: tuple[Told, Told]) -> None:
-    message = "Examples of a batch are compared with each other, so that 2 processes cannot share it; train by one."
+@pytest.mark.parametrize("learned", ["simclr", "masked_tokens", "same_text", "contrastive", "classified_rows", "retrieval"])
+def test_two_processes_learn_what_one_does_but_for_rounding(learned: str, told: tuple[Told, Told]) -> None:
+    (apart, by_seed, first), (_, _, second) = (one["alike"][learned] for one in told)
+    assert apart < 1e-4 * by_seed
+    assert first == second, "weights are equal to the bit in both"
+
+
+def test_positions_weigh_alike_in_whatever_part_of_a_batch_they_are(told: tuple[Told, Told]) -> None:
+    assert all(max(one["counted"]) < 1e-6 for one in told)
+
+
+def test_what_is_gathered_is_the_whole_batch_and_gradients_reach_each_part(told: tuple[Told, Told]) -> None:
+    assert [one["gathered"] for one in told] == [[True] * 6, [True] * 5], "of one example the second process has none"
+
+
+def test_a_batch_of_one_example_is_compared_where_one_process_has_none(told: tuple[Told, Told]) -> None:
+    assert told[0]["lonely"] == told[1]["lonely"]
+
+
+def test_a_training_that_ended_within_an_epoch_goes_on_to_the_same_bits_in_all_processes(told: tuple[Told, Told]) -> None:
+    for one in told:
+        left, same, notes, _, elsewhere = one["resumed"]
+        assert (left, same, elsewhere) == ("left", True, False)
+        assert notes == ["Went on from a checkpoint after step 4 of 9."], "all hear in the step after that it is time"
+    assert "it is of a training with another number of processes" in told[0]["resumed"][3][0]
+
+
+def test_a_method_that_compares_examples_in_a_way_of_its_own_is_not_shared(told: tuple[Told, Told]) -> None:
+    message = (
+        "Examples of a batch are compared with each other, so that 2 processes cannot share it; train by one, or make Alien a "
+        "nas.training.Comparing."
+    )
     assert [one["compared"] for one in told] == [message] * 2
 
 

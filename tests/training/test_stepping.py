@@ -11,7 +11,7 @@ from little import RECIPE, TASK, Downhill, Offset, examples, linear, network
 from torch import Tensor, nn
 
 from nas.benchmark import Recipe
-from nas.training import Method
+from nas.training import IGNORED, Method, Tagging
 from nas.training.stepping import Stepper
 
 STILL = Recipe(batch_size=16, learning_rate=0.0, weight_decay=0.0)
@@ -45,6 +45,22 @@ def test_parts_of_a_batch_have_its_mean_loss() -> None:
     data = examples(37)
     losses = [Stepper(linear(), Method(TASK, replace(STILL, accumulation=parts)))(data.inputs, data.targets) for parts in (1, 5)]
     assert losses[1].item() == pytest.approx(losses[0].item())
+
+
+def test_parts_of_which_positions_count_unequally_have_loss_and_gradients_of_the_whole() -> None:
+    targets_NL = torch.tensor([[0, 1, 2, 0], [1, 2, 0, IGNORED], [2, *[IGNORED] * 3], [IGNORED] * 4, [0, *[IGNORED] * 3]])
+    inputs_NLC = torch.rand(5, 4, 6, generator=torch.Generator().manual_seed(0))
+    losses, found = [], []
+    for parts in (1, 2, 5):
+        model = nn.Linear(6, 3)
+        nn.init.constant_(model.weight, 0.5)
+        nn.init.zeros_(model.bias)
+        step = Stepper(model, Method(Tagging(lambda _: examples()), replace(STILL, accumulation=parts)))
+        losses.append(step(inputs_NLC, targets_NL).item())
+        assert model.weight.grad is not None
+        found.append(model.weight.grad)
+    assert losses[1:] == pytest.approx([losses[0]] * 2)
+    assert all(torch.allclose(one, found[0], atol=1e-7) for one in found[1:])
 
 
 class Hungry(nn.Module):

@@ -43,7 +43,7 @@ class Propagated(nn.Module):
         """All entities and relations."""
         entities_ED, relations_RD = self.scorer.entities.weight, self.scorer.relations.weight
         head_M, relation_M, tail_M = self.links.long().unbind(1)
-        if self.training and self.link_dropout:
+        if self.training and self.link_dropout and not head_M.is_meta:  # where nothing says which; all take the most
             kept_M = torch.rand(head_M.shape, device=head_M.device) >= self.link_dropout
             head_M, relation_M, tail_M = head_M[kept_M], relation_M[kept_M], tail_M[kept_M]
         for number, layer in enumerate(self.layers):

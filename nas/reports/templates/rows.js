@@ -35,7 +35,9 @@ function numberText(value, digits) {
 
 /** A figure of a row as people read it, with its deviation where there are several trainings. */
 function figureText(figure, row) {
-  const value = numberText(valueOf(figure.name, row), figure.digits);
+  const mean = valueOf(figure.name, row);
+  const vanishes = mean && Math.abs(mean) < 0.5 / 10 ** figure.digits; // would read 0, which it is not
+  const value = vanishes ? mean.toPrecision(1) : numberText(mean, figure.digits);
   const spread = deviations.get(figure.name)?.get(row);
   return spread ? `${value} ± ${numberText(spread[0], figure.digits)}` : value;
 }
