@@ -17,7 +17,8 @@ from nas.models.layers.kind import Cost, Count, LayerKind, Share
 PRIME = 2**31 - 1
 """Products of two numbers below it stay below 2^63."""
 FACTOR, SPREAD = 48_271, 630_360_016
-"""Multipliers of random number generators modulo PRIME (Park & Miller 1988, doi:10.1145/63039.63042)."""
+"""Multipliers of random number generators modulo PRIME (Park, Miller & Stockmeyer 1993, CACM 36(7); Payne et al.
+1969, CACM 12(2))."""
 
 Length = Annotated[int, Field(ge=1, le=16)]
 
@@ -36,7 +37,7 @@ class NgramBag(LayerKind):
     features: Count
     shortest: Length = 1
     longest: Length = 4
-    buckets: Annotated[int, Field(ge=1, le=2**22)] = 4_096
+    buckets: Annotated[int, Field(ge=1, le=1_000_000)] = 4_096
     kind: Literal["mean", "root"] = "root"
     """The sum of the vectors, divided by their number, or by its square root, which keeps it as large whatever the number is."""
     dropout: Share = 0.0
