@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nas.cli.printing import FOLDER, Ordered, as_json, print_list, status
+from nas.cli.printing import FOLDER, Ordered, as_json, print_list, print_rules, status
 from nas.errors import BenchmarkError
 
 if TYPE_CHECKING:
@@ -182,12 +182,4 @@ def check(name: str, data: Path | None, as_json: bool) -> None:
 
     benchmark = resolve_benchmark(name)
     load_task(benchmark, data)
-    told = []
-    for rule, problem in check_benchmark(benchmark, data=data):
-        told.append({"rule": rule, "problem": problem})
-        if not as_json:
-            click.echo(f"ok     {rule}" if problem is None else f"wrong  {rule}: {problem}")
-    if as_json:
-        click.echo(json.dumps(told, indent=1))
-    if any(row["problem"] is not None for row in told):
-        raise click.exceptions.Exit(1)
+    print_rules(check_benchmark(benchmark, data=data), as_json=as_json)

@@ -34,6 +34,7 @@ from nas.cli.robustness import robustness
 from nas.cli.score import score
 from nas.cli.spaces import space_path, spaces
 from nas.cli.stopping import INTERRUPTED
+from nas.cli.study import ledger_option
 from nas.cli.table import table
 from nas.cli.trackers import mlflow, optuna, tensorboard
 from nas.cli.training import tensorboard_option, train
@@ -95,16 +96,6 @@ def main(ctx: click.Context) -> None:
     """  # noqa: D301 - click reads the character itself: lines are kept as they are
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
-
-
-_ledger = click.option(
-    "--ledger",
-    envvar="NAS_LEDGER",
-    default="sqlite:///nas.sqlite",
-    show_default=True,
-    metavar="URL",
-    help="Where studies are kept.",
-)
 
 
 _checkpoint = click.option(
@@ -274,7 +265,7 @@ def _finals_step(asked: "SearchConfig") -> list[str]:
 @array
 @_checkpoint
 @click.option("--data", type=FOLDER, metavar="DIR", help="The folder that the benchmark's data lie in.")
-@_ledger
+@ledger_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON event a line for scripts.")
 def finals(
     study: str,

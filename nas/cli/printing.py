@@ -89,3 +89,18 @@ def print_grid(rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         grid.add_row(*(Text(f"{value:,}" if isinstance(value, int) else printable(value)) for value in row.values()))
     console().print(grid)
+
+
+def print_rules(told: Iterable[tuple[str, str | None]], *, as_json: bool) -> None:
+    """Print rules, each with what is wrong about it or None, as soon as it is known, or all as JSON; where one is broken the exit
+    status is 1.
+    """
+    rows = []
+    for rule, problem in told:
+        rows.append({"rule": rule, "problem": problem})
+        if not as_json:
+            click.echo(f"ok     {rule}" if problem is None else f"wrong  {rule}: {problem}")
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+    if any(row["problem"] is not None for row in rows):
+        raise click.exceptions.Exit(1)

@@ -88,8 +88,7 @@ class Watcher:
             case EpochEnded():
                 one = self.under_way.setdefault((event.stage, event.number), UnderWay(event.number, event.stage))
                 one.epoch, one.epochs = event.epoch.epoch, event.epochs
-                if self.live is None and time.monotonic() - self.spoke_at > QUIET_SECONDS:
-                    self.say(self.status())
+                self.be_heard()
             case TrialEnded():
                 self.under_way.pop((event.trial.stage, event.trial.number), None)
                 self.trial_ended(event)
@@ -111,13 +110,19 @@ class Watcher:
         self.best = best_words(event.best, event.figure)
         record = event.trial.record
         if record is None or record.outcome == "infeasible" or event.trial.reused_from is not None:
-            return  # counted in the live line; a line each would hide what was trained
+            self.be_heard()  # counted in the live line; a line each would hide what was trained
+            return
         style = _STYLES[record.outcome]
         left = f"  {duration(self.progress.seconds_left)} left" if self.progress.seconds_left else ""
         target = f"/{self.progress.target}" if self.progress.target else ""
         done = f"{self.progress.evaluated:>4}{target}"
         again = {"search": "", "confirm": "again: ", "final": "final: ", "audit": "audit: ", "derived": ""}[event.trial.stage]
         self.say(f"{done}  {event.trial.architecture.id}  {again}{_result(event.trial)}{left}", style)
+
+    def be_heard(self) -> None:
+        """Where there is no live line, say how far it is after a while of silence."""
+        if self.live is None and time.monotonic() - self.spoke_at > QUIET_SECONDS:
+            self.say(self.status())
 
     def say(self, line: str, style: str = "") -> None:
         """Print a line that stays."""

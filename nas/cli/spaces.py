@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from nas.cli.printing import FOLDER, Ordered, as_json, console, print_list, status
+from nas.cli.printing import FOLDER, Ordered, as_json, console, print_list, print_rules, status
 
 _MOST = 10**300
 """Sizes from here on are told by their magnitude in JSON too: a number that no float holds is none to most readers."""
@@ -101,15 +101,7 @@ def check(name: str, on: str | None, samples: int, space_path: tuple[Path, ...] 
     space = resolve_space(name, space_path)
     check_layers(space)
     signatures = (resolve_benchmark(on).signature,) if on else ()
-    told = []
-    for rule, problem in check_space(space, signatures=signatures, samples=samples):
-        told.append({"rule": rule, "problem": problem})
-        if not as_json:
-            click.echo(f"ok     {rule}" if problem is None else f"wrong  {rule}: {problem}")
-    if as_json:
-        click.echo(json.dumps(told, indent=1))
-    if any(row["problem"] is not None for row in told):
-        raise click.exceptions.Exit(1)
+    print_rules(check_space(space, signatures=signatures, samples=samples), as_json=as_json)
 
 
 @spaces.command()

@@ -6,19 +6,13 @@ from pathlib import Path
 import click
 
 from nas.cli.printing import FOLDER, as_json
+from nas.cli.study import ledger_option
 
 
 @click.command()
 @click.argument("study")
 @click.option("--out", type=FOLDER, required=True, metavar="FILE", help="The table to write: .csv, .csv.gz or .parquet.")
-@click.option(
-    "--ledger",
-    envvar="NAS_LEDGER",
-    default="sqlite:///nas.sqlite",
-    show_default=True,
-    metavar="URL",
-    help="Where studies are kept.",
-)
+@ledger_option
 @as_json
 def table(study: str, out: Path, ledger: str, as_json: bool) -> None:
     """Write the complete trainings of STUDY as a table, which `nas search --on FILE` answers from at once.

@@ -95,6 +95,7 @@ class Checkpoints:
         ranks = loop.ranks
         found = self._newest(notes) if ranks.leads else None
         ranks.calm()
+        ranks.writes = True
         if told := ranks.agreed(found[0] if found else None):
             data = ranks.spread(found[1] if found else b"")
             tensors = _tensors(data, told["tensors"]["strides"])
@@ -143,6 +144,7 @@ class Checkpoints:
         if not loop.ranks.alone:
             own = {name: value.detach().cpu().clone() for name, value in loop.of_this_process(tensors).items()}
             theirs = loop.ranks.collect(safetensors.torch.save({name: value.contiguous() for name, value in own.items()}))
+            loop.ranks.writes = not loop.ranks.interrupts.came  # with the next meeting all end
             self._written_at = time.monotonic()
             if not loop.ranks.leads:
                 return

@@ -279,6 +279,7 @@ class Loop:
     def _ended(self, how: Literal["complete", "pruned", "diverged"], problem: str = "") -> Training:
         """What came out; the model holds the weights that were validated."""
         at, model = self.at, self.stepper.model
+        self.ranks.writes = False
         self.stepper.close()
         if self.stepper.average is not None:
             model.load_state_dict(self.stepper.average.module.state_dict())

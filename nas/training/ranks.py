@@ -52,6 +52,8 @@ class Ranks:
     urged: bool = field(default=False, init=False)
     """Whether all have heard that one of them urges (see `urge`); it changes at meetings alone, in all at once."""
     _urging: bool = field(default=False, init=False)
+    writes: bool = field(default=False, init=False)
+    """Whether the training under way is written down where something is urged: a signal then waits until it was."""
     _met: int = field(default=0, init=False)
     _told: int = field(default=0, init=False)
     _orders: int = field(default=0, init=False)
@@ -112,7 +114,7 @@ class Ranks:
         """Within it all processes do the same; rank 0 gives the order. What is raised in one of them is raised in all.
 
         Raises:
-            KeyboardInterrupt: one of them was sent SIGINT or SIGTERM; it waits until they meet.
+            KeyboardInterrupt: one of them was sent SIGINT or SIGTERM; it waits until they meet, and for what `writes`.
             OtherFailed: something was raised in another.
             MemoryError: another had no memory left.
             SearchError: another has gone, or does not answer in time.
@@ -122,7 +124,7 @@ class Ranks:
             return
         if self.leads:
             self.order(wanted)
-        self.apart = False
+        self.apart = self.writes = False
         with self.interrupts if self.leads else nullcontext():  # elsewhere they are kept in `orders`
             try:
                 yield
@@ -158,7 +160,9 @@ class Ranks:
         if self.alone:
             return wish, True
         assert self.store is not None  # noqa: S101 - one of several
-        if self.interrupts.came:
+        if self.interrupts.came and self.writes:
+            self.urge()
+        elif self.interrupts.came:
             self.store.set(f"failure/{self._met}", json.dumps({"kind": "interrupted"}))
             wish = FAILED
         met = self._met

@@ -35,6 +35,16 @@ def test_a_line_says_that_the_best_is_trained_again(capsys: pytest.CaptureFixtur
     assert said(trial, capsys) == f"   1/5  {trial.architecture.id}  again: validation_accuracy 0.5000\n"
 
 
+@pytest.mark.parametrize(("quiet", "words"), [(-1.0, "0/5 evaluated · 7 infeasible\n"), (3600.0, "")])
+def test_off_a_terminal_a_search_that_only_meets_its_limits_is_not_silent_for_long(
+    quiet: float, words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.cli.progress.QUIET_SECONDS", quiet)
+    with display() as on_event:
+        on_event(TrialEnded(ended(replace(STOPPED, outcome="infeasible"), "search"), Progress(target=5, infeasible=7), None))
+    assert capsys.readouterr().out == words
+
+
 def ended(record: Record, stage: Stage) -> Trial:
     return Trial(
         id=1,

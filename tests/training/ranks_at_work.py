@@ -27,6 +27,7 @@ from nas.training import (
     IGNORED,
     Checkpoints,
     Classification,
+    Comparing,
     Loop,
     Method,
     OtherFailed,
@@ -41,6 +42,7 @@ from nas.training import (
     stages_of,
     train,
 )
+from nas.training.checkpoints import read_document
 
 DIGITS, GENERATION, UNKNOWN = map(resolve_benchmark, ("digits", "digits_generation", "unknown_digit"))
 """By their entry points: a script that is run by path may meet another package called `benchmarks`."""
@@ -343,6 +345,26 @@ def exhausted(ranks: Ranks) -> str:
     return told_by(ranks, On(ranks.rank == 1, act, after=4))
 
 
+def uncompared(ranks: Ranks) -> str:
+    """One process has no memory for its part of a batch that the other waits to compare."""
+
+    class Siblings(Comparing):
+        def encode(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor]:
+            if ranks.rank == 1:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return (network(inputs),)
+
+        def compare(self, *encoded: Tensor) -> Tensor:
+            return encoded[0].var()
+
+    try:
+        with ranks.working():
+            train(linear(), Siblings(TASK, RECIPE), SEVEN, SEVEN, budget=Budget(epochs=1), seed=0, ranks=ranks)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "nothing was raised"
+
+
 def halved(ranks: Ranks) -> list[str]:
     def act(images_NCHW: Tensor) -> None:
         if len(images_NCHW) > 4:
@@ -367,17 +389,21 @@ def unvalidated(ranks: Ranks) -> str:
     return "nothing was raised"
 
 
-def interrupted(ranks: Ranks) -> str:
+def interrupted(ranks: Ranks) -> list[Any]:
+    """With checkpoints; of them the steps that had been taken, as the first process finds them."""
+
     def act(_: Tensor) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    return told_by(ranks, On(ranks.leads, act, after=3))
+    kept = Checkpoints(Path(sys.argv[1], "interrupted"), 1e9)
+    raised = told_by(ranks, On(ranks.leads, act, after=3), begin=kept.begin, on_step=kept.on_step)
+    return [raised, [read_document(path)["data"]["at"]["step"] for path in kept.folder.glob("*.json") if ranks.leads]]
 
 
-def told_by(ranks: Ranks, model: nn.Module) -> str:
+def told_by(ranks: Ranks, model: nn.Module, **given: Any) -> str:
     try:
         with ranks.working():
-            trained(model, ranks=ranks)
+            trained(model, ranks=ranks, **given)
     except (Exception, KeyboardInterrupt) as error:
         return f"{type(error).__name__}: {error}"
     return "nothing was raised"
@@ -399,6 +425,7 @@ DONE = (
     diverged,
     raised,
     exhausted,
+    uncompared,
     halved,
     unvalidated,
     interrupted,

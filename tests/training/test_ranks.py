@@ -106,13 +106,17 @@ def test_memory_that_is_never_enough_in_one_process_is_told_as_such(told: tuple[
     assert told[0]["exhausted"] == "MemoryError: process 1: OutOfMemoryError: CUDA out of memory."
 
 
+def test_memory_that_ends_before_a_comparison_lets_nobody_wait(told: tuple[Told, Told]) -> None:
+    assert told[0]["uncompared"] == "MemoryError: process 1: OutOfMemoryError: CUDA out of memory."
+
+
 def test_only_rank_0_validates_and_its_failure_is_known_to_all(told: tuple[Told, Told]) -> None:
     assert told[0]["unvalidated"] == "ValueError: no figures on cpu"
     assert told[1]["unvalidated"] == "OtherFailed: process 0: ValueError: no figures on cpu"
 
 
-def test_a_signal_to_one_process_stops_all_where_they_meet(told: tuple[Told, Told]) -> None:
-    assert [one["interrupted"] for one in told] == ["KeyboardInterrupt: "] * 2
+def test_a_signal_to_one_process_stops_all_where_they_meet_once_the_state_is_written_down(told: tuple[Told, Told]) -> None:
+    assert [one["interrupted"] for one in told] == [["KeyboardInterrupt: ", [4]], ["KeyboardInterrupt: ", []]]
 
 
 def test_a_process_alone_has_the_whole_batch_and_the_device_that_is_asked_for() -> None:
