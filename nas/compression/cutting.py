@@ -30,6 +30,7 @@ from nas.errors import SearchError
 from nas.models import build
 from nas.models.layers.attention import SelfAttention
 from nas.models.layers.convolution import ResidualBlock
+from nas.models.layers.ngrams import BagOfNgrams
 from nas.models.layers.position import AddedPositions
 from nas.models.layers.recurrent import States
 from nas.models.layers.sequence_convolution import FilterBlock, ResidualFilterBlock
@@ -277,6 +278,10 @@ def _embedding(walk: _Walk, at: str, module: nn.Module, given: Dimension | None)
     return (axis,)
 
 
+def _bag(walk: _Walk, at: str, module: nn.Module, given: Dimension | None) -> Dimension | None:
+    return walk.module(f"{at}table.", module.get_submodule("table"), given)
+
+
 def _joined(walk: _Walk, at: str, shortcut: Dimension | None, name: str, given: Dimension | None) -> Dimension | None:
     """A matrix or filters whose outputs are added to `shortcut`, which they are then one axis with."""
     if shortcut is None or len(shortcut) != 1:
@@ -477,6 +482,7 @@ _RULES: Sequence[tuple[tuple[type[nn.Module], ...], Rule]] = (
     ((nn.Conv1d, nn.Conv2d), _convolution),
     ((nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm), _normalisation),
     ((nn.Embedding,), _embedding),
+    ((BagOfNgrams,), _bag),
 )
 
 

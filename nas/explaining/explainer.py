@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from nas import registry
 from nas.benchmark import Features, Image, NextTokens, Sequence, Signature, Tokens
 from nas.errors import ExplainError, RegistryError, quote
+from nas.models.layers.ngrams import BagOfNgrams
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,11 @@ class Asked:
         """The table that turns tokens into vectors, on which alone a gradient can be taken.
 
         Raises:
-            ExplainError: there is none.
+            ExplainError: there is none, or runs of tokens have a table too.
         """
         vocabulary = self.signature.input.vocabulary if isinstance(self.signature.input, Tokens) else 0
+        if any(isinstance(module, BagOfNgrams) for module in self.network.modules()):
+            raise ExplainError("Gradients reach tokens one by one, and this network looks up runs of them; use occlusion.")
         for module in self.network.modules():
             if isinstance(module, nn.Embedding) and module.num_embeddings == vocabulary:
                 return module

@@ -3,7 +3,8 @@
     row → without some modalities → encoders → joined ends → fusion → logits → the task's loss
                                                     └→ averaged, compared across modalities → the contrastive loss
 
-What is searched of it stands among a candidate's layers: `modality_dropout` and `shared_space`.
+What is searched of it stands among a candidate's layers: `modality_dropout`, `shared_space` and, where several networks of
+this kind answer together, `own_losses`.
 
 Axes: N examples, F numbers of a row, M modalities, L positions, C channels, D numbers of a vector.
 """
@@ -17,11 +18,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nas.benchmark import Joined, Modalities, Recipe
+from nas.benchmark import Joined, Modalities, Recipe, Shape
 from nas.chance import rand
 from nas.device import Precision, send
 from nas.errors import BenchmarkError, ModelError, quote
-from nas.models import Fork, Part, module_name, steps
+from nas.models import Fork, Part, is_of_training, module_name, steps
+from nas.models.layers.members import OwnLosses
 from nas.models.layers.modality import Modality, ModalityDropout, SharedSpace, averages
 from nas.protocols.retrieval import Recall, belonging
 from nas.training import Comparing, Examples, Feed, Method, Protocol, Setup, Task, evaluate
@@ -75,6 +77,21 @@ def find_encoders(parts: tuple[Part, ...]) -> Encoders:
     )
 
 
+def find_members(parts: tuple[Part, ...], wanted: Shape) -> str:
+    """The child of the network that adds up the answers of its branches.
+
+    Raises:
+        ModelError: it does not end in one.
+    """
+    last = [part for part in parts if not is_of_training(part)][-1]
+    if not isinstance(last, Fork) or last.merge != "add" or last.gives != wanted:
+        raise ModelError(
+            "Losses of their own are for branches that are added up, and the network ends in none; let it end in a `parallel` "
+            "that merges by `add`, each branch in a `head`."
+        )
+    return module_name(last.path)
+
+
 class Contrastive(Protocol):
     """Classification of several modalities, some of which may be missing, and a space that their encoders share.
 
@@ -108,6 +125,10 @@ class Contrastive(Protocol):
         self.dropout = dropout.rate if isinstance(dropout, ModalityDropout) else 0.0
         self.read = read_modalities(setup.parts)
         self.encoders = find_encoders(setup.parts) if self.space is not None else None
+        own = setup.training(OwnLosses) is not None
+        self.members = find_members(setup.parts, benchmark.signature.output) if own else None
+        if own and self.space is not None:
+            raise ModelError("Members with losses of their own share no space; leave `own_losses` or `shared_space` out.")
 
     def measure(self, network: nn.Module, examples: Feed | Examples, split: str) -> dict[str, float]:
         """The figures of a finalist, in full."""
@@ -126,6 +147,7 @@ class Contrastive(Protocol):
             dropout=self.dropout,
             space=self.space,
             encoders=self.encoders,
+            members=self.members,
             by_class=self.pairs == "class",
         )
 
@@ -146,9 +168,13 @@ class Comparison(Comparing):
         dropout: float = 0.0,
         space: SharedSpace | None = None,
         encoders: Encoders | None = None,
+        members: str | None = None,
         by_class: bool = False,
     ) -> None:
-        """Of what is `given` the network looks at the modalities that it `read`; `encoders` are needed for a `space`."""
+        """Of what is `given` the network looks at the modalities that it `read`; `encoders` are needed for a `space`.
+
+        `members` is the child that adds up branches, if each is to learn by itself.
+        """
         super().__init__(task, recipe, classes)
         self.given = given
         self.spans = {name: given.span(name) for name in read}
@@ -156,13 +182,15 @@ class Comparison(Comparing):
         self.space = space
         self.splits = space is None  # then nothing is compared
         self.encoders = encoders
+        self.members = members
         self.by_class = by_class
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """With what decides about the loss."""
         space = self.space.model_dump() if self.space is not None else None
-        return {**super().identity, "dropout": self.dropout, "space": space, "by_class": self.by_class}
+        own = {"members": self.members} if self.members is not None else {}
+        return {**super().identity, "dropout": self.dropout, "space": space, "by_class": self.by_class, **own}
 
     def prepare(self, inputs: Tensor, targets: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:
         """A batch from which each modality is missing at a rate, but never all of an example."""
@@ -196,7 +224,13 @@ class Comparison(Comparing):
         return self.task.loss(outputs, targets, self.recipe.label_smoothing) + self.space.weight * compared
 
     def loss(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
-        """What is compared, or without a space the task's, as under supervision."""
+        """What is compared, or without a space the task's, as under supervision.
+
+        Of members that learn apart it is the mean of theirs.
+        """
+        if self.members is not None:
+            losses = [Method.loss(self, member, inputs, targets) for member in Member.of(network, self.members)]
+            return torch.stack(losses).mean()
         return Method.loss(self, network, inputs, targets) if self.space is None else super().loss(network, inputs, targets)
 
     def measure(self, trained: nn.Module, examples: Feed | Examples, split: str, precision: Precision) -> dict[str, float]:
@@ -223,6 +257,32 @@ class Comparison(Comparing):
         without = {f"without_{name}": [span] for name, span in self.spans.items()}
         alone = {f"with_{name}_alone": [span for other, span in self.spans.items() if other != name] for name in self.spans}
         return without | alone if in_full and len(self.spans) > 2 else without
+
+
+class Member(nn.Module):
+    """A network as it would answer if all branches that its answer is the sum of said what one of them says."""
+
+    def __init__(self, network: nn.Module, members: str, branch: str) -> None:
+        """Of the child called `members`, in which the network ends, the branch of that name."""
+        super().__init__()
+        self.network = network
+        self.members = members
+        self.branch = branch
+
+    @classmethod
+    def of(cls, network: nn.Module, members: str) -> "list[Member]":
+        """Each of them."""
+        return [cls(network, members, name) for name in network.get_submodule(f"{members}.branches")._modules]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """What the branch makes of a batch, times the number of branches."""
+        for name, layer in self.network.named_children():
+            if name == self.members:
+                branches = layer.get_submodule("branches")
+                answers: Tensor = len(branches._modules) * branches.get_submodule(self.branch)(inputs)
+                return answers
+            inputs = layer(inputs)
+        raise AssertionError(self.members)  # a network is built of the plan in which they were found
 
 
 def contrastive_loss(vectors_NMD: Tensor, present_NM: Tensor, alike_NN: Tensor, temperature: float) -> Tensor:

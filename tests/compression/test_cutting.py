@@ -200,6 +200,21 @@ layers:
     assert dict(small.choices) == {"conv.features": 8, "residual.features": 8}
 
 
+def test_a_bag_of_n_grams_loses_numbers_of_its_vectors() -> None:
+    space = parse_space(
+        "name: bagged\nversion: 1\naccepts: tokens\nlayers:\n  - ngram_bag: {features: [4, 8], buckets: 50}\n  - head\n"
+    )
+    whole, small = (space.architecture({"ngram_bag.features": features}) for features in (8, 4))
+    parent, child = (build(space, one, TEXTS, seed=0) for one in (whole, small))
+    child.load_state_dict(cut(parent, child))
+    kept = [
+        column for column in parent.ngram_bag.table.weight.T if any(column.equal(one) for one in child.ngram_bag.table.weight.T)
+    ]
+    lost = [column for column in parent.ngram_bag.table.weight.T if not any(column.equal(one) for one in kept)]
+    assert (len(kept), len(lost)) == (4, 4)
+    assert cost(space, small, TEXTS).params == sum(parameter.numel() for parameter in child.parameters())
+
+
 def test_a_layer_whose_channels_it_does_not_know_is_refused_in_a_line() -> None:
     space = parse_space(
         "name: asking\nversion: 1\naccepts: sequence\nlayers:\n  - embedding: {features: [4, 8]}\n"

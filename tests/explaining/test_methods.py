@@ -15,6 +15,7 @@ from nas.benchmark import Features, Image, NextTokens, Query, Sequence, Shape, S
 from nas.errors import ExplainError, RegistryError
 from nas.explaining import Asked, Says, find_explainer
 from nas.explaining.explainer import explained_by
+from nas.models.layers.ngrams import BagOfNgrams
 
 METHODS = ("integrated-gradients", "occlusion", "activations")
 
@@ -126,6 +127,16 @@ def test_gradients_reach_no_tokens_without_a_table_of_vectors() -> None:
     asked = asked_of(OneHot(), torch.ones(1, 6, dtype=torch.long), Tokens(6, 11), [0])
     with pytest.raises(ExplainError, match="a table of 11 vectors, and this network has none; use occlusion"):
         explain("integrated-gradients", asked)
+
+
+def test_gradients_reach_no_tokens_where_runs_of_them_are_looked_up() -> None:
+    """In a table of as many rows as there are words, which is not the words' all the same; occlusion needs no gradient."""
+    torch.manual_seed(0)
+    network = nn.Sequential(BagOfNgrams(11, 3, 1, 2))
+    asked = asked_of(network, torch.tensor([[0, 0, 1, 2, 3, 4]]), Tokens(6, 11), [0])
+    with pytest.raises(ExplainError, match="this network looks up runs of them; use occlusion"):
+        explain("integrated-gradients", asked)
+    assert (explain("occlusion", asked)[0] != 0).tolist() == [False, False, True, True, True, True]
 
 
 def test_of_next_tokens_the_answer_at_the_last_position_is_explained() -> None:

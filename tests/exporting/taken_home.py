@@ -55,6 +55,7 @@ for line in sys.stdin:
 
 OWN = {
     "autoencoder": "unknown_digit",
+    "cross_modal_members": "emoji",
     "image_gan": "fashion_mnist_generation",
     "recommender": "movielens",
     "shipped_texts": "reviews_200_labels_pieces",
