@@ -20,6 +20,7 @@ from typing import Any
 from nas.benchmark import Benchmark, Recipe
 from nas.errors import SearchError, quote
 from nas.execution import Ended, Job, Question
+from nas.measures import measure_of
 from nas.ranking.concordance import pooled_deviation
 from nas.records import (
     FIGURES,
@@ -318,6 +319,7 @@ def _work(chosen: _Chosen, data: Path | None, means: Mapping[str, Any]) -> _Work
         measures=asked_of(entry, benchmark),
     )
     _ = plan.setting  # the device may not be there
+    then = replace(then, figures={name: value for name, value in then.figures.items() if not _is_later(name, plan.measures)})
     job = Job(
         id=trial.id,
         architecture=entry.space.architecture(trial.architecture.choices),
@@ -328,6 +330,12 @@ def _work(chosen: _Chosen, data: Path | None, means: Mapping[str, Any]) -> _Work
         asks=_asks(then),
     )
     return _Work(chosen=chosen, then=then, plan=plan, job=job, doubts=doubts)
+
+
+def _is_later(figure: str, asked: Sequence[str]) -> bool:
+    """Whether it joined a record later: of guessed members, or what its network was asked that the study does not ask."""
+    measure = measure_of(figure)
+    return figure.startswith("membership_") or (measure is not None and measure.name not in asked)
 
 
 def _benchmark(entry: StudyEntry, data: Path | None) -> Benchmark:

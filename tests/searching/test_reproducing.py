@@ -125,6 +125,18 @@ def test_what_was_made_of_finalists_is_made_again_to_the_last_bit(made: str) -> 
     assert str(head) == f"derived trial 0 of here, architecture {found[0].trial.architecture.id}, int8-weights"
 
 
+@pytest.mark.usefixtures("quick")
+def test_what_was_asked_of_a_trained_network_later_is_not_asked_again(made: str, tmp_path: Path) -> None:
+    shutil.copytree(Path(made.removeprefix("sqlite:///")).parent, tmp_path, dirs_exist_ok=True)
+    ledger = f"sqlite:///{tmp_path}/nas.sqlite"
+    late = {"membership_auroc": 0.5, "test_ece": 0.1, "validation_accuracy:fgsm-linf-8_255": 0.2}
+    with Ledger(ledger) as book:
+        book.add_figures(children_of(ledger)[0], late)
+    found = one(ledger, "here:0", stage="derived")
+    assert found.result.verdict == "bit-equal"
+    assert not late.keys() & {check.what for check in found.result.checks}
+
+
 def test_figures_of_children_deviate_as_those_of_their_likes_do(made: str) -> None:
     trials = study_of(made, "here")
     alone, *pruned = (trial for trial in trials if trial.stage == "derived")
