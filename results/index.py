@@ -34,7 +34,7 @@ def _row(folder: Path) -> list[str]:
         f"[{final['benchmark']}: {folder.name}]({folder.relative_to(HERE).as_posix()})",
         f"`{command[2]}`",
         ", ".join(f"`{_short(limit)}`" for limit in limits),
-        f"{len(search['rows'])} networks, {search['budget']}",
+        f"{len(search['rows'])} network{'s' * (len(search['rows']) != 1)}, {search['budget']}",
         f"{size:,.0f} parameters, {flops / 1e6:.1f} MFLOPs",
         f"{figure.removeprefix('test_').replace('_', ' ')} {_told(winner['figures'][figure])}",
         f"{benchmark.floor[figure]:.3f}{'' if benchmark.floor_by == LINEAR else f' ({benchmark.floor_by})'}",

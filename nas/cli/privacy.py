@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from nas.privacy import Standing
     from nas.searching.membership import Guessed
 
+MOST_KEPT = 3
+"""Sentences on figures that records keep, before they are counted."""
+
 
 @click.command()
 @click.argument("trial")
@@ -53,8 +56,11 @@ def privacy(trial: str, as_json: bool, **given: Any) -> None:
         f"{first.members:,} members and {first.others:,} others; in brackets 95 % intervals over them. Found is the share of "
         "members above a score that 1 % of others are above: 0.01 by chance."
     )
-    for sentence in (sentence for row in rows for sentence in row.kept):
+    kept = [sentence for row in rows for sentence in row.kept]
+    for sentence in kept[:MOST_KEPT]:
         click.echo(sentence)
+    if len(kept) > MOST_KEPT:
+        click.echo(f"So it is for {len(kept) - MOST_KEPT} more; --json names each.")
 
 
 def _row(row: "Guessed", *, shadows: bool) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -100,15 +101,16 @@ class Watcher:
         self.tell = tell
         self.begun = time.monotonic()
         self.first = 0
-        """The first step that was seen."""
+        """The first step that was seen of the training under way."""
+        self.under_way: Callable[[], Loop | None] = lambda: None
         self.left = ""
 
     def step(self, loop: "Loop") -> None:
         """Tell how far it is, and by the time of the steps so far how much is left."""
         from nas.reports.trials import duration
 
-        if not self.first:
-            self.first, self.begun = loop.at.step, time.monotonic()
+        if self.under_way() is not loop:  # a candidate may be trained in stages
+            self.under_way, self.first, self.begun = weakref.ref(loop), loop.at.step, time.monotonic()
             return
         each = (time.monotonic() - self.begun) / (loop.at.step - self.first)
         self.left = f"{duration(each * (loop.steps - loop.at.step))} left"

@@ -212,7 +212,7 @@ class Comparison(Comparing):
         """Outputs and targets, the vectors in the space, (N, M, D), and which of them there are, (N, M)."""
         assert self.encoders is not None  # noqa: S101 - there is a space
         present_NM = torch.stack([inputs[:, self.spans[name]].ne(0).any(dim=1) for name in self.encoders.names], dim=1)
-        outputs, vectors_NMD = self.encoders.run(network, self.attacked(network, inputs, targets))
+        outputs, vectors_NMD = self.encoders.run(network, inputs)
         return outputs, targets, vectors_NMD, present_NM
 
     def compare(self, *encoded: Tensor) -> Tensor:

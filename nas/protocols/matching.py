@@ -77,7 +77,7 @@ class Pairing(Comparing):
 
     def encode(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors (N, F) and groups (N,)."""
-        return network(self.attacked(network, inputs, targets)), targets
+        return network(inputs), targets
 
     def compare(self, *encoded: Tensor) -> Tensor:
         """The task's loss."""

@@ -53,7 +53,7 @@ class Study:
 
     @property
     def trials(self) -> "pd.DataFrame":
-        """All trials, one row each: number, state, architecture, figures, choices."""
+        """All trials, one row each: stage (search, final, …), number, state, architecture, figures, choices."""
         with Ledger(self.ledger, create=False) as ledger:
             return trials_table(ledger.trials(self.entry))
 

@@ -93,17 +93,15 @@ class Method:
 
         Where the recipe names teachers, a share of it is how far the answers are from theirs.
         """
-        answers = network(self.attacked(network, inputs, targets))
+        if self.recipe.attack is not None:
+            inputs = harden(network, self.task, inputs, targets, self.recipe.attack)
+        answers = network(inputs)
         loss = self.task.loss(answers, targets, self.recipe.label_smoothing)
         if teachers := teachers_of(self.recipe.teacher, inputs.device):
             check_answers(self.task)
             weight = self.recipe.teacher_weight
             loss = (1 - weight) * loss + weight * softened(answers, teachers, inputs, self.recipe.temperature)
         return loss
-
-    def attacked(self, network: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
-        """The inputs as an attack makes them of the network as it is; as they are, where the recipe has none."""
-        return harden(network, self.task, inputs, targets, self.recipe.attack) if self.recipe.attack else inputs
 
     def counted(self, targets: Tensor) -> Tensor | None:
         """Over how many things the loss of a batch with these targets is the mean, a scalar on their device; None for examples.

@@ -12,6 +12,7 @@ from filelock import FileLock
 from toy_texts import LENGTH, VOCABULARY, ToyTexts, architecture, benchmark, evaluator
 
 from nas.benchmark import Budget
+from nas.cli.training import Watcher
 from nas.errors import BenchmarkError, Interrupted, RegistryError
 from nas.profiling import latency
 from nas.protocols.pretraining import PretrainThenFineTune
@@ -50,6 +51,13 @@ def test_a_trunk_is_trained_first_and_then_the_network() -> None:
     assert [point.epoch for point in record.curve] == [1, 2]
     assert record.figures["train_seconds"] == pytest.approx(record.curve[-1].seconds)
     assert "The trunk was pre-trained for this candidate, and not kept, so that it serves this candidate alone." in record.notes
+
+
+def test_how_far_it_is_is_told_of_either_stage() -> None:
+    said: list[str] = []
+    record = trained(on_step=Watcher(said.append, said.append).step)
+    assert record.outcome == "complete", record.error
+    assert [words.partition(",")[0] for words in said] == [f"step {n} of {steps}" for steps in STEPS for n in range(2, steps + 1)]
 
 
 def test_the_cost_of_a_pre_training_is_what_it_is_by_hand() -> None:

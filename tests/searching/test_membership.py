@@ -125,7 +125,7 @@ def test_shadow_networks_tell_more_than_chance(ledger: str) -> None:
     assert "membership_lira_auroc" in row.figures
 
 
-def test_a_record_keeps_what_rests_on_more(ledger: str, tmp_path: Path) -> None:
+def test_a_record_keeps_what_rests_on_more(ledger: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(Path(ledger.removeprefix("sqlite:///")).parent, tmp_path / "copy")
     url = f"sqlite:///{tmp_path}/copy/nas.sqlite"
     (whole,) = guess_members("s", ledger=url)
@@ -141,6 +141,8 @@ def test_a_record_keeps_what_rests_on_more(ledger: str, tmp_path: Path) -> None:
         f"others; now it is {data['by_loss']['auroc']:.3f}, of 32 members and 100 others."
     ]
     assert data["kept"][0] in done.output
+    monkeypatch.setattr("nas.cli.privacy.MOST_KEPT", 0)
+    assert run(url, "s", "--examples", "100").output.endswith("\nSo it is for 1 more; --json names each.\n")
     assert sum("guessed by its losses" in note for note in trial.record.notes) >= 1
 
 

@@ -17,6 +17,7 @@ from nas.errors import LedgerError, ModelError, SearchError
 from nas.evaluation import running
 from nas.profiling import interleaving
 from nas.records import Ledger, Record, Trial, judge
+from nas.reports.reproduction import reproduction_text
 from nas.searching import EpochEnded, Event, Reproduced, Study, derive, reproduce, weights_of
 from nas.searching.reproducing import Progress, deviations
 from nas.space import parse_space
@@ -120,6 +121,8 @@ def test_what_was_made_of_finalists_is_made_again_to_the_last_bit(made: str) -> 
     assert {one.result.verdict for one in found} == {"bit-equal"}
     assert all({"weights", "test_accuracy"} <= {*checked(one)} for one in found)
     assert ["learning curve" in checked(one) for one in found] == [False, True, True, True, False]
+    head = reproduction_text(found[0].trial, found[0].result).renderables[0]  # type: ignore[union-attr]
+    assert str(head) == f"derived trial 0 of here, architecture {found[0].trial.architecture.id}, int8-weights"
 
 
 def test_figures_of_children_deviate_as_those_of_their_likes_do(made: str) -> None:
