@@ -1,10 +1,12 @@
 """The commands. What is heavy is imported where it is used, so that `nas --help` and `nas rank` answer at once."""
 
+import errno
 import math
+import os
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +54,10 @@ NOTHING = 1
 """Exit status of a run without one complete training, so that a script does not take it for a success."""
 
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""A disk that takes nothing more, be it under standard output."""
+
+
 class _Group(Ordered):
     """What a user can mend is one line and exit status 2."""
 
@@ -76,6 +82,12 @@ class _Group(Ordered):
             status = complain(error.format_message())
         except (KeyboardInterrupt, click.Abort):
             status = INTERRUPTED
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            status = complain(f"Nothing more can be written: {error.strerror}; make room, and give the same command again.")
+            with suppress(OSError):  # what standard output still holds would be tried again at the end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(status if isinstance(status, int) else 0)
 
 

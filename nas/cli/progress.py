@@ -1,6 +1,7 @@
 """A run as a person watches it: a live line on a terminal, plain lines anywhere else."""
 
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,8 +20,10 @@ from nas.reports.trials import duration
 from nas.searching import EpochEnded, Event, OnEvent, Progress, RunBegun, RunEnded, TrialBegun, TrialEnded
 
 QUIET_SECONDS = 30
-"""Off a terminal, how long a training may say nothing."""
+"""Off a terminal, how long a run may say nothing once a candidate has begun."""
 
+LISTEN_SECONDS = 1
+"""How often it is looked at whether it has been quiet for so long."""
 
 MOST_SHOWN = 8
 """Candidates under way that are shown."""
@@ -34,7 +37,21 @@ def display() -> Iterator[OnEvent]:
         with Live(Text(""), console=console, refresh_per_second=8, transient=True) as live:
             yield Watcher(console, live)
     else:
-        yield Watcher(Console(width=240, color_system=None))
+        watcher, ended = Watcher(Console(width=240, color_system=None)), threading.Event()
+        thread = threading.Thread(target=_keep_heard, args=(watcher, ended), name="nas-progress", daemon=True)
+        thread.start()
+        try:
+            yield watcher
+        finally:
+            ended.set()
+            thread.join()
+
+
+def _keep_heard(watcher: "Watcher", ended: threading.Event) -> None:
+    """Let a first epoch, a pre-training or a count that takes minutes not look like a run that hangs."""
+    while not ended.wait(LISTEN_SECONDS):
+        if watcher.under_way:
+            watcher.be_heard()
 
 
 @dataclass

@@ -13,6 +13,7 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from math import comb
 from os.path import relpath
 from pathlib import Path
@@ -28,7 +29,7 @@ from nas.models import plan
 from nas.protocols.contrastive import read_modalities
 from nas.protocols.retrieval import RANKS
 from nas.searching import resolve_benchmark, resolve_space
-from nas.space import Layer, Parallel, Space
+from nas.space import Layer, Node, Parallel, Space
 from nas.training import load_task
 
 HERE = Path(__file__).parent
@@ -46,17 +47,36 @@ Found = dict[str, list[float]]
 
 
 def alone(space: Space, branch: str) -> Space:
-    """The networks of one encoder of `space`, with a head."""
-    layers = (*encoders(space).branches[branch], Layer("head"))
+    """The networks of one encoder of `space`, with a head; of members that learn apart, of that encoder of each."""
+    layers: tuple[Node, ...]
+    if members := members_of(space):
+        pairs = {
+            name: (*inner.branches[branch], member[-1])
+            for (name, member), inner in zip(members.branches.items(), forks(members), strict=True)
+        }
+        layers = (Layer("own_losses"), replace(members, branches=pairs))
+    else:
+        layers = (*encoders(space).branches[branch], Layer("head"))
     return Space(
         name=f"{space.name}_{branch}", version=space.version, accepts=space.accepts, layers=layers, choices=space.choices
     )
 
 
 def encoders(space: Space) -> Parallel:
-    """Where its branches stand."""
-    (found,) = (node for node in space.layers if isinstance(node, Parallel))
-    return found
+    """Where its branches stand; of members those of the first."""
+    return forks(members_of(space) or space)[0]
+
+
+def members_of(space: Space) -> Parallel | None:
+    """Where members that learn apart stand."""
+    apart = any(isinstance(node, Layer) and node.kind == "own_losses" for node in space.layers)
+    return next(node for node in space.layers if isinstance(node, Parallel)) if apart else None
+
+
+def forks(of: Space | Parallel) -> list[Parallel]:
+    """Where encoders stand: in a space, or in each of its members."""
+    inside = [of.layers] if isinstance(of, Space) else list(of.branches.values())
+    return [node for nodes in inside for node in nodes if isinstance(node, Parallel)]
 
 
 def trainings(
@@ -73,8 +93,8 @@ def trainings(
     found = {modality: list(values) for modality, values in known.items()}
     yield found
     for branch in encoders(space).branches:
-        one, prefix = alone(space, branch), f"encoders.{branch}."
-        own = {name.removeprefix(prefix): value for name, value in choices.items() if name.startswith(prefix)}
+        one, place = alone(space, branch), f"encoders.{branch}."
+        own = {name.replace(place, "", 1): value for name, value in choices.items() if place in name}
         shared = {name: choices[name] for name in space.choices if name in choices}
         architecture = one.architecture({**own, **shared})
         (modality,) = read_modalities(plan(one, architecture, benchmark.signature))
@@ -93,11 +113,12 @@ def in_one_space(
 ) -> Iterator[Found]:
     """Accuracy and recall of the winner with a shared space, after each training; those that are `known` come first.
 
-    Weight and temperature are the space's first. A winner that has a shared space was measured in its finals.
+    Weight and temperature are the space's first. A winner that has a shared space was measured in its finals; members that learn
+    apart have none.
     """
     found = {name: list(values) for name, values in known.items()}
     yield found
-    if has_one_space(winner) or len(found.get("accuracy", [])) >= seeds:
+    if has_one_space(winner) or members_of(space) or len(found.get("accuracy", [])) >= seeds:
         return
     answers = {**winner["choices"], "space": "shared_space"}
     architecture = space.walk(lambda name, domain: answers.get(name, next(iter(domain))))
@@ -222,9 +243,8 @@ def tables() -> str:
         accuracy.append(
             f"| | **{gain['mean']:+.3f}** ({gain['low']:+.3f} to {gain['high']:+.3f}) | over {gain['over']} alone | | | | |"
         )
-        recall += _directions(
-            name, told["in_one_space"], told["chance"], f"beside an accuracy of {_told(told['in_one_space']['accuracy'])}"
-        )
+        if shared := told.get("in_one_space"):
+            recall += _directions(name, shared, told["chance"], f"beside an accuracy of {_told(shared['accuracy'])}")
     for folder in sorted(file.parent for file in RESULTS.glob("emoji_captions-*/*/*/leaderboard.json")):
         winner = json.loads((folder / "leaderboard.json").read_text(encoding="utf-8"))[0]["rows"][0]["figures"]
         found = {name.removeprefix("test_"): interval(one) for name, one in winner.items() if name.startswith("test_recall_at_")}

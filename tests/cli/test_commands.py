@@ -1,6 +1,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,6 +43,17 @@ def test_without_a_command_the_help_is_printed(run: Nas) -> None:
     bare = run()
     assert (bare.exit_code, bare.stderr) == (0, "")
     assert bare.stdout == run("--help").stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is always full")
+def test_a_full_disk_under_standard_output_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        words = [sys.executable, "-m", "nas", "--help"]
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (
+        done.stderr == "nas: Nothing more can be written: No space left on device; make room, and give the same command again.\n"
+    )
+    assert done.returncode == 2
 
 
 @pytest.mark.parametrize("command", ["spaces", "benchmarks", "train", "search", "finals", "rank", "report"])

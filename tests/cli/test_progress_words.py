@@ -6,7 +6,7 @@ from toys import TOY, toy_record
 from nas.benchmark import Budget
 from nas.cli.progress import display
 from nas.records import Epoch, Record, Replicate, Stage, Trial
-from nas.searching import Progress, TrialEnded
+from nas.searching import Progress, TrialBegun, TrialEnded
 
 POINT = Epoch(epoch=3, train_loss=1.0, figures={"validation_accuracy": 0.5}, seconds=1.0)
 STOPPED = toy_record("pruned", {"validation_accuracy": 0.5}, (POINT,), 0, Budget(epochs=9))
@@ -43,6 +43,19 @@ def test_off_a_terminal_a_search_that_only_meets_its_limits_is_not_silent_for_lo
     with display() as on_event:
         on_event(TrialEnded(ended(replace(STOPPED, outcome="infeasible"), "search"), Progress(target=5, infeasible=7), None))
     assert capsys.readouterr().out == words
+
+
+def test_off_a_terminal_a_candidate_that_tells_nothing_yet_is_told_of_all_the_same(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.cli.progress.QUIET_SECONDS", -1.0)
+    monkeypatch.setattr("nas.cli.progress.LISTEN_SECONDS", 0.001)
+    said = ""
+    with display() as on_event:
+        on_event(TrialBegun(3, "abcd", Progress(target=5)))
+        while "\n" not in said:  # however long the thread has to wait for a core
+            said += capsys.readouterr().out
+    assert said.startswith("0/5 evaluated · trial 3 abcd\n")
 
 
 def ended(record: Record, stage: Stage) -> Trial:

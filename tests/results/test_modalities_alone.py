@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from scipy.stats import ttest_1samp, ttest_ind
 
+from nas.models import cost
 from nas.space import parse_space
 
 ROOT = Path(__file__).parents[2]
@@ -92,6 +93,53 @@ def test_encoders_are_trained_alone_and_all_in_one_space_and_no_training_is_done
     assert told["in_one_space"]["recall_at_1"]["mean"] == mean(shared["recall_at_1"])
 
 
+MEMBERS = parse_space("""
+name: toy_members
+version: 1
+accepts: modalities
+choices: {width: [4, 8], dropout: [0, 0.1]}
+layers:
+  - own_losses
+  - parallel: members
+    branches:
+      one:
+        - parallel: encoders
+          merge: join
+          branches:
+            image: [modality: {name: image}, patch_embedding: {size: [2, 4], features: $width}]
+            series: [modality: {name: series}, embedding: {features: $width}]
+        - modality_fusion: {features: 8}
+        - head: {dropout: $dropout}
+      other:
+        - parallel: encoders
+          merge: join
+          branches:
+            image: [modality: {name: image}, patch_embedding: {size: [1, 2], features: $width}]
+            series: [modality: {name: series}, embedding: {features: $width}]
+        - modality_fusion: {features: 8}
+        - head: {dropout: $dropout}
+""")
+
+
+def test_of_members_that_learn_apart_each_ones_encoders_are_trained_and_no_space_is_shared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "protocols"))
+    from toy_rows import benchmark, task
+
+    monkeypatch.setattr("nas.evaluation.candidate.load_task", lambda *_: task())
+    place = "members.{}.encoders.image.patch_embedding.size"
+    choices = {"width": 8, "dropout": 0.1, place.format("one"): 4, place.format("other"): 2}
+    winner = {"architecture": "w", "choices": choices, "figures": {"test_accuracy": {"mean": 0.9, "deviation": 0.1, "count": 1}}}
+    *_, found = CODE["trainings"](winner, MEMBERS, benchmark(), {}, seeds=1, data=None)
+    assert {name: len(values) for name, values in found.items()} == {"image": 1, "series": 1}
+    assert list(CODE["in_one_space"](winner, MEMBERS, benchmark(), {}, seeds=1, data=None)) == [{}]
+    one = CODE["alone"](MEMBERS, "image")
+    sizes = {f"members.{name}.patch_embedding.size": size for name, size in (("one", 4), ("other", 2))}
+    by_hand = (16 * 8 + 8) + (4 * 8 + 8) + 2 * (8 * 3 + 3)
+    assert cost(one, one.architecture({"width": 8, "dropout": 0.1, **sizes}), benchmark().signature).params == by_hand
+
+
 def test_a_winner_that_has_one_space_is_not_trained_with_another() -> None:
     told = {"mean": 0.5, "deviation": 0.1, "count": 3}
     winner = {"architecture": "w", "choices": {}, "figures": {"test_accuracy": told, "test_recall_at_1": told}}
@@ -125,6 +173,9 @@ class TestKept:
 
     def test_in_one_space_each_modality_finds_each_other_one_more_often_than_chance(self, file: Path) -> None:
         told = read(file)
+        if not any(name == "space" for name in read(file.parent / "leaderboard.json")[0]["rows"][0]["choices"]):
+            assert "in_one_space" not in told, "members that learn apart have none"
+            return
         ways = [f"{one}_to_{other}" for one, other in permutations(told["trainings"], 2)]
         found = told["in_one_space"]
         assert set(found) == {"accuracy", *(f"recall_at_{k}{way}" for k in (1, 5, 10) for way in ("", *(f"_{w}" for w in ways)))}
