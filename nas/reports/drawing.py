@@ -21,7 +21,7 @@ MOST = 400
 
 OF_TRAINING = frozenset(
     {
-        *("adversary", "corruption", "discriminator", "fine_tuning", "modality_dropout", "shared_space"),
+        *("adversary", "corruption", "discriminator", "fine_tuning", "modality_dropout", "own_losses", "shared_space"),
         *("binary_loss", "margin_loss", "relation_loss", "self_adversarial_loss", "softmax_loss", "triple_penalty"),
     }
 )
