@@ -83,6 +83,7 @@ class Evaluator:
         self.measures = benchmark.ask_for(measures)
         refused = {
             "zero-cost scores": self.proxies and not self.protocol.scored,
+            "teacher": benchmark.recipe.teacher is not None and not self.protocol.taught,
             "second process": ranks and not ranks.alone and not self.protocol.shared,
         }
         if asked := [what for what, value in refused.items() if value]:

@@ -126,6 +126,7 @@ class AdversarialProtocol(Protocol):
     """One stage, in which both networks learn; the space's layers say how, or else their defaults."""
 
     stackable: ClassVar[bool] = False
+    taught: ClassVar[bool] = False
     scored: ClassVar[bool] = False
 
     def __init__(self, setup: Setup) -> None:

@@ -100,6 +100,7 @@ class Contrastive(Protocol):
     """
 
     stackable: ClassVar[bool] = False
+    taught: ClassVar[bool] = False
 
     def __init__(self, setup: Setup) -> None:
         """Look at what is asked for.

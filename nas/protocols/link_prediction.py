@@ -119,6 +119,7 @@ class LinkPredictionProtocol(Protocol):
     """One stage, in which a network learns the links of a graph by the candidate's loss, rate and penalty."""
 
     stackable: ClassVar[bool] = False
+    taught: ClassVar[bool] = False
     scored: ClassVar[bool] = False
 
     @property

@@ -99,6 +99,7 @@ class Matching(Protocol):
     """Supervised learning of what belongs together; a candidate's `shared_space` says by which temperature."""
 
     stackable: ClassVar[bool] = False
+    taught: ClassVar[bool] = False
 
     def __init__(self, setup: Setup) -> None:
         """Look at what is asked for.

@@ -32,6 +32,9 @@ from nas.training import Feed, Protocol, Setup, Split, Stage, as_feed, digest_so
 
 STAGE = "pre-training"
 
+OF_LABELS = ("patience", "adversarial", "corrupt", "teacher", "teacher_weight", "temperature")
+"""Options of a benchmark's recipe that are of the fine-tuning alone."""
+
 
 class Options(BaseModel):
     """What a benchmark's `protocol_options` say of a pre-training."""
@@ -78,8 +81,10 @@ class Options(BaseModel):
         return Budget(epochs=self.epochs, fraction=self.fraction, steps=self.steps)
 
     def recipe_of(self, benchmark: str, recipe: Recipe) -> Recipe:
-        """The pre-training's, where the fine-tuning's is `recipe`; nothing waits for a figure of labels in it, and examples stay
-        as they are, so that whatever labels are learned from, the trunk is the same.
+        """The pre-training's, where the fine-tuning's is `recipe`.
+
+        Nothing waits for a figure of labels or asks a teacher in it, and examples stay as they are, so that whatever labels are
+        learned from, the trunk is the same.
 
         Raises:
             BenchmarkError: it has something that no recipe has, or changes examples.
@@ -88,13 +93,13 @@ class Options(BaseModel):
         for name in self.recipe:
             if name not in known:
                 raise BenchmarkError(f"{benchmark}: a recipe has no {quote(name)}. {did_you_mean(name, known)}")
-        for name in ("adversarial", "corrupt"):
+        for name in ("adversarial", "corrupt", "teacher"):
             if self.recipe.get(name):
                 raise BenchmarkError(
-                    f"{benchmark}: a pre-training takes examples as they are, got {name} {self.recipe[name]}; leave it out of "
-                    "its recipe. In the benchmark's own it is of the fine-tuning."
+                    f"{benchmark}: a pre-training takes examples as they are and has no teacher, got {name} {self.recipe[name]}; "
+                    "leave it out of its recipe. In the benchmark's own it is of the fine-tuning."
                 )
-        return replace(recipe, **{"patience": None, "adversarial": None, "corrupt": 0.0, **self.recipe})
+        return replace(recipe, **{**{name: getattr(Recipe, name) for name in OF_LABELS}, **self.recipe})
 
 
 class FineTune(Protocol):

@@ -67,6 +67,7 @@ class Reconstruction(Protocol):
 
     stackable = False
     scored = False
+    taught = False
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)

@@ -100,6 +100,9 @@ class Protocol:
     scored: ClassVar[bool] = True
     """Whether zero-cost scores, which know the network as it is built and the task's loss of it, tell of what is learned."""
 
+    taught: ClassVar[bool] = True
+    """Whether what is learned last may be the answers of a recipe's teachers, as `Method.loss` has it."""
+
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.figures: dict[str, float] = {}

@@ -17,6 +17,7 @@ from nas.errors import Interrupted, RegistryError, SearchError
 from nas.evaluation import Evaluator
 from nas.models import TrainingKind, build, cost, network_id, plan
 from nas.profiling import latency
+from nas.searching.config import resolve_benchmark
 from nas.space import Limit, Space, parse_space
 from nas.training import Checkpoints, Protocol, Ranks, Setup, Stage, protocol_of, stages_of
 
@@ -168,6 +169,14 @@ def test_scores_that_a_protocol_does_not_serve_are_refused(two_stages: type[TwoS
     monkeypatch.setattr(two_stages, "scored", False)
     with pytest.raises(SearchError, match=r"^The protocol 'supervised' of digits takes no zero-cost scores; leave that out\.$"):
         evaluator(proxies=["synflow"])
+
+
+@pytest.mark.parametrize("name", ["digits_generation", "nations", "emoji", "emoji_captions", "unknown_digit"])
+def test_a_teacher_of_what_learns_from_none_is_refused(name: str) -> None:
+    benchmark = resolve_benchmark(name)
+    taught = replace(benchmark, recipe=replace(benchmark.recipe, teacher="winner/model.pt2"))
+    with pytest.raises(SearchError, match=rf"^The protocol '{benchmark.protocol}' of {name} takes no teacher; leave that out\.$"):
+        Evaluator(parse_space(TINY), taught, device="cpu")
 
 
 def test_a_protocol_that_one_process_alone_can_serve_is_refused_in_several(

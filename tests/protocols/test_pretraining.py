@@ -15,7 +15,7 @@ from nas.benchmark import Budget
 from nas.cli.training import Watcher
 from nas.errors import BenchmarkError, Interrupted, RegistryError
 from nas.profiling import latency
-from nas.protocols.pretraining import PretrainThenFineTune
+from nas.protocols.pretraining import Options, PretrainThenFineTune
 from nas.records import Record
 from nas.training import Checkpoints
 
@@ -202,7 +202,11 @@ def test_labels_are_learned_from_corrupted_texts_by_a_trunk_that_knows_them_as_t
         ({"epoch": 1}, r"^toy_texts: a pre-training has no option 'epoch'\. Did you mean 'epochs'\?"),
         ({"epochs": 0}, r"^toy_texts: epochs of the pre-training: Input should be greater than or equal to 1, got 0\.$"),
         ({"recipe": {"rate": 1}}, r"^toy_texts: a recipe has no 'rate'\."),
-        ({"recipe": {"corrupt": 0.5}}, r"^toy_texts: a pre-training takes examples as they are, got corrupt 0\.5; leave it out"),
+        (
+            {"recipe": {"corrupt": 0.5}},
+            r"^toy_texts: a pre-training takes examples as they are and has no teacher, got corrupt 0\.5",
+        ),
+        ({"recipe": {"teacher": "a.pt2"}}, r"^toy_texts: .* has no teacher, got teacher a\.pt2; leave it out"),
         ({"options": {"part": 0.1}}, r"^The pretext 'masked_tokens' has no option 'part'\."),
         ({"options": {"share": 2.0}}, r"^The pretext masked_tokens\.share: Input should be less than 1, got 2\.0\.$"),
     ],
@@ -214,6 +218,13 @@ def test_what_a_benchmark_says_wrongly_is_told_in_a_line_before_there_is_a_candi
         trained(on=benchmark(**options))
     with pytest.raises(BenchmarkError, match=message):
         PretrainThenFineTune.check(benchmark(**options))
+
+
+def test_a_recipe_s_teacher_is_of_the_fine_tuning_alone() -> None:
+    plain = benchmark()
+    taught = replace(plain, recipe=replace(plain.recipe, teacher="a.pt2", teacher_weight=0.5, temperature=2.0))
+    options = Options.read(plain.protocol_options, plain.name)
+    assert options.recipe_of(plain.name, taught.recipe) == options.recipe_of(plain.name, plain.recipe)
 
 
 def test_a_pretext_that_there_is_not_is_told() -> None:
