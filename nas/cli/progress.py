@@ -4,7 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
@@ -38,7 +38,7 @@ def display() -> Iterator[OnEvent]:
             yield Watcher(console, live)
     else:
         watcher, ended = Watcher(Console(width=240, color_system=None)), threading.Event()
-        thread = threading.Thread(target=_keep_heard, args=(watcher, ended), name="nas-progress", daemon=True)
+        thread = threading.Thread(target=keep_heard, args=(watcher, ended), name="nas-progress", daemon=True)
         thread.start()
         try:
             yield watcher
@@ -47,11 +47,12 @@ def display() -> Iterator[OnEvent]:
             thread.join()
 
 
-def _keep_heard(watcher: "Watcher", ended: threading.Event) -> None:
+def keep_heard(watcher: "Watcher", ended: threading.Event) -> None:
     """Let a first epoch, a pre-training or a count that takes minutes not look like a run that hangs."""
-    while not ended.wait(LISTEN_SECONDS):
-        if watcher.under_way:
-            watcher.be_heard()
+    with suppress(OSError):  # where nothing can be written, the next line of the run itself tells of it
+        while not ended.wait(LISTEN_SECONDS):
+            if watcher.under_way:
+                watcher.be_heard()
 
 
 @dataclass

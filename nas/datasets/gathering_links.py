@@ -2,7 +2,7 @@
 
 from nas.datasets.declaration import Links
 from nas.datasets.gathered import Gathered, Say, Told, Wishes, own_parts
-from nas.datasets.graphs import graphs_of, read_graph
+from nas.datasets.graphs import count_repeated, graphs_of, read_graph
 from nas.datasets.listing import PARTS, Listing, Part
 
 
@@ -24,4 +24,6 @@ def gather_links(listing: Listing, wishes: Wishes, told: Told, say: Say) -> Gath
     told.found.append(
         f"Triples of {prepare.relations:,} relations between {prepare.entities:,} entities; each is asked for from both ends."
     )
+    if repeated := count_repeated(listing.folder, files):
+        told.warned.append(f"Lines that repeat a triple count once; there are {repeated:,} of them.")
     return Gathered(prepare, files, labels, parts, "triples", own_parts(files))

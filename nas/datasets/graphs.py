@@ -8,11 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.datasets.listing import CALLED, Found, Listing
+from nas.datasets.listing import CALLED, Found, Listing, Part
 from nas.errors import BenchmarkError, quote
 
 if TYPE_CHECKING:
-    from nas.protocols.triples import LinkPrediction
+    from nas.protocols.triples import LinkPrediction, Triple
 
 GRAPHS = frozenset({".tsv", ".txt"})
 
@@ -60,16 +60,29 @@ def read_graph(folder: Path, files: Sequence[Found]) -> "LinkPrediction":
     Raises:
         BenchmarkError: a line is no triple, or the splits do not go together.
     """
-    from nas.protocols.triples import link_prediction, read_triples, split_triples
+    from nas.protocols.triples import link_prediction, split_triples
+
+    lists = _lists(folder, files)
+    if None in lists:
+        return link_prediction(*split_triples(lists[None]))
+    return link_prediction(lists["train"], lists["validation"], lists["test"])
+
+
+def count_repeated(folder: Path, files: Sequence[Found]) -> int:
+    """How many triples stand in one of these files before, and so count no second time."""
+    return sum(len(triples) - len(set(triples)) for triples in _lists(folder, files).values())
+
+
+def _lists(folder: Path, files: Sequence[Found]) -> "dict[Part | None, list[Triple]]":
+    """What stands in each, without a line of titles."""
+    from nas.protocols.triples import read_triples
 
     lists = {}
     for one in files:
         triples = read_triples(folder / one.path)
         titled = bool(triples) and triples[0][0].lower() in _TITLES
         lists[one.part] = triples[1:] if titled else triples
-    if None in lists:
-        return link_prediction(*split_triples(lists[None]))
-    return link_prediction(lists["train"], lists["validation"], lists["test"])
+    return lists
 
 
 def popularity(task: "LinkPrediction") -> dict[str, float]:

@@ -1,10 +1,13 @@
 from dataclasses import replace
+from io import StringIO
+from threading import Event
 
 import pytest
+from rich.console import Console
 from toys import TOY, toy_record
 
 from nas.benchmark import Budget
-from nas.cli.progress import display
+from nas.cli.progress import Watcher, display, keep_heard
 from nas.records import Epoch, Record, Replicate, Stage, Trial
 from nas.searching import Progress, TrialBegun, TrialEnded
 
@@ -56,6 +59,20 @@ def test_off_a_terminal_a_candidate_that_tells_nothing_yet_is_told_of_all_the_sa
         while "\n" not in said:  # however long the thread has to wait for a core
             said += capsys.readouterr().out
     assert said.startswith("0/5 evaluated · trial 3 abcd\n")
+
+
+def test_a_full_disk_is_left_to_the_run_s_own_next_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("nas.cli.progress.QUIET_SECONDS", -1.0)
+    monkeypatch.setattr("nas.cli.progress.LISTEN_SECONDS", 0.001)
+    watcher = Watcher(Console(file=Full()))
+    watcher(TrialBegun(3, "abcd", Progress(target=5)))
+    keep_heard(watcher, Event())  # returns
+    with pytest.raises(OSError, match="No space left"):
+        watcher.say("next")
 
 
 def ended(record: Record, stage: Stage) -> Trial:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from own_data import write_csv, write_digits, write_picture, write_reviews, write_sound, write_tones, write_wine
+from own_data import write_csv, write_digits, write_family, write_picture, write_reviews, write_sound, write_tones, write_wine
 
 from nas.cli import main
 from nas.datasets.gathered import Wishes
@@ -70,6 +70,14 @@ def test_a_broken_line_of_triples_is_told_by_its_number(kind: str | None, tmp_pa
     assert refused(tmp_path / "links.txt", kind=kind) == (
         "links.txt, line 21: head, relation and tail with tabs between are wanted, got 'n1 knows n2'."
     )
+
+
+def test_triples_that_are_repeated_are_counted(tmp_path: Path) -> None:
+    links = write_family(tmp_path / "links.tsv")
+    lines = links.read_text().splitlines()
+    assert not any("repeat" in line for line in made(links).warned)
+    (tmp_path / "again.tsv").write_text("\n".join(["head\tby\ttail", *lines, *lines[:5]]))
+    assert "Lines that repeat a triple count once; there are 5 of them." in made(tmp_path / "again.tsv", "other").warned
 
 
 def test_one_class_is_none(tmp_path: Path) -> None:
