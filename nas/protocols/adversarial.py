@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nas.benchmark import Features, Image, Recipe
+from nas.benchmark import Benchmark, Features, Image, Recipe
 from nas.device import Precision, place
-from nas.errors import BenchmarkError
+from nas.errors import BenchmarkError, did_you_mean, quote
 from nas.models import steps
 from nas.models.layers.adversarial import Adversary, Discriminator
 from nas.protocols.samples import Samples
@@ -122,6 +122,10 @@ class Adversarial(Method):
         return rows_NF[:, self.latent :] if rows_NF.shape[1] > self.latent else None
 
 
+OPTIONS = ("latent", "classifier_sha256")
+"""Of a benchmark's `protocol_options`."""
+
+
 class AdversarialProtocol(Protocol):
     """One stage, in which both networks learn; the space's layers say how, or else their defaults."""
 
@@ -137,24 +141,36 @@ class AdversarialProtocol(Protocol):
         """
         super().__init__(setup)
         benchmark = setup.benchmark
+        self.check(benchmark)
         given, wanted = benchmark.signature.input, benchmark.signature.output
-        latent = benchmark.protocol_options.get("latent")
+        assert isinstance(given, Features)  # noqa: S101 - as checked
+        assert isinstance(wanted, Image)  # noqa: S101
+        self.image = wanted
+        self.latent: int = benchmark.protocol_options["latent"]
+        self.samples: Samples | None = None
+        """Of the training."""
+        self.classes = given.count - self.latent
+        self.discriminator = setup.training(Discriminator) or Discriminator()
+        self.adversary = setup.training(Adversary) or Adversary()
+        if known := benchmark.protocol_options.get("classifier_sha256"):
+            self.notes.append(f"Distances are in the features of the fixed classifier {known}.")
+
+    @classmethod
+    def check(cls, benchmark: Benchmark) -> None:
+        """Look at what the benchmark feeds and wants, and at the options."""
+        given, wanted = benchmark.signature.input, benchmark.signature.output
         if not isinstance(given, Features) or not isinstance(wanted, Image):
             raise BenchmarkError(f"{benchmark.name}: adversaries make pictures of rows of noise, got {given} and {wanted}.")
+        if unknown := next((name for name in benchmark.protocol_options if name not in OPTIONS), None):
+            raise BenchmarkError(
+                f"{benchmark.name}: adversaries have no option {quote(unknown)}. {did_you_mean(unknown, OPTIONS)}"
+            )
+        latent = benchmark.protocol_options.get("latent")
         if type(latent) is not int or not 0 < latent <= given.count:
             raise BenchmarkError(
                 f"{benchmark.name}: protocol_options say by `latent` how many of a row's {given.count} numbers are noise, "
                 f"got {latent!r}."
             )
-        self.latent = latent
-        self.samples: Samples | None = None
-        """Of the training."""
-        self.image = wanted
-        self.classes = given.count - latent
-        self.discriminator = setup.training(Discriminator) or Discriminator()
-        self.adversary = setup.training(Adversary) or Adversary()
-        if known := benchmark.protocol_options.get("classifier_sha256"):
-            self.notes.append(f"Distances are in the features of the fixed classifier {known}.")
 
     def costs(self) -> Mapping[str, float]:
         """The discriminator's."""

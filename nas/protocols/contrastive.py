@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nas.benchmark import Joined, Modalities, Recipe, Shape
+from nas.benchmark import Benchmark, Joined, Modalities, Recipe, Shape
 from nas.chance import rand
 from nas.device import Precision, send
 from nas.errors import BenchmarkError, ModelError, quote
@@ -110,17 +110,9 @@ class Contrastive(Protocol):
             ModelError: there is to be a shared space, but there are no encoders.
         """
         super().__init__(setup)
-        benchmark, options = setup.benchmark, dict(setup.benchmark.protocol_options)
-        if not isinstance(benchmark.signature.input, Modalities):
-            raise BenchmarkError(
-                f"The protocol 'contrastive' is for several modalities, got {benchmark.signature.input} in {benchmark.name}."
-            )
-        self.pairs = options.pop("pairs", "example")
-        if self.pairs not in PAIRS or options:
-            raise BenchmarkError(
-                f"The protocol 'contrastive' has the one option pairs, 'example' or 'class', got "
-                f"{quote(dict(benchmark.protocol_options))} in {benchmark.name}."
-            )
+        benchmark = setup.benchmark
+        self.check(benchmark)
+        self.pairs = benchmark.protocol_options.get("pairs", "example")
         space, dropout = setup.training(SharedSpace), setup.training(ModalityDropout)
         self.space = space if isinstance(space, SharedSpace) and space.weight else None
         self.dropout = dropout.rate if isinstance(dropout, ModalityDropout) else 0.0
@@ -130,6 +122,20 @@ class Contrastive(Protocol):
         self.members = find_members(setup.parts, benchmark.signature.output) if own else None
         if own and self.space is not None:
             raise ModelError("Members with losses of their own share no space; leave `own_losses` or `shared_space` out.")
+
+    @classmethod
+    def check(cls, benchmark: Benchmark) -> None:
+        """Look at what the benchmark feeds, and at the option."""
+        if not isinstance(benchmark.signature.input, Modalities):
+            raise BenchmarkError(
+                f"The protocol 'contrastive' is for several modalities, got {benchmark.signature.input} in {benchmark.name}."
+            )
+        options = dict(benchmark.protocol_options)
+        if options.pop("pairs", "example") not in PAIRS or options:
+            raise BenchmarkError(
+                f"The protocol 'contrastive' has the one option pairs, 'example' or 'class', got "
+                f"{quote(dict(benchmark.protocol_options))} in {benchmark.name}."
+            )
 
     def measure(self, network: nn.Module, examples: Feed | Examples, split: str) -> dict[str, float]:
         """The figures of a finalist, in full."""
