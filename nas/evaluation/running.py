@@ -127,6 +127,9 @@ class Run:
             return "pruned"
         self.heed()
         outcome = self.learn(model, report)
+        if idle := self.protocol.setup.idle:
+            name = self.evaluator.benchmark.protocol
+            self.notes.append(f"{' and '.join(idle)}: not read by the protocol {name!r}, so that nothing hangs on it.")
         if outcome == "complete":
             self.ask("validation", self.evaluator.validation)
         if outcome == "complete" and final:

@@ -51,9 +51,19 @@ class Setup:
     but the first of those that train a candidate together."""
     processes: int = 1
     """That train a candidate together."""
+    asked: set[type[TrainingKind]] = field(default_factory=set, compare=False, repr=False)
+    """What `training` was asked for."""
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """The paths of layers that say how it is trained, and that nothing has asked for."""
+        read = tuple(self.asked)
+        kinds = {step.path: step.placed.kind for step in steps(self.parts)}
+        return tuple(path for path, kind in kinds.items() if isinstance(kind, TrainingKind) and not isinstance(kind, read))
 
     def training(self, kind: type[Kind]) -> Kind | None:
         """The candidate's layer of `kind`, which says how it is trained; None where there is none. The last counts."""
+        self.asked.add(kind)
         found = [step.placed.kind for step in steps(self.parts) if isinstance(step.placed.kind, kind)]
         return found[-1] if found else None
 

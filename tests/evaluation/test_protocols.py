@@ -111,6 +111,13 @@ def test_stages_are_trained_one_after_another(two_stages: type[TwoStages]) -> No
     assert record.figures["train_seconds"] > record.curve[-1].seconds
 
 
+def test_a_layer_of_training_that_nothing_reads_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = "patience: not read by the protocol 'supervised', so that nothing hangs on it."
+    assert told in evaluator()(choices(1), budget=Budget(epochs=1, fraction=0.02), seed=0).notes
+    monkeypatch.setattr("nas.evaluation.candidate.protocol_of", lambda _: TwoStages)
+    assert told not in evaluator()(choices(1), budget=Budget(epochs=1, fraction=0.02), seed=0).notes
+
+
 def test_the_epochs_of_the_last_stage_alone_are_reported(two_stages: type[TwoStages]) -> None:
     told: list[int] = []
     record = evaluator()(
