@@ -112,7 +112,23 @@ class FewLabels(Classification):
 
 
 @dataclass(frozen=True)
-class NextToken(Loaded):
+class _AtPositions(Loaded):
+    """One of K classes at each position of an example; positions whose target is IGNORED do not count."""
+
+    def loss(self, outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+        """Mean cross-entropy of logits (N, L, K) and classes (N, L) over the positions that count, 0 where none does."""
+        nats = functional.cross_entropy(
+            outputs.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, label_smoothing=smoothing, reduction="sum"
+        )
+        return nats / self.counted(targets).clamp(min=1)
+
+    def counted(self, targets: Tensor) -> Tensor:
+        """How many positions count."""
+        return (targets != IGNORED).sum()
+
+
+@dataclass(frozen=True)
+class NextToken(_AtPositions):
     """The token after each position of a text: cross-entropy in bits a token, and accuracy; on request perplexity."""
 
     unit: str = "token"
@@ -127,21 +143,13 @@ class NextToken(Loaded):
         """The names of its figures."""
         return choose("NextToken", (f"bits_per_{self.unit}", "accuracy"), ("loss", "perplexity"), self.metrics)
 
-    def loss(self, outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-        """Mean cross-entropy of logits (N, L, V) and tokens (N, L) over the positions that count, 0 where none does."""
-        return _over_positions(outputs, targets, smoothing)
-
-    def counted(self, targets: Tensor) -> Tensor:
-        """How many positions count."""
-        return (targets != IGNORED).sum()
-
     def meter(self, device: torch.device) -> Meter:
         """Of logits (N, L, V) and tokens (N, L)."""
         return make_meter(self.measured(), device)
 
 
 @dataclass(frozen=True)
-class Tagging(Loaded):
+class Tagging(_AtPositions):
     """One class of K for each position: cross-entropy and accuracy over positions; on request balanced accuracy and F1.
 
     Positions whose target is IGNORED, such as padding, count neither in the loss nor in a figure.
@@ -153,14 +161,6 @@ class Tagging(Loaded):
     def measured(self) -> tuple[str, ...]:
         """The names of its figures."""
         return choose("Tagging", ("accuracy", "loss"), ("balanced_accuracy", "f1"), self.metrics)
-
-    def loss(self, outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-        """Mean cross-entropy of logits (N, L, K) and classes (N, L) over the positions that count, 0 where none does."""
-        return _over_positions(outputs, targets, smoothing)
-
-    def counted(self, targets: Tensor) -> Tensor:
-        """How many positions count."""
-        return (targets != IGNORED).sum()
 
     def meter(self, device: torch.device) -> Meter:
         """Of logits (N, L, K) and classes (N, L)."""
@@ -191,10 +191,3 @@ class Regression(Loaded):
     def meter(self, device: torch.device) -> Meter:
         """Of numbers (N, F), in the targets' own unit."""
         return make_meter(self.measured(), device)
-
-
-def _over_positions(outputs: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """Mean cross-entropy of logits (N, L, K) over the positions whose class is not IGNORED, with label smoothing."""
-    logits, classes = outputs.flatten(0, 1), targets.flatten()
-    nats = functional.cross_entropy(logits, classes, ignore_index=IGNORED, label_smoothing=smoothing, reduction="sum")
-    return nats / (classes != IGNORED).sum().clamp(min=1)
