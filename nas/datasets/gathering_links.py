@@ -2,7 +2,7 @@
 
 from nas.datasets.declaration import Links
 from nas.datasets.gathered import Gathered, Say, Told, Wishes, own_parts
-from nas.datasets.graphs import count_repeated, graphs_of, read_graph
+from nas.datasets.graphs import graph_of, graphs_of, read_lists
 from nas.datasets.listing import PARTS, Listing, Part
 
 
@@ -13,7 +13,8 @@ def gather_links(listing: Listing, wishes: Wishes, told: Told, say: Say) -> Gath
         BenchmarkError: there are none, or a line is none.
     """
     files = graphs_of(listing)
-    task = read_graph(listing.folder, files)
+    lists = read_lists(listing.folder, files)
+    task = graph_of(lists)
     labels: list[str] = []
     parts: list[Part] = []
     for part in PARTS:
@@ -24,6 +25,6 @@ def gather_links(listing: Listing, wishes: Wishes, told: Told, say: Say) -> Gath
     told.found.append(
         f"Triples of {prepare.relations:,} relations between {prepare.entities:,} entities; each is asked for from both ends."
     )
-    if repeated := count_repeated(listing.folder, files):
+    if repeated := sum(len(triples) - len(set(triples)) for triples in lists.values()):
         told.warned.append(f"Lines that repeat a triple count once; there are {repeated:,} of them.")
     return Gathered(prepare, files, labels, parts, "triples", own_parts(files))

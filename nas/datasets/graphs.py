@@ -3,7 +3,7 @@
 Axes: N queries, E entities, R relations both ways.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,26 +55,33 @@ def is_graph(path: Path) -> bool:
 
 
 def read_graph(folder: Path, files: Sequence[Found]) -> "LinkPrediction":
-    """The task of all triples, in the splits of the files, or drawn with a fixed seed.
+    """The task of the triples in these files.
 
     Raises:
         BenchmarkError: a line is no triple, or the splits do not go together.
     """
+    return graph_of(read_lists(folder, files))
+
+
+def graph_of(lists: "Mapping[Part | None, list[Triple]]") -> "LinkPrediction":
+    """The task of all triples, in the splits they have, or drawn with a fixed seed.
+
+    Raises:
+        BenchmarkError: the splits do not go together.
+    """
     from nas.protocols.triples import link_prediction, split_triples
 
-    lists = _lists(folder, files)
     if None in lists:
         return link_prediction(*split_triples(lists[None]))
     return link_prediction(lists["train"], lists["validation"], lists["test"])
 
 
-def count_repeated(folder: Path, files: Sequence[Found]) -> int:
-    """How many triples stand in one of these files before, and so count no second time."""
-    return sum(len(triples) - len(set(triples)) for triples in _lists(folder, files).values())
+def read_lists(folder: Path, files: Sequence[Found]) -> "dict[Part | None, list[Triple]]":
+    """What stands in each, without a line of titles.
 
-
-def _lists(folder: Path, files: Sequence[Found]) -> "dict[Part | None, list[Triple]]":
-    """What stands in each, without a line of titles."""
+    Raises:
+        BenchmarkError: a line is no triple.
+    """
     from nas.protocols.triples import read_triples
 
     lists = {}
