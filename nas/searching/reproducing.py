@@ -253,7 +253,7 @@ def _parents(trial: Trial, record: Record, others: Sequence[Trial], url: str) ->
         parent = known.get(name)
         if parent is None:
             raise _Orphaned(f"The {trial.title} was made of a trial that the study no longer has; it cannot be done again.")
-        weights = weights_of(url, parent)
+        weights = weights_of(url, parent) if needed else None
         if weights is None and needed:
             raise _Orphaned(
                 f"The {trial.title} was made of the weights of the {parent.title}, which are no longer kept beside the ledger "
@@ -272,16 +272,15 @@ def _descent(chosen: _Chosen) -> Descent | None:
     derived = chosen.record.derived
     if derived is None:
         return None
-    from nas.training import derivation_of, digest_file
+    from nas.training import digest_file
 
-    if derivation_of(derived.method, derived.options).needs_weights:
-        for parent, path in chosen.parents:
-            told = parent.record.weights_sha256 if parent.record else None
-            if path is not None and told is not None and digest_file(path) != told:
-                raise SearchError(
-                    f"The {chosen.trial.title} was made of the weights of the {parent.title}, and {path.name} holds others than "
-                    "its record tells of; it cannot be done again without these."
-                )
+    for parent, path in chosen.parents:
+        told = parent.record.weights_sha256 if parent.record else None
+        if path is not None and told is not None and digest_file(path) != told:
+            raise SearchError(
+                f"The {chosen.trial.title} was made of the weights of the {parent.title}, and {path.name} holds others than "
+                "its record tells of; it cannot be done again without these."
+            )
     parents = tuple(as_parent(parent, path) for parent, path in chosen.parents)
     return Descent(method=derived.method, options=derived.options, parents=parents)
 

@@ -19,7 +19,7 @@ from nas import registry
 from nas.benchmark import Benchmark, Budget, Objective
 from nas.device import Precision
 from nas.errors import RegistryError, quote
-from nas.models import Part, TrainingKind, steps
+from nas.models import Part, TrainingKind, is_of_training, steps
 from nas.records import Picture
 from nas.training.feeding import Feed
 from nas.training.method import Method
@@ -58,8 +58,7 @@ class Setup:
     def idle(self) -> tuple[str, ...]:
         """The paths of layers that say how it is trained, and that nothing has asked for."""
         read = tuple(self.asked)
-        kinds = {step.path: step.placed.kind for step in steps(self.parts)}
-        return tuple(path for path, kind in kinds.items() if isinstance(kind, TrainingKind) and not isinstance(kind, read))
+        return tuple(one.path for one in steps(self.parts) if is_of_training(one) and not isinstance(one.placed.kind, read))
 
     def training(self, kind: type[Kind]) -> Kind | None:
         """The candidate's layer of `kind`, which says how it is trained; None where there is none. The last counts."""

@@ -171,7 +171,7 @@ class Stepper:
         counted = self.method.counted(targets)
         return None if counted is None else self.ranks.total(counted).clamp(min=1)
 
-    def _gradients(self, loss_of: Loss, inputs: Tensor, targets: Tensor, whole: "Whole") -> Tensor:
+    def _gradients(self, loss_of: Loss, inputs: Tensor, targets: Tensor, whole: Whole) -> Tensor:
         """Set the gradients to those that this process has of the whole batch's loss.
 
         Returns the mean loss of the part, so that the mean over all examples is that of the batch.
@@ -190,7 +190,7 @@ class Stepper:
                 loss += weight * self._backward(loss_of, some, wanted, weight)
         return loss * (whole.examples / len(targets))
 
-    def _weight(self, targets: Tensor, whole: "Whole") -> float | Tensor:
+    def _weight(self, targets: Tensor, whole: Whole) -> float | Tensor:
         """The share of the whole batch's loss that is of these."""
         counted = self.method.counted(targets)
         return len(targets) / whole.examples if counted is None or whole.counted is None else counted / whole.counted
@@ -202,7 +202,7 @@ class Stepper:
         self.scaler.scale(scaled).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
-    def _compared(self, method: Comparing, inputs: Tensor, targets: Tensor, whole: "Whole") -> Tensor:
+    def _compared(self, method: Comparing, inputs: Tensor, targets: Tensor, whole: Whole) -> Tensor:
         """Each process finds the loss of the whole batch, and of its gradients those through its part."""
         with autocast(self.device, self.precision):
             encoded = method.encode(self.called, inputs, targets) if len(targets) else ()
