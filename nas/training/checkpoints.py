@@ -98,7 +98,7 @@ class Checkpoints:
         ranks.writes = True
         if told := ranks.agreed(found[0] if found else None):
             data = ranks.spread(found[1] if found else b"")
-            tensors = _tensors(data, told["tensors"]["strides"])
+            tensors = tensors_of(data, told["tensors"]["strides"])
             loop.restore(_of_rank(tensors, ranks.rank), told["data"])
             self.seconds_before = loop.at.seconds
             notes.append(f"Went on from a checkpoint after step {loop.at.step} of {loop.steps}.")
@@ -112,7 +112,7 @@ class Checkpoints:
                 if other := _difference(document["identity"], self._identity):
                     self._others.add(number)
                     raise Broken(f"it is of a training with another {other}")
-                data = _whole(self.folder / f"{number:06}.safetensors", document["tensors"]["sha256"])
+                data = read_whole(self.folder / f"{number:06}.safetensors", document["tensors"]["sha256"])
             except Broken as reason:
                 notes.append(f"Checkpoint {number} was passed over: {reason}.")
                 continue
@@ -237,16 +237,7 @@ def read_document(path: Path) -> dict[str, Any]:
     return document
 
 
-def read_tensors(path: Path, written: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The tensors of a checkpoint, each in memory as it lay when it was written.
-
-    Raises:
-        Broken: the file is not what was written.
-    """
-    return _tensors(_whole(path, written["sha256"]), written["strides"])
-
-
-def _whole(path: Path, sha256: str) -> bytes:
+def read_whole(path: Path, sha256: str) -> bytes:
     """What is in the file.
 
     Raises:
@@ -258,7 +249,8 @@ def _whole(path: Path, sha256: str) -> bytes:
     return data
 
 
-def _tensors(data: bytes, strides: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
+def tensors_of(data: bytes, strides: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
+    """What is in the bytes of such a file, with the strides that were written beside it."""
     return {name: _laid_out(value, strides.get(name)) for name, value in safetensors.torch.load(data).items()}
 
 
