@@ -16,6 +16,11 @@ CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-pipe"]
 
+# A chart is drawn in a frame: by a callback that waits for it, or by an observer that follows the layout of it.
+# What a second frame's callback sees has had both, however busy the machine is.
+DRAWN = """new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
+  .then(() => Promise.allSettled(document.getAnimations().map((one) => one.finished))).then(() => null)"""
+
 
 class Browser:
     """Chromium, spoken to over a pipe in its DevTools protocol: one JSON message after another, each ended by a zero byte."""
@@ -42,6 +47,7 @@ class Browser:
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+        self.call("Page.setLifecycleEventsEnabled", enabled=True)
 
     def _read(self) -> dict[str, Any]:
         message = bytearray()
@@ -64,19 +70,34 @@ class Browser:
                 return result
             self.events.append(answer)
 
-    def open(self, path: Path, width: int = 1200, height: int = 900, *, keep: bool = False) -> None:
-        """Open a page as if for the first time, or with what the tab keeps of it."""
+    def open(self, path: Path, width: int = 1200, height: int = 900, *, keep: bool = False, scripts: bool = True) -> None:
+        """Open a page as if for the first time, or with what the tab keeps of it; its own scripts can be left out."""
         if not keep:
             self.run("location.protocol === 'file:' && (sessionStorage.clear(), localStorage.clear())")
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
         self._go("about:blank")  # else only the part after # would change
-        self._go(path.as_uri())
+        self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
+        try:
+            self._go(path.as_uri())
+        finally:
+            self.call("Emulation.setScriptExecutionDisabled", value=False)
+        if scripts:
+            self.settle()
+
+    def settle(self) -> None:
+        """Wait until what was asked of the page so far is drawn."""
+        self.run(DRAWN)
 
     def _go(self, address: str) -> None:
         self.events.clear()
-        self.call("Page.navigate", url=address)
-        while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
+        loader = self.call("Page.navigate", url=address)["loaderId"]  # the load of an earlier page may be told only now
+        while not any(self._loaded(event, loader) for event in self.events):
             self.events.append(self._read())
+
+    @staticmethod
+    def _loaded(event: dict[str, Any], loader: str) -> bool:
+        told = event.get("params", {})
+        return event.get("method") == "Page.lifecycleEvent" and told["name"] == "load" and told["loaderId"] == loader
 
     def run(self, script: str) -> Any:
         answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)

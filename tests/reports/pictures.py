@@ -41,7 +41,6 @@ def picture(browser: Browser, page: Path, width: int, height: int, scheme: str) 
     """The top of the page as a PNG of few colours."""
     browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
     browser.open(page, width=width, height=1000)
-    browser.run("new Promise((done) => setTimeout(done, 500))")
     box = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
     shot = browser.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=box)
     image = (

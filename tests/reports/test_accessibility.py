@@ -28,7 +28,7 @@ def test_axe_has_nothing_to_say(browser: Browser, full_path: Path, width: int, s
     try:
         browser.open(full_path, width=width)
         browser.run(OPEN)
-        browser.run("new Promise((done) => setTimeout(done, 300))")
+        browser.settle()
         browser.run(f"{AXE.read_text(encoding='utf-8')};0")
         violations: list[dict[str, Any]] = browser.run(RUN)
         told = [(one["id"], one["impact"], [node["html"][:150] for node in one["nodes"][:4]]) for one in violations]

@@ -12,20 +12,18 @@ LINES = "Array.from(document.querySelectorAll('#board tr.line'))"
 CELLS = LINES + ".map((line) => line.querySelector('td.%s').textContent.trim())"
 FIGURE = LINES + ".map((line) => line.cells[%d].textContent.trim())"
 HEADER = "Array.from(document.querySelectorAll('#board th')).find((th) => th.textContent.startsWith('%s'))"
-SETTLE = "new Promise((done) => requestAnimationFrame(() => setTimeout(done, 100)))"
 SET = "(() => { const element = document.querySelector('%s'); element.value = '%s'; element.dispatchEvent(new Event('%s')); })()"
 
 
 @pytest.fixture
 def shown(browser: Browser, full_path: Path) -> Browser:
     browser.open(full_path)
-    browser.run(SETTLE)
     return browser
 
 
 def write(browser: Browser, into: str, text: str, event: str = "change") -> None:
     browser.run(SET % (into, text, event))
-    browser.run(SETTLE)
+    browser.settle()
 
 
 def test_the_console_stays_empty_and_nothing_is_fetched(shown: Browser, full_path: Path) -> None:
@@ -49,7 +47,6 @@ def test_a_column_sorts_by_its_button_both_ways(shown: Browser) -> None:
 def test_where_nothing_is_complete_all_that_was_tried_is_shown(browser: Browser, book: Book) -> None:
     book.add(record("failed", accuracy=None, error=Failure(kind="diverged", message="the loss was nan")))
     browser.open(book.write())
-    browser.run(SETTLE)
     assert browser.run("document.querySelector('#state').value") == "all"
     assert browser.run(LINES + ".length") == 1
     assert browser.complaints() == []
@@ -58,14 +55,12 @@ def test_where_nothing_is_complete_all_that_was_tried_is_shown(browser: Browser,
 def test_a_figure_too_small_for_its_column_does_not_read_0(browser: Browser, book: Book) -> None:
     book.add(record(figures={"flops": 992.0}))
     browser.open(book.write())
-    browser.run(SETTLE)
     assert browser.run(FIGURE % 6) == ["0.001"]
 
 
 def test_a_curve_of_one_epoch_is_a_point(browser: Browser, book: Book) -> None:
     book.add(record(accuracy=0.9, curve=curve(0.9, 1)))
     browser.open(book.write())
-    browser.run(SETTLE)
     assert browser.run("document.querySelectorAll('circle.training.named').length") == 1
     assert browser.run("document.querySelector('#legend small').textContent") == "0.9 after 1 epoch"
 
@@ -74,7 +69,6 @@ def test_what_a_value_is_called_has_what_is_seen_of_it(browser: Browser, book: B
     for kind in ("inverted_residual", "conv"):
         book.add(record(accuracy=0.9), choices={"conv.features": 8, "conv.kernel": 1, "kind": kind})
     browser.open(book.write())
-    browser.run(SETTLE)
     values = (
         "Array.from(document.querySelectorAll('#parallel .value'), (one) => [one.getAttribute('aria-label'), one.textContent])"
     )
@@ -210,7 +204,7 @@ def test_best_so_far_counts_evaluations_work_or_the_clock(shown: Browser) -> Non
 
 def test_a_selected_row_is_marked_in_every_plot_and_its_curve_is_named(shown: Browser) -> None:
     shown.run(LINES + "[3].querySelector('input').click()")
-    shown.run(SETTLE)
+    shown.settle()
     assert shown.run("document.querySelectorAll('#tradeoff .ring, #sofar .ring').length") == 2
     assert shown.run("document.querySelectorAll('#legend li').length") == 1
     assert shown.run("document.querySelectorAll('#parallel .named').length") == 1
@@ -247,7 +241,6 @@ def test_an_address_that_says_nonsense_is_no_trouble(browser: Browser, full_path
     browser.open(full_path)
     browser.run(f"sessionStorage.setItem('nas ' + document.title, {kept!r})")
     browser.open(full_path, keep=True)
-    browser.run(SETTLE)
     assert browser.complaints() == []
     assert len(browser.run(CELLS % "trial")) == 10
 
@@ -267,27 +260,19 @@ def test_the_page_is_never_wider_than_the_window(browser: Browser, full_path: Pa
     browser.open(full_path, width=width)
     browser.run("for (const details of document.querySelectorAll('details')) details.open = true")
     browser.run(LINES + "[0].querySelector('.opens').click()")
-    browser.run(SETTLE)
+    browser.settle()
     assert browser.run("document.documentElement.scrollWidth") <= width
 
 
 def test_without_a_script_the_tables_stand_and_say_so(browser: Browser, full_path: Path) -> None:
-    browser.call("Emulation.setScriptExecutionDisabled", value=True)
-    try:
-        browser.open(full_path)
-        browser.call("Emulation.setScriptExecutionDisabled", value=False)
-        assert "need JavaScript" in browser.run("document.querySelector('noscript').innerText")
-        assert browser.run("document.querySelectorAll('.board > tbody').length") == 12
-        assert (
-            browser.run("document.querySelectorAll('.canvas svg, form:not([hidden]), th button, #pager:not([hidden])').length")
-            == 0
-        )
-        assert browser.run("document.querySelectorAll('svg.drawing').length") == 2
-    finally:
-        browser.call("Emulation.setScriptExecutionDisabled", value=False)
+    browser.open(full_path, scripts=False)
+    assert "need JavaScript" in browser.run("document.querySelector('noscript').innerText")
+    assert browser.run("document.querySelectorAll('.board > tbody').length") == 12
+    alive = "document.querySelectorAll('.canvas svg, form:not([hidden]), th button, #pager:not([hidden])').length"
+    assert browser.run(alive) == 0
+    assert browser.run("document.querySelectorAll('svg.drawing').length") == 2
 
 
 def test_an_empty_study_is_no_trouble(browser: Browser, book: Book) -> None:
     browser.open(book.write())
-    browser.run(SETTLE)
     assert browser.complaints() == []
