@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,9 @@ QUIET_SECONDS = 30
     metavar="SHARE",
     help="Of a figure, that it may differ by where no deviation over seeds is known; 0.02 if not given.",
 )
+@click.option(
+    "--keep", is_flag=True, help="Keep a finalist's weights beside the ledger again, if they are the record's bit for bit."
+)
 @click.option("--workers", type=int, default=0, metavar="N", help="How many run at once; this process alone if not given.")
 @click.option("--device", metavar="NAME", help="Another device than the record's.")
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Another number of threads than the record's.")
@@ -71,8 +74,22 @@ def reproduce(named: tuple[str, ...], strict: bool, as_json: bool, **given: Any)
     else:
         click.echo(verdicts_line(results))
     held = {"bit-equal"} if strict else {"bit-equal", "within tolerance"}
+    if given["keep"] and not as_json:
+        click.echo(_kept(done))
     if any(result.verdict not in held for result in results):
         raise click.exceptions.Exit(DIFFERENT)
+
+
+def _kept(done: "Sequence[Reproduced]") -> str:
+    """Whose weights are kept again."""
+    from nas.searching.weights import shown
+
+    again = [shown(one.weights) for one in done if one.weights is not None]
+    if len(done) == 1:
+        told = next((note for note in done[0].record.notes if note.startswith("The weights are not kept")), "")
+        others = told or "Its weights are others than the record tells of, and are not kept."
+        return f"Its weights are kept again: {again[0]}." if again else others
+    return f"The weights of {len(again):,} of {len(done):,} are kept again; the others are not those that the records tell of."
 
 
 def _verdicts() -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from nas.benchmark import Benchmark
 from nas.errors import ModelError, SearchError
 from nas.measures import SEVERITIES, Measure, corruptions_of, is_attack, read_measure
 from nas.records import Ledger, StudyEntry, Trial
-from nas.searching.weights import weights_of
+from nas.searching.weights import missing, weights_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -115,7 +115,7 @@ def ask_trainings(
         raise SearchError(
             f"No weights of finalists of {entry.name} are kept, which alone are asked; run `nas finals {entry.name}` first."
             if not trials
-            else f"The weights of these trainings of {entry.name} are not kept beside the ledger any more; nobody can be asked."
+            else missing(url, trials[0])
         )
     room = _Room(entry, benchmark, measures, split, data, device)
     answers, without = [], []

@@ -22,7 +22,7 @@ from nas.searching.picking import TRIAL
 from nas.searching.resuming import EVERY_SECONDS
 from nas.searching.retraining import Finals, asked, benchmark_of, plan_of, retrain
 from nas.searching.study import Study
-from nas.searching.weights import shared_by, weights_of
+from nas.searching.weights import missing, shared_by, weights_of
 from nas.space import Architecture
 from nas.tables import TableBenchmark
 
@@ -157,10 +157,7 @@ class Finder:
         assert record is not None  # noqa: S101 - it is complete
         weights = weights_of(self.url, trial)
         if weights is None and derivation.needs_weights:
-            raise SearchError(
-                f"The weights of the {trial.title} are not kept beside the ledger; put the file back "
-                f"({trial.evaluation}.safetensors), or search and train finals in another --ledger, which knows nothing yet."
-            )
+            raise SearchError(missing(self.url, trial))
         if record.derived is not None and not record.derived.plain:
             raise SearchError(
                 f"The {trial.title} is {record.derived.words}, and its weights are no plain ones; begin from its parent instead."

@@ -9,7 +9,7 @@ from nas.errors import ExplainError, ModelError, SearchError, printable
 from nas.records import Ledger, Trial, default_ledger
 from nas.searching.handing_over import find
 from nas.searching.retraining import benchmark_of
-from nas.searching.weights import weights_of
+from nas.searching.weights import missing, weights_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -71,10 +71,7 @@ def explain(
             )
         path = weights or weights_of(url, trial)
         if path is None:
-            raise ExplainError(
-                f"No weights of the {trial.title} are kept; `nas finals {entry.name}` keeps those of finalists, or name a file "
-                "by --weights."
-            )
+            raise ExplainError(f"{missing(url, trial)} A file of weights can be named too, by --weights.")
         network = build(entry.space, trial.architecture, benchmark.signature, seed=record.seed)
         _read(network, path)
         task = load_task(benchmark, data)

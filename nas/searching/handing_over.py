@@ -14,7 +14,7 @@ from nas.records import Epoch, Ledger, Record, Stage, StudyEntry, Trial, default
 from nas.searching.evaluating import make_evaluator
 from nas.searching.events import EpochEnded, OnEvent, RunBegun, ignore
 from nas.searching.retraining import benchmark_of
-from nas.searching.weights import weights_of
+from nas.searching.weights import again_of, missing, weights_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -95,7 +95,7 @@ def export(
 
     packed = False
     if record.derived is not None and not untrained and weights is None:
-        network, words = _made(network, record, weights_of(url, trial), _examples(task)[:1])
+        network, words = _made(network, trial, url, _examples(task)[:1])
         packed = not record.derived.plain
     elif untrained:
         words = f"The weights are as they were drawn from seed {record.seed}, before any training."
@@ -127,22 +127,24 @@ def export(
     return hand_over(network, origin, inputs, to, forms=forms, parts=() if cut_of(network) else parts, packed=packed, say=say)
 
 
-def _made(network: "nn.Module", record: Record, kept: Path | None, inputs: "Tensor") -> "tuple[nn.Module, str]":
-    """What was made of a finalist, from the file that it is kept in, and a sentence about its weights.
+def _made(network: "nn.Module", trial: Trial, url: str, inputs: "Tensor") -> "tuple[nn.Module, str]":
+    """What was made of a finalist, from the file that it is kept in beside the ledger, and a sentence about its weights.
 
     Raises:
         ExportError: it is gone or another, or what it computes with cannot be handed over.
     """
     from nas.training import cut_of, derivation_of, digest_tensors, restored
 
+    record, kept = trial.record, weights_of(url, trial)
+    assert record is not None  # noqa: S101 - see `export`
+    assert record.derived is not None  # noqa: S101 - see `export`
     derived = record.derived
-    assert derived is not None  # noqa: S101 - see `export`
     derivation = derivation_of(derived.method, derived.options)
     if derivation.hindrance:
         raise ExportError(f"{derived.words} cannot be handed over: {derivation.hindrance}.")
-    again = f"`nas derive --how {derived.method}` of another study makes it anew"
     if kept is None:
-        raise ExportError(f"The weights of what {derived.words} made are no longer beside the ledger; {again}.")
+        raise ExportError(missing(url, trial))
+    again = f"`{again_of(trial)}` makes it anew"
     try:
         network = restored(derived, network, kept, inputs)
     except OSError as error:

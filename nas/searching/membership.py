@@ -17,7 +17,7 @@ from nas.records import Ledger, Record, StudyEntry, Trial, default_ledger
 from nas.searching.deriving import Finder
 from nas.searching.picking import TRIAL
 from nas.searching.retraining import benchmark_of
-from nas.searching.weights import weights_of
+from nas.searching.weights import missing, weights_of
 from nas.tables import TableBenchmark
 
 if TYPE_CHECKING:
@@ -172,10 +172,7 @@ def guess_members(
     task = load_task(benchmark, data)
     kept = [(trial, path) for trial in trials if (path := weights_of(url, trial)) is not None]
     if not kept:
-        raise SearchError(
-            f"No weights of {named} are kept, by which alone its members are guessed; search and train finals in another "
-            "--ledger, which knows nothing yet."
-        )
+        raise SearchError(missing(url, trials[0]))
     room = _Room(entry, benchmark, task, where, data, examples, shadows, say, alone=len(kept) == 1)
     rows = []
     with Ledger(url, create=False) as book:

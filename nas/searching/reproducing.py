@@ -41,7 +41,7 @@ from nas.records.reproduction import SHARE, Deviation, measured_out
 from nas.searching.deriving import as_parent
 from nas.searching.evaluating import Plan
 from nas.searching.retraining import asked_of, benchmark_of, places_of
-from nas.searching.weights import weights_of
+from nas.searching.weights import KEPT, Weights, missing, shown, weights_of
 from nas.searching.working import make_executor
 from nas.space import Limit
 
@@ -62,11 +62,17 @@ class Reproduced:
     record: Record
     """Of the evaluation now."""
     result: Reproduction
+    weights: Path | None = None
+    """The file beside the ledger in which its weights are kept again, where that was asked for; None if it was not, or if
+    they are others than the record tells of.
+    """
 
     def to_data(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
         which = {"study": self.trial.study, "stage": self.trial.stage, "number": self.trial.number}
-        return {**which, "architecture": self.trial.architecture.id, **self.result.to_data(), "record": self.record.to_data()}
+        weights = shown(self.weights) if self.weights else None
+        told = {"architecture": self.trial.architecture.id, **self.result.to_data(), "weights": weights}
+        return {**which, **told, "record": self.record.to_data()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +103,7 @@ def reproduce(
     ledger: str | None = None,
     data: Path | None = None,
     tolerance: float = SHARE,
+    keep: bool = False,
     workers: int = 0,
     on_progress: OnProgress = lambda _: None,
     **means: Any,
@@ -105,12 +112,15 @@ def reproduce(
 
     With `sample`, `named` are studies, and so many trials of them that were trained are drawn from `seed`. `stage` is the one
     that numbers count in, or that is drawn from. A figure may differ by its deviation over seeds, as `nas.records.judge` says, or
-    where the study does not tell one by the share `tolerance` of itself. `workers` is how many run at once, each in a process of
-    its own; 0 for this process. `means` are device and threads, where others than the record's are wanted.
+    where the study does not tell one by the share `tolerance` of itself. With `keep` the weights of finalists, and of what was
+    made of them, are kept beside the ledger again where they are bit for bit those that the record tells of. `workers` is how
+    many run at once, each in a process of its own; 0 for this process. `means` are device and threads, where others than the
+    record's are wanted.
 
     Raises:
         NasError: a name means no trial, or one that cannot be done again: it has not ended, stands in a table, was made of
-            weights that are gone or others now, its benchmark has another version now, or its device is not there.
+            weights that are gone or others now, its benchmark has another version now, or its device is not there; or its
+            weights are to be kept, and it is no finalist, nor made of one.
     """
     if isinstance(tolerance, bool) or not 0 <= tolerance < math.inf:
         raise SearchError(f"A tolerance is a share of at least 0, got {quote(tolerance)}.")
@@ -119,7 +129,7 @@ def reproduce(
     url = ledger or default_ledger()
     with Ledger(url, create=False) as book:
         chosen = _sampled(book, url, named, sample, seed, stage) if sample is not None else _chosen(book, url, named, stage)
-        works = [_work(one, data, means) for one in chosen]
+        works = [_work(one, data, means, _kept(book, one) if keep else None) for one in chosen]
     return tuple(_Run(works, tolerance, workers, on_progress).go())
 
 
@@ -147,6 +157,8 @@ class _Work:
     job: Job
     doubts: tuple[str, ...] = ()
     """Why it need not be bit-equal."""
+    weights: Weights | None = None
+    """Where its weights shall be kept again."""
 
     @property
     def apart(self) -> bool:
@@ -255,10 +267,7 @@ def _parents(trial: Trial, record: Record, others: Sequence[Trial], url: str) ->
             raise _Orphaned(f"The {trial.title} was made of a trial that the study no longer has; it cannot be done again.")
         weights = weights_of(url, parent) if needed else None
         if weights is None and needed:
-            raise _Orphaned(
-                f"The {trial.title} was made of the weights of the {parent.title}, which are no longer kept beside the ledger "
-                f"({name}.safetensors); it cannot be done again without that file."
-            )
+            raise _Orphaned(f"The {trial.title} was made of the weights of another. {missing(url, parent)}")
         found.append((parent, weights))
     return found
 
@@ -285,7 +294,21 @@ def _descent(chosen: _Chosen) -> Descent | None:
     return Descent(method=derived.method, options=derived.options, parents=parents)
 
 
-def _work(chosen: _Chosen, data: Path | None, means: Mapping[str, Any]) -> _Work:
+def _kept(book: Ledger, chosen: _Chosen) -> Weights:
+    """Where the weights of a trial are kept.
+
+    Raises:
+        SearchError: those of its kind are not.
+    """
+    if chosen.trial.stage not in KEPT or chosen.record.weights_sha256 is None:
+        raise SearchError(
+            f"The weights of the {chosen.trial.title} are not kept beside the ledger: those of finalists are, and of what was "
+            "made of them; `nas export` writes the weights of any trial."
+        )
+    return Weights(book, chosen.entry)
+
+
+def _work(chosen: _Chosen, data: Path | None, means: Mapping[str, Any], weights: Weights | None) -> _Work:
     trial, then, entry = chosen.trial, chosen.record, chosen.entry
     searched = trial.stage in {"search", "confirm"}
     limits: tuple[Limit, ...] = ()
@@ -327,8 +350,9 @@ def _work(chosen: _Chosen, data: Path | None, means: Mapping[str, Any]) -> _Work
         final=any(name.startswith("test_") for name in then.figures),
         descent=_descent(chosen),
         asks=_asks(then),
+        weights=weights.tried(trial) if weights is not None else None,
     )
-    return _Work(chosen=chosen, then=then, plan=plan, job=job, doubts=doubts)
+    return _Work(chosen=chosen, then=then, plan=plan, job=job, doubts=doubts, weights=weights)
 
 
 def _is_later(figure: str, asked: Sequence[str]) -> bool:
@@ -351,6 +375,11 @@ def _benchmark(entry: StudyEntry, data: Path | None) -> Benchmark:
         raise SearchError(
             f"The study {entry.name!r} was begun with options of training that this version does not know; install that version."
         ) from None
+
+
+def _written(job: Job) -> bool:
+    """Whether the weights that came of it are in their file, which a full disk may have kept them from."""
+    return job.weights is not None and job.weights.is_file()
 
 
 def _asks(then: Record) -> frozenset[Question]:
@@ -380,8 +409,13 @@ class _Run:
         groups: defaultdict[str, list[_Work]] = defaultdict(list)
         for work in self.works:
             groups[f"{work.plan} {work.apart}"].append(work)
-        for group in groups.values():
-            self.evaluate(group)
+        try:
+            for group in groups.values():
+                self.evaluate(group)
+        finally:
+            for work in self.works:
+                if work.job.weights is not None:
+                    work.job.weights.unlink(missing_ok=True)
         return [self.done[work.job.id] for work in self.works]
 
     def evaluate(self, group: Sequence[_Work]) -> None:
@@ -421,7 +455,9 @@ class _Run:
             share=self.tolerance,
             doubts=work.doubts,
         )
-        reproduced = Reproduced(trial=work.chosen.trial, record=record, result=result)
+        same = work.then.weights_sha256 is not None and record.weights_sha256 == work.then.weights_sha256
+        weights = work.weights.take(work.chosen.trial) if work.weights and same and _written(work.job) else None
+        reproduced = Reproduced(trial=work.chosen.trial, record=record, result=result, weights=weights)
         self.done[ended.job.id] = reproduced
         self.tell(work, reproduced=reproduced)
 

@@ -8,9 +8,7 @@ from nas.ranking import rank
 from nas.records import Ledger, StudyEntry, Trial, default_ledger
 from nas.searching.asking import SPLITS, Asked, OnAsked, ask_trainings, every_corruption, told_of, usual_measures
 from nas.searching.retraining import benchmark_of
-
-ASKED = frozenset({"final", "derived"})
-"""The stages whose weights are kept."""
+from nas.searching.weights import KEPT
 
 
 def ask(
@@ -73,7 +71,7 @@ def _trainings(book: Ledger, named: str, top: int | None) -> tuple[StudyEntry, l
     else:
         tables = rank((entry, trial) for trial in trials if trial.stage == "final")
         chosen = list(dict.fromkeys(row.architecture.id for table in tables for row in table.rows))[:top]
-    ended = [trial for trial in trials if trial.stage in ASKED and trial.state == "complete" and trial.record is not None]
+    ended = [trial for trial in trials if trial.stage in KEPT and trial.state == "complete" and trial.record is not None]
     found = [trial for one in chosen for trial in ended if trial.stage == "final" and trial.architecture.id == one]
     made = {trial.evaluation: trial for trial in ended if trial.record and trial.record.derived}
     beside = [trial for trial in made.values() if _origin(trial, made) in {one.evaluation for one in found}]

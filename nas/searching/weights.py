@@ -15,6 +15,8 @@ from nas.records import Ledger, StudyEntry, Trial
 from nas.records.addresses import find_address, shown_path, without_password
 
 _KIND, _ENDING = "weights", ".safetensors"
+KEPT = frozenset({"final", "derived"})
+"""The stages whose weights are kept."""
 
 
 class Weights:
@@ -29,14 +31,46 @@ class Weights:
             self.folder.mkdir(parents=True, exist_ok=True)
         return inside(self.folder, f"{trial.evaluation}{_ENDING}")
 
+    def tried(self, trial: Trial) -> Path:
+        """Where those that come of training `trial` again are written until it is known whether they are the same."""
+        return self.file_of(trial).with_suffix(".tried")
+
+    def take(self, trial: Trial) -> Path:
+        """Let what was tried be the weights of `trial`.
+
+        Raises:
+            OSError: it cannot be.
+        """
+        return self.tried(trial).replace(self.file_of(trial))
+
     def __str__(self) -> str:
         """How many there are, of what size, and where, in a sentence; empty where there are none."""
         sizes = [path.stat().st_size for path in sorted(self.folder.glob(f"*{_ENDING}"))] if self.folder.is_dir() else []
         if not sizes:
             return ""
         which = "The weights of 1 training are" if len(sizes) == 1 else f"The weights of {len(sizes):,} trainings are"
-        place = self.folder.relative_to(Path.cwd()) if self.folder.is_relative_to(Path.cwd()) else self.folder
-        return f"{which} in {shown_path(place)} ({sum(sizes) / 2**20:,.1f} MiB)."
+        return f"{which} in {shown(self.folder)} ({sum(sizes) / 2**20:,.1f} MiB)."
+
+
+def shown(path: Path) -> str:
+    """`path` for people, from the working directory where it lies in it."""
+    return shown_path(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def missing(ledger: str, trial: Trial) -> str:
+    """That the weights of `trial`, of which `weights_of` finds none, are not there, and the way out."""
+    if trial.stage not in KEPT:
+        return f"No weights of the {trial.title} are kept; `nas finals {trial.study}` keeps those of finalists."
+    folder = find_address(without_password(ledger)).beside(_KIND)
+    return (
+        f"The weights of the {trial.title} are not in {shown(folder)}; bring {trial.study}/{trial.evaluation}{_ENDING} from "
+        f"where they were trained, or train them again: {again_of(trial)}."
+    )
+
+
+def again_of(trial: Trial) -> str:
+    """The command that trains `trial` again and puts its weights where they are kept."""
+    return f"nas reproduce {trial.study}:{trial.number} --stage {trial.stage} --keep"
 
 
 def shared_by(ledger: str) -> Path:
@@ -57,7 +91,7 @@ def weights_of(ledger: str, trial: Trial) -> Path | None:
     Raises:
         LedgerError: the URL is none.
     """
-    if trial.stage not in {"final", "derived"} or trial.state != "complete":
+    if trial.stage not in KEPT or trial.state != "complete":
         return None
     folder = find_address(without_password(ledger)).beside(_KIND)
     name = f"{trial.evaluation}{_ENDING}"

@@ -150,11 +150,11 @@ def test_weights_that_are_gone_are_told_in_one_line(ledger: str, tmp_path: Path)
     shutil.rmtree(tmp_path / "copy" / "nas.sqlite.weights")
     gone = run(ledger, "export", f"s:id:{made.id}", "--to", str(tmp_path / "small"))
     assert (gone.exit_code, gone.output.count("\n")) == (2, 1)
-    assert "The weights of what int8-weights made are no longer beside the ledger" in gone.output
+    assert "or train them again: nas reproduce s:0 --stage derived --keep.\n" in gone.output
     again = run(ledger, "compress", "s", "--how", "magnitude")
     assert (again.exit_code, again.output.count("\n")) == (2, 1)
-    assert "are not kept beside the ledger; put the file back (" in again.output
-    assert again.output.endswith(".safetensors), or search and train finals in another --ledger, which knows nothing yet.\n")
+    assert "nas.sqlite.weights; bring s/" in again.output
+    assert again.output.endswith("from where they were trained, or train them again: nas reproduce s:0 --stage final --keep.\n")
 
 
 def test_finals_make_smaller_ones_in_the_same_run(ledger: str) -> None:

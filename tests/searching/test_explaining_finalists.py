@@ -101,7 +101,7 @@ def test_weights_of_a_file_are_explained_and_not_kept(ledger: str, tmp_path: Pat
     [
         (["s", "--method", "gradients"], "nas: No explainer is called 'gradients'."),
         (["s", "--examples", "0"], "nas: From 1 to 256 examples are explained, got 0."),
-        (["s:0"], "are kept; `nas finals s` keeps those of finalists, or name a file by --weights."),
+        (["s:0"], "are kept; `nas finals s` keeps those of finalists. A file of weights can be named too, by --weights."),
         (["s", "--weights", "nothing.safetensors"], "nas: nothing.safetensors cannot be read: No such file or directory."),
         (["t"], "is called 't'. Known: s."),
         (["s", "--to", "/dev/null/why"], "nas: No folder can be made at '/dev/null/why'"),

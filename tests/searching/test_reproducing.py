@@ -146,6 +146,44 @@ def test_figures_of_children_deviate_as_those_of_their_likes_do(made: str) -> No
 
 
 @pytest.mark.usefixtures("quick")
+def test_weights_that_are_gone_come_back_by_training_again(made: str, tmp_path: Path) -> None:
+    shutil.copytree(Path(made.removeprefix("sqlite:///")).parent, tmp_path, dirs_exist_ok=True)
+    ledger = f"sqlite:///{tmp_path}/nas.sqlite"
+    trials = sorted(study_of(ledger, "here"), key=lambda trial: trial.id)  # finalists come before their children
+    kept = [(trial, weights_of(ledger, trial)) for trial in trials if trial.stage in {"final", "derived"}]
+    before = {file: file.read_bytes() for _, file in kept if file is not None}
+    assert len(before) == len(kept) == 7
+    for file in before:
+        file.unlink()
+    assert one(ledger, "here:0", stage="final").weights is None, "it was not asked for"
+    for trial, file in kept:
+        again = one(ledger, f"here:{trial.number}", stage=trial.stage, keep=True)
+        assert again.weights == file
+        assert again.to_data()["weights"].endswith(f"nas.sqlite.weights/here/{trial.evaluation}.safetensors")
+    assert {file: file.read_bytes() for file in before} == before
+    assert {*next(iter(before)).parent.iterdir()} == {*before}, "nothing else is left there"
+
+
+def test_other_weights_than_the_records_are_not_kept(url: str, tmp_path: Path) -> None:
+    shutil.copytree(Path(url.removeprefix("sqlite:///")).parent, tmp_path, dirs_exist_ok=True)
+    ledger = f"sqlite:///{tmp_path}/nas.sqlite"
+    trial = next(trial for trial in study_of(ledger, "here") if trial.stage == "final")
+    file = weights_of(ledger, trial)
+    assert trial.record is not None
+    assert file is not None
+    file.unlink()
+    with Ledger(ledger) as book:
+        begun = book.begin_trial(book.study("here"), "final", 9, trial.architecture, "0" * 16)
+        book.end_trial(begun, replace(trial.record, weights_sha256="f" * 64))
+    assert one(ledger, "here:9", stage="final", keep=True).weights is None
+    assert [path for path in file.parent.iterdir() if path.name.startswith("0" * 16)] == []
+    with pytest.raises(
+        SearchError, match=r"The weights of the search trial 0 of study here are not kept beside the ledger: those"
+    ):
+        reproduce(["here:0"], ledger=ledger, keep=True)
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_child_is_not_made_again_of_other_weights_or_of_none(made: str, tmp_path: Path) -> None:
     shutil.copytree(Path(made.removeprefix("sqlite:///")).parent, tmp_path, dirs_exist_ok=True)
     ledger = f"sqlite:///{tmp_path}/nas.sqlite"
@@ -164,7 +202,7 @@ def test_a_child_is_not_made_again_of_other_weights_or_of_none(made: str, tmp_pa
     with pytest.raises(ModelError, match=f"{file.name} is no whole safetensors file"):
         reproduce(["here:0"], stage="derived", ledger=ledger)
     file.unlink()
-    with pytest.raises(SearchError, match=rf"are no longer kept beside the ledger \({file.name}\); it cannot be done again"):
+    with pytest.raises(SearchError, match=rf"was made of the weights of another\. .* bring here/{file.name} from where"):
         reproduce(["here:0"], stage="derived", ledger=ledger)
     other.unlink()
     drawn = reproduce(["here"], sample=9, stage="derived", ledger=ledger)
