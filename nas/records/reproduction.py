@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from math import sqrt
 from typing import Any, Literal
 
-from nas.records.record import FIGURES, Epoch, Record
+from nas.records.record import FIGURES, Epoch, Record, figure_kind
 
 Verdict = Literal["bit-equal", "within tolerance", "different"]
 
@@ -263,7 +263,7 @@ def _weights(then: Record, now: Record) -> Iterator[Check]:
 def _figures(then: Record, now: Record, deviations: Mapping[str, Deviation], share: float) -> Iterator[Check]:
     """What a network is worth, and its scores."""
     for name, before in then.figures.items():
-        if name.partition(":")[0] in FIGURES:
+        if _is_a_cost(name):
             continue
         after = now.figures.get(name)
         deviation = deviations.get(name)
@@ -279,10 +279,15 @@ def _figures(then: Record, now: Record, deviations: Mapping[str, Deviation], sha
         )
 
 
+def _is_a_cost(name: str) -> bool:
+    """Whether a figure is what a network costs, and not what it is worth: one that every evaluation gives, or a time."""
+    kind = figure_kind(name)
+    return name.partition(":")[0] in FIGURES or (kind is not None and kind.unit == "s")
+
+
 def _measured(then: Record, now: Record) -> Iterator[Check]:
     for name, before in then.figures.items():
-        kind = FIGURES.get(name.partition(":")[0])
-        if kind is None or name in SAME:
+        if not _is_a_cost(name) or name in SAME:
             continue
         after, basis = now.figures.get(name), ""
         if name == "latency_ms" and then.latency and now.latency:

@@ -70,6 +70,12 @@ def test_time_and_memory_need_not_be_equal_and_stand_with_their_intervals() -> N
     assert latency.basis == "[0.9, 1.1] and [1.4, 1.6] do not meet"
 
 
+def test_the_time_of_a_trunk_is_a_time_too() -> None:
+    result = judge(now(figures=other_figures(pretrain_seconds=20.0)), now(figures=other_figures(pretrain_seconds=9.0)))
+    assert result.verdict == "bit-equal"
+    assert next(check for check in result.checks if check.what == "pretrain_seconds").kind == "measured"
+
+
 def test_seconds_of_the_learning_curve_do_not_count() -> None:
     assert judge(THEN, now(curve=tuple(replace(point, seconds=7.0) for point in CURVE))).verdict == "bit-equal"
 
