@@ -238,7 +238,8 @@ def _finals_step(asked: "SearchConfig") -> list[str]:
         place = home.relative_to(Path.cwd()) if home.is_relative_to(Path.cwd()) else home
         return [f"nas finals {asked.study_name} --data {shlex.quote(str(place))}"]
     if not isinstance(asked.on, TableBenchmark):
-        return [f"nas finals {asked.study_name}"]
+        data = "" if asked.data is None else f" --data {shlex.quote(str(asked.data))}"
+        return [f"nas finals {asked.study_name}{data}"]
     left = asked.on.evaluator().trainings - 1 - math.ceil(asked.confirmations / TOP)
     if left < 1:
         return []

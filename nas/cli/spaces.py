@@ -1,6 +1,8 @@
 """`nas spaces`: list, show, check and begin search spaces, before anything is trained."""
 
 import json
+import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +177,9 @@ def new(name: str, accepts: str, to: Path) -> None:
     from nas.cli.scaffold import write_space
 
     folder = write_space(name, accepts, to)
-    click.echo(f"Wrote {folder}. Next:\n  nas spaces check {name} --space-path {folder}\n  pip install {folder}")
+    place = shlex.quote(str(folder))
+    path = place if os.sep in str(folder) else f"./{place}"  # pip looks for a mere name on its index
+    click.echo(f"Wrote {folder}. Next:\n  nas spaces check {name} --space-path {place}\n  pip install {path}")
 
 
 @spaces.command()

@@ -50,6 +50,9 @@ def find_benchmark(benchmark: Any) -> Benchmark:
     if not isinstance(found, Benchmark):
         title = registry.title(registry.BENCHMARKS, name)
         raise RegistryError(f"The {title} must be a nas.benchmark.Benchmark, got {quote(found)}.")
+    if found.name != name:  # a study knows its benchmark by the name that it calls itself
+        title = registry.title(registry.BENCHMARKS, name)
+        raise RegistryError(f"The {title} calls itself {quote(found.name)}; give both one name.")
     return found
 
 

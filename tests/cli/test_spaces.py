@@ -384,3 +384,11 @@ def test_a_space_of_ten_thousand_layers_is_shown_and_its_size_told(run: Nas, tmp
         done = run("spaces", *words)
         assert done.exit_code == 0
         assert "1.0e3010" in done.output  # 2^9999
+
+
+def test_a_new_space_is_installed_from_its_folder_and_not_by_its_name(
+    run: Nas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("spaces", "new", "my_own_space").output.endswith("\n  pip install ./my_own_space\n")
+    assert run("spaces", "new", "my_own_space", "--to", "new ones").output.endswith("\n  pip install 'new ones/my_own_space'\n")

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from own_data import write_digits, write_family, write_reviews, write_tones, write_wine
 
 import nas
+from nas import registry
 from nas.benchmark import Benchmark, Features, Image, Query, Tokens, Waveform
 from nas.cli import main
 from nas.datasets.making import make_benchmark
@@ -168,6 +169,15 @@ def test_what_comes_next_is_said_as_it_can_be_given(searched: tuple[Path, str, s
     assert "nas finals own --ledger" in searched[2]
 
 
+@pytest.mark.usefixtures("study")
+def test_what_comes_next_says_where_the_data_lie_that_the_search_was_told_of(made, searched, tmp_path) -> None:
+    data = (made["numerals"].home / made["numerals"].declaration.data.folder).resolve()
+    words = ["search", searched[0] / "little.yaml", "--on", "./numerals", "--trials", 1, "--epochs", 1, "--study", "moved"]
+    words += ["--data", data, "--ledger", tmp_path / "moved.sqlite"]
+    said = " ".join(done(CliRunner().invoke(main, [*map(str, words)])).split())
+    assert f"nas finals moved --data {data} --ledger" in said
+
+
 def test_a_study_goes_on_is_done_again_and_handed_over(
     study: Path, run: Nas, searched: tuple[Path, str, str], tmp_path: Path
 ) -> None:
@@ -211,3 +221,27 @@ def test_another_version_of_a_study_s_benchmark_is_refused(study: Path, tmp_path
     make_benchmark("numerals", write_digits(tmp_path / "fewer", count=200), tmp_path)
     with pytest.raises(SearchError, match=r"The study 'own' is of data with digest \w{12}, those of numerals now have \w{12}; "):
         nas.finals("own", data=tmp_path)
+
+
+def test_an_installed_benchmark_goes_by_the_name_that_it_calls_itself(made: dict[str, Benchmark], tmp_path, monkeypatch):
+    home = made["numerals"].home
+    (tmp_path / "numerals_plugin.py").write_text(
+        f"from nas.datasets import read_benchmark\nBENCHMARK = read_benchmark({str(home)!r})\n"
+    )
+    info = tmp_path / "other_team-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-team\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[nas.benchmarks]\nnumerals = numerals_plugin:BENCHMARK\nteams_numerals = numerals_plugin:BENCHMARK\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    registry.owners.cache_clear()
+    try:
+        assert resolve_benchmark("numerals") == made["numerals"]
+        with pytest.raises(NasError) as refused:
+            resolve_benchmark("teams_numerals")
+    finally:
+        registry.owners.cache_clear()
+    assert str(refused.value) == (
+        "The benchmark 'teams_numerals' of other-team (numerals_plugin:BENCHMARK) calls itself 'numerals'; give both one name."
+    )
