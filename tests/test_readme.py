@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -21,6 +22,8 @@ SPACES = "docs/how-to/write-a-space.md"
 ONE_NETWORK = "docs/how-to/measure-one-network.md"
 MANY = "docs/how-to/many-machines.md"
 TABLES = "docs/how-to/compare-strategies.md"
+FROM_OPTUNA = "docs/how-to/coming-from-optuna.md"
+PLUGINS = "docs/how-to/plugins.md"
 PAGES = [README, *sorted(f"{path.relative_to(ROOT)}" for path in ROOT.glob("docs/**/*.md") if "evidence" not in path.parts)]
 
 FEWER = {"--trials 20": "--trials 2", "--top 3": "--top 1", "--seeds 2": "--seeds 1", "nas train": "nas train --epochs 2"}
@@ -238,3 +241,51 @@ def test_every_command_is_one_that_there_is_with_options_that_there_are(page: st
 def test_every_piece_of_python_is_python(page: str) -> None:
     for block in blocks(page, "python"):
         ast.parse(block)
+
+
+def run_block(page: str, begins: str) -> dict[str, Any]:
+    """What the one piece of Python on `page` that has `begins` in it defines; it runs at the top of the repository."""
+    (block,) = (block for block in blocks(page, "python") if begins in block)
+    defined: dict[str, Any] = {"__name__": "page"}
+    with chdir(ROOT):
+        exec(block, defined)  # noqa: S102 - what our page says
+    return defined
+
+
+def test_a_network_of_ones_own_is_a_layer_by_the_page_for_those_who_come_from_optuna() -> None:
+    from nas.benchmark import Image
+    from nas.testing.layers import LayerTrial, check_layer
+
+    kind = run_block(FROM_OPTUNA, "class OurNetwork")["OurNetwork"]
+    trial = LayerTrial(kind=kind, options=[{"width": 8}, {"width": 9, "depth": 3}], shapes=[Image(1, 8, 8), Image(3, 9, 7)])
+    assert {rule: problem for rule, problem in check_layer(trial) if problem} == {}
+
+
+def test_a_loop_of_ones_own_walks_a_space() -> None:
+    study = run_block(FROM_OPTUNA, "study.optimize")["study"]
+    assert len(study.trials) == 5
+    assert all(trial.value > 0 and "stem.kernel" in trial.params for trial in study.trials)
+
+
+def test_the_strategy_of_the_plugin_page_repeats_nothing_and_stays_near_the_best() -> None:
+    import optuna
+
+    from nas.space import read_space
+    from nas.strategies import suggest
+
+    space = read_space(ROOT / "examples/tiny_cnn.yaml")
+    seen: list[str] = []
+
+    def cost(trial: optuna.Trial) -> float:
+        architecture = space.walk(lambda name, domain: suggest(trial, name, domain))
+        seen.append(architecture.id)
+        return float(sum(value for value in architecture.choices.values() if isinstance(value, int | float)))
+
+    def last(sampler: optuna.samplers.BaseSampler) -> float:
+        study = optuna.create_study(sampler=sampler)
+        study.optimize(cost, n_trials=40)
+        return sum(trial.value for trial in study.trials[20:])
+
+    ours = last(run_block(PLUGINS, "class BestOrNew")["BestOrNew"](space, seed=0))
+    assert len(set(seen)) == 40
+    assert ours < 0.8 * last(optuna.samplers.RandomSampler(seed=0))

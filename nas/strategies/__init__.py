@@ -1,6 +1,7 @@
 """Who chooses next: strategies by name, and the study as Optuna sees it."""
 
 from nas.strategies.choosing import ChoosingSampler, Known, Seen
+from nas.strategies.distributions import suggest
 from nas.strategies.evolution import RegularizedEvolution
 from nas.strategies.from_nni import FromNni
 from nas.strategies.grid import Grid
@@ -28,4 +29,5 @@ __all__ = [
     "make_sampler",
     "pruner_names",
     "strategies",
+    "suggest",
 ]
