@@ -1,7 +1,7 @@
 """A name or a path → the benchmark: installed, or a folder with benchmark.yaml."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ def known_benchmarks() -> Mapping[str, list[Path]]:
 
 
 def find_again(definition: Mapping[str, Any], study: str, data: Path | None) -> FolderBenchmark:
-    """The benchmark of a study, whose definition says what it was: in `data`, the present folder, or NAS_BENCHMARK_PATH.
+    """The benchmark of a study, whose definition says what it was: in `data`, here, in NAS_BENCHMARK_PATH or a package.
 
     Raises:
         SearchError: it is in none of these, or is another now.
@@ -105,8 +105,20 @@ def is_at_hand(benchmark: FolderBenchmark) -> bool:
     return any(place.resolve() == home for place in _places(benchmark.name, None))
 
 
-def _places(name: str, data: Path | None) -> Iterable[Path]:
-    return (*((data, data / name) if data is not None else ()), Path(name), *(folder / name for folder in _path()))
+def _places(name: str, data: Path | None) -> Iterator[Path]:
+    """Where the benchmark called `name` may lie, and last where a package that is installed has it."""
+    if data is not None:
+        yield from (data, data / name)
+    yield Path(name)
+    yield from (folder / name for folder in _path())
+    if name not in registry.owners(registry.BENCHMARKS):
+        return
+    try:
+        installed = registry.load(registry.BENCHMARKS, name)
+    except RegistryError:
+        return  # who asks for it by its name is told why
+    if isinstance(installed, FolderBenchmark):
+        yield installed.home
 
 
 def _path() -> list[Path]:

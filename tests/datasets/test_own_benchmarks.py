@@ -13,6 +13,7 @@ import nas
 from nas import registry
 from nas.benchmark import Benchmark, Features, Image, Query, Tokens, Waveform
 from nas.cli import main
+from nas.datasets import find_again, is_at_hand
 from nas.datasets.making import make_benchmark
 from nas.errors import NasError, SearchError
 from nas.evaluation.robustness import check_task
@@ -237,7 +238,12 @@ def test_an_installed_benchmark_goes_by_the_name_that_it_calls_itself(made: dict
     monkeypatch.syspath_prepend(tmp_path)
     registry.owners.cache_clear()
     try:
-        assert resolve_benchmark("numerals") == made["numerals"]
+        found = resolve_benchmark("numerals")
+        assert found == made["numerals"]
+        monkeypatch.chdir(tmp_path)
+        assert is_at_hand(found)
+        definition = {"name": "numerals", "version": found.version, "folder": {"sha256": found.declaration.data.sha256}}
+        assert find_again(definition, "a", None) == found
         with pytest.raises(NasError) as refused:
             resolve_benchmark("teams_numerals")
     finally:
