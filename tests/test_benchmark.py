@@ -81,16 +81,6 @@ def test_changes_that_do_not_fit_the_input_are_refused(given: Shape, change: dic
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize(("option", "value"), [("adversarial", "pgd-linf-8/255"), ("corrupt", 0.5)])
-def test_labels_may_be_learned_from_other_examples_and_nothing_else(option: str, value: object) -> None:
-    plain = benchmark(Image(1, 4, 4), replace(RECIPE, **{option: value}))
-    for protocol in ("fine_tune", "pretrain_then_fine_tune"):
-        assert replace(plain, protocol=protocol).recipe == plain.recipe
-    with pytest.raises(BenchmarkError) as caught:
-        replace(plain, protocol="contrastive")
-    assert str(caught.value) == f"toy: the protocol 'contrastive' does not train on other examples; leave `{option}` out."
-
-
 @pytest.mark.parametrize(
     "given", [Image(1, 4, 4), Sequence(4, 3), Waveform(4, 1, rate=8), Modalities.of(words=Tokens(4, 9), image=Image(1, 4, 4))]
 )

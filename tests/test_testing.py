@@ -606,6 +606,14 @@ def test_an_objective_that_is_not_measured_and_an_empty_licence_are_found() -> N
     }
 
 
+def test_an_option_that_a_benchmarks_protocol_has_not_is_found() -> None:
+    wrong = replace(DIGITS, protocol_options={"epochs": 5})
+    assert problems(check_benchmark(wrong)) == {
+        "its protocol knows what it is told": "digits: the protocol 'supervised' has no options, got 'epochs'; leave "
+        "protocol_options out."
+    }
+
+
 def test_an_objective_that_runs_the_wrong_way_is_found() -> None:
     wrong = replace(DIGITS, objectives=(Objective("validation_loss", "maximize"),))
     assert problems(check_benchmark(wrong)) == {

@@ -78,7 +78,7 @@ class Evaluator:
             BenchmarkError: a measure is none, or the benchmark is not made for it, or tells its protocol what that does not know.
         """
         self.protocol = protocol_of(benchmark)
-        self.protocol.check(benchmark)
+        self.protocol.admit(benchmark)
         self.proxies = tuple(proxies)
         self.measures = benchmark.ask_for(measures)
         refused = {

@@ -9,7 +9,7 @@ In training noise is drawn anew for every step; what stands in the rows of the e
 Axes: N examples, Z numbers of noise, K classes, C channels, H height, W width.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from nas.benchmark import Benchmark, Features, Image, Recipe
 from nas.device import Precision, place
-from nas.errors import BenchmarkError, did_you_mean, quote
+from nas.errors import BenchmarkError
 from nas.models import steps
 from nas.models.layers.adversarial import Adversary, Discriminator
 from nas.protocols.samples import Samples
@@ -122,16 +122,14 @@ class Adversarial(Method):
         return rows_NF[:, self.latent :] if rows_NF.shape[1] > self.latent else None
 
 
-OPTIONS = ("latent", "classifier_sha256")
-"""Of a benchmark's `protocol_options`."""
-
-
 class AdversarialProtocol(Protocol):
     """One stage, in which both networks learn; the space's layers say how, or else their defaults."""
 
     stackable: ClassVar[bool] = False
     taught: ClassVar[bool] = False
     scored: ClassVar[bool] = False
+    hardened: ClassVar[bool] = False
+    options: ClassVar[Collection[str]] = ("latent", "classifier_sha256")
 
     def __init__(self, setup: Setup) -> None:
         """Look at what the benchmark feeds and wants.
@@ -157,14 +155,10 @@ class AdversarialProtocol(Protocol):
 
     @classmethod
     def check(cls, benchmark: Benchmark) -> None:
-        """Look at what the benchmark feeds and wants, and at the options."""
+        """Look at what the benchmark feeds and wants, and at how much of that is noise."""
         given, wanted = benchmark.signature.input, benchmark.signature.output
         if not isinstance(given, Features) or not isinstance(wanted, Image):
             raise BenchmarkError(f"{benchmark.name}: adversaries make pictures of rows of noise, got {given} and {wanted}.")
-        if unknown := next((name for name in benchmark.protocol_options if name not in OPTIONS), None):
-            raise BenchmarkError(
-                f"{benchmark.name}: adversaries have no option {quote(unknown)}. {did_you_mean(unknown, OPTIONS)}"
-            )
         latent = benchmark.protocol_options.get("latent")
         if type(latent) is not int or not 0 < latent <= given.count:
             raise BenchmarkError(

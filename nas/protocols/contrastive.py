@@ -9,7 +9,7 @@ this kind answer together, `own_losses`.
 Axes: N examples, F numbers of a row, M modalities, L positions, C channels, D numbers of a vector.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Any, ClassVar
@@ -101,6 +101,8 @@ class Contrastive(Protocol):
 
     stackable: ClassVar[bool] = False
     taught: ClassVar[bool] = False
+    hardened: ClassVar[bool] = False
+    options: ClassVar[Collection[str]] = ("pairs",)
 
     def __init__(self, setup: Setup) -> None:
         """Look at what is asked for.
@@ -130,11 +132,11 @@ class Contrastive(Protocol):
             raise BenchmarkError(
                 f"The protocol 'contrastive' is for several modalities, got {benchmark.signature.input} in {benchmark.name}."
             )
-        options = dict(benchmark.protocol_options)
-        if options.pop("pairs", "example") not in PAIRS or options:
+        pairs = benchmark.protocol_options.get("pairs", "example")
+        if pairs not in PAIRS:
             raise BenchmarkError(
-                f"The protocol 'contrastive' has the one option pairs, 'example' or 'class', got "
-                f"{quote(dict(benchmark.protocol_options))} in {benchmark.name}."
+                f"The protocol 'contrastive' has pairs of one 'example' or of one 'class', got {quote(pairs)} in "
+                f"{benchmark.name}."
             )
 
     def measure(self, network: nn.Module, examples: Feed | Examples, split: str) -> dict[str, float]:

@@ -121,6 +121,7 @@ class LinkPredictionProtocol(Protocol):
     stackable: ClassVar[bool] = False
     taught: ClassVar[bool] = False
     scored: ClassVar[bool] = False
+    hardened: ClassVar[bool] = False
 
     @property
     def equipment_bytes(self) -> int:

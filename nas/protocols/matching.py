@@ -100,6 +100,7 @@ class Matching(Protocol):
 
     stackable: ClassVar[bool] = False
     taught: ClassVar[bool] = False
+    hardened: ClassVar[bool] = False
 
     def __init__(self, setup: Setup) -> None:
         """Look at what is asked for.

@@ -9,7 +9,7 @@ pre-training is to be held against.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
@@ -61,17 +61,13 @@ class Options(BaseModel):
         """The options of the benchmark `name`.
 
         Raises:
-            BenchmarkError: one is unknown, missing, or wrong.
+            BenchmarkError: one is missing or wrong.
         """
         try:
             return cls(**data)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             option = str(first["loc"][0])
-            if first["type"] == "extra_forbidden":
-                raise BenchmarkError(
-                    f"{name}: a pre-training has no option {quote(option)}. {did_you_mean(option, cls.model_fields)}"
-                ) from None
             seen = "" if first["type"] == "missing" else f", got {quote(first['input'])}"
             raise BenchmarkError(f"{name}: {option} of the pre-training: {first['msg']}{seen}.") from None
 
@@ -140,11 +136,13 @@ class FineTune(Protocol):
 class PretrainThenFineTune(FineTune):
     """Two stages: a pretext on examples without labels, then the task on those with labels."""
 
+    options: ClassVar[Collection[str]] = tuple(Options.model_fields)
+
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
-        self.options = Options.read(setup.benchmark.protocol_options, setup.benchmark.name)
-        self.pretext: Pretext = make_pretext(self.options.pretext, self.options.options)
-        self.recipe = self.options.recipe_of(setup.benchmark.name, setup.benchmark.recipe)
+        self.asked = Options.read(setup.benchmark.protocol_options, setup.benchmark.name)
+        self.pretext: Pretext = make_pretext(self.asked.pretext, self.asked.options)
+        self.recipe = self.asked.recipe_of(setup.benchmark.name, setup.benchmark.recipe)
 
     @classmethod
     def check(cls, benchmark: Benchmark) -> None:
@@ -163,22 +161,22 @@ class PretrainThenFineTune(FineTune):
 
     def costs(self) -> Mapping[str, float]:
         """FLOPs of the pre-training: three forward passes an example (see `Budget.flops`)."""
-        if self.options.from_scratch:
+        if self.asked.from_scratch:
             return {}
         return {"pretrain_flops": 3.0 * self.pretext.forward_flops(self.trunk) * self.seen}
 
     @cached_property
     def seen(self) -> float:
         """Examples of all steps of the pre-training."""
-        count = max(1, round(self.options.fraction * len(self.sources["train"])))  # type: ignore[arg-type]
+        count = max(1, round(self.asked.fraction * len(self.sources["train"])))  # type: ignore[arg-type]
         per_epoch = math.ceil(count / self.recipe.batch_size)
-        steps = steps_within(self.options.budget, per_epoch, count / per_epoch, None)
+        steps = steps_within(self.asked.budget, per_epoch, count / per_epoch, None)
         return float(steps * count / per_epoch)
 
     def stages(self, network: nn.Module) -> Iterator[Stage]:
         """The pre-training, unless there is to be none, and the fine-tuning."""
         assert isinstance(network, nn.Sequential)  # noqa: S101 - as networks are built
-        if self.options.from_scratch:
+        if self.asked.from_scratch:
             yield self.from_scratch(network)
             return
         yield self.pretraining(network)
@@ -219,7 +217,7 @@ class PretrainThenFineTune(FineTune):
             method=self.pretext.method(self.trunk, setup, self.recipe),
             training=feed(self.sources["train"], device),
             validation=feed(self.sources["validation"], device),
-            budget=self.options.budget,
+            budget=self.asked.budget,
             forward_flops=self.pretext.forward_flops(self.trunk),
             needed=needed,
             ended=ended,
@@ -230,7 +228,7 @@ class PretrainThenFineTune(FineTune):
         data = digest_sources(self.sources)
         if data is None:
             return None
-        setup, given = self.setup, self.options.model_dump(mode="json", exclude={"from_scratch"})
+        setup, given = self.setup, self.asked.model_dump(mode="json", exclude={"from_scratch"})
         decided_by = {
             "trunk": identify(self.trunk.parts, setup.benchmark.signature),
             "pre-training": {**given, "recipe": asdict(self.recipe)},

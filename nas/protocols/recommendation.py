@@ -8,6 +8,7 @@ Axes: N examples, U users, K places of a list.
 
 import math
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,8 @@ class Recommending(Method):
 
 class Recommendation(Protocol):
     """Supervised learning of ratings, measured by lists too."""
+
+    hardened: ClassVar[bool] = False
 
     def method(self) -> Method:
         """That of the only stage."""

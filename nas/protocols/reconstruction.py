@@ -68,6 +68,7 @@ class Reconstruction(Protocol):
     stackable = False
     scored = False
     taught = False
+    hardened = False
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)

@@ -4,9 +4,9 @@ Axes: N examples, L positions, V tokens.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Self, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nas.benchmark import Benchmark, Recipe
 from nas.chance import rand
 from nas.device import Precision, autocast, send
-from nas.errors import BenchmarkError, did_you_mean, quote
+from nas.errors import BenchmarkError, quote
 from nas.training import IGNORED, Examples, Feed, Method, Protocol, Setup, as_feed
 from nas.training.translation import BEGIN, END, FIRST, PADDING, UNKNOWN, Translation
 
@@ -50,19 +50,6 @@ class Ways:
             raise BenchmarkError(
                 f"The protocol 'translation' has forgotten of at least 0 and below 1, got {quote(self.forgotten)}."
             )
-
-    @classmethod
-    def read(cls, options: Mapping[str, Any]) -> Self:
-        """What a benchmark's `protocol_options` say.
-
-        Raises:
-            BenchmarkError: an option is unknown or wrong.
-        """
-        known = [one.name for one in fields(cls)]
-        for name in options:
-            if name not in known:
-                raise BenchmarkError(f"The protocol 'translation' has no option {quote(name)}. {did_you_mean(name, known)}")
-        return cls(**options)
 
 
 class Translating(Method):
@@ -115,18 +102,21 @@ class Translating(Method):
 class TranslationProtocol(Protocol):
     """Supervised learning of translations; what `protocol_options` may say is in `Ways`."""
 
+    hardened: ClassVar[bool] = False
+    options: ClassVar[Collection[str]] = tuple(one.name for one in fields(Ways))
+
     def __init__(self, setup: Setup) -> None:
         if not isinstance(setup.task, Translation):
             raise BenchmarkError(
                 f"The protocol 'translation' is for tasks of the kind Translation, got {type(setup.task).__name__}."
             )
         super().__init__(setup)
-        self.ways = Ways.read(setup.benchmark.protocol_options)
+        self.ways = Ways(**setup.benchmark.protocol_options)
 
     @classmethod
     def check(cls, benchmark: Benchmark) -> None:
         """Read the options."""
-        Ways.read(benchmark.protocol_options)
+        Ways(**benchmark.protocol_options)
 
     def method(self) -> Method:
         """That of the only stage."""

@@ -55,7 +55,7 @@ def derive(
             be made at all.
         KeyboardInterrupt: after Ctrl-C.
     """
-    from nas.training import derivation_of
+    from nas.training import derivation_of, protocol_of
 
     names = [named] if isinstance(named, str) else [*named]
     study = names[0].partition(":")[0]
@@ -74,7 +74,8 @@ def derive(
         if isinstance(benchmark, TableBenchmark):
             raise SearchError(f"The study {study!r} is on a table, in which nothing is trained; there are no weights to work at.")
         for derivation in methods.values():
-            replace(benchmark, recipe=derivation.recipe(benchmark.recipe))  # which looks at it before anything is begun
+            changed = replace(benchmark, recipe=derivation.recipe(benchmark.recipe))
+            protocol_of(changed).admit(changed)  # before anything is begun
         plan = plan_of(entry, benchmark, places, given, data=data, ranks=None, store=shared_by(url))
         run = _Descents(book, entry, benchmark, on_event, plan)
         finder = Finder(book, entry, url)

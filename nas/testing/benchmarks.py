@@ -190,6 +190,11 @@ def _some(examples: Examples) -> Examples:
     return Examples(examples.inputs[::every], examples.targets[::every])
 
 
+def _told(trial: BenchmarkTrial) -> str | None:
+    protocol_of(trial.benchmark).admit(trial.benchmark)  # which raises what is wrong
+    return None
+
+
 def _protocol(benchmark: Benchmark, task: Task) -> Protocol:
     """How candidates of `benchmark` are trained and measured, of a plan without choices of training."""
     setup = Setup(benchmark=benchmark, task=task, parts=(), feed=task.examples, budget=benchmark.budget, seed=0)
@@ -239,6 +244,7 @@ BENCHMARK_RULES: tuple[Rule[BenchmarkTrial], ...] = (
     Rule("no split holds examples of another", _apart),
     Rule("its examples are the same each time", _same_again),
     Rule("training reads no test data", _test_unread),
+    Rule("its protocol knows what it is told", _told),
     Rule("what it steers by is measured", _figures),
     Rule("a README stands beside its task", _readme),
 )

@@ -6,7 +6,7 @@ A benchmark names its protocol, ours or another team's, by the entry points of `
 trains: checkpoints, continuation, limits, patience, seeds, memory and divergence are its concern and no protocol's.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from torch import nn
 from nas import registry
 from nas.benchmark import Benchmark, Budget, Objective
 from nas.device import Precision
-from nas.errors import RegistryError, quote
+from nas.errors import BenchmarkError, RegistryError, did_you_mean, quote
 from nas.models import Part, TrainingKind, is_of_training, steps
 from nas.records import Picture
 from nas.training.feeding import Feed
@@ -112,6 +112,13 @@ class Protocol:
     taught: ClassVar[bool] = True
     """Whether what is learned last may be the answers of a recipe's teachers, as `Method.loss` has it."""
 
+    hardened: ClassVar[bool] = True
+    """Whether what is learned last may be learned of attacked and of corrupted examples, as `Method.loss` and `Method.prepare`
+    have it."""
+
+    options: ClassVar[Collection[str]] = ()
+    """What a benchmark's `protocol_options` may tell it, by name. What they tell beside that is refused."""
+
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.figures: dict[str, float] = {}
@@ -119,11 +126,37 @@ class Protocol:
         self.notes: list[str] = []
 
     @classmethod
+    def admit(cls, benchmark: Benchmark) -> None:
+        """Refuse a `benchmark` that asks for what the protocol does not declare, or that does not pass its `check`.
+
+        Raises:
+            BenchmarkError: an option is unknown, missing or wrong, or the recipe asks for examples that are not learned from.
+        """
+        name, protocol = benchmark.name, benchmark.protocol
+        for option in benchmark.protocol_options:
+            if not cls.options:
+                raise BenchmarkError(
+                    f"{name}: the protocol {quote(protocol)} has no options, got {quote(option)}; leave protocol_options out."
+                )
+            if option not in cls.options:
+                raise BenchmarkError(
+                    f"{name}: the protocol {quote(protocol)} has no option {quote(option)}. {did_you_mean(option, cls.options)}"
+                )
+        changes = (option for option in ("adversarial", "corrupt") if getattr(benchmark.recipe, option))
+        if not cls.hardened and (asked := next(changes, None)):
+            raise BenchmarkError(
+                f"{name}: the protocol {quote(protocol)} trains on examples as they are; leave {asked} out of the recipe."
+            )
+        cls.check(benchmark)
+
+    @classmethod
     def check(cls, benchmark: Benchmark) -> None:
         """Look at what `benchmark` tells the protocol, before there is a candidate and before a study's name is taken.
 
+        Of its `protocol_options` there are none but `options`.
+
         Raises:
-            BenchmarkError: an option is unknown, missing or wrong.
+            BenchmarkError: an option is missing or wrong, or the benchmark is none for this protocol.
         """
 
     def costs(self) -> Mapping[str, float]:

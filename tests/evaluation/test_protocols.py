@@ -13,7 +13,7 @@ from torch import nn
 from benchmarks.digits import BENCHMARK
 from nas import registry
 from nas.benchmark import Budget
-from nas.errors import Interrupted, RegistryError, SearchError
+from nas.errors import BenchmarkError, Interrupted, RegistryError, SearchError
 from nas.evaluation import Evaluator
 from nas.models import TrainingKind, build, cost, network_id, plan
 from nas.profiling import latency
@@ -184,6 +184,74 @@ def test_a_teacher_of_what_learns_from_none_is_refused(name: str) -> None:
     taught = replace(benchmark, recipe=replace(benchmark.recipe, teacher="winner/model.pt2"))
     with pytest.raises(SearchError, match=rf"^The protocol '{benchmark.protocol}' of {name} takes no teacher; leave that out\.$"):
         Evaluator(parse_space(TINY), taught, device="cpu")
+
+
+PLAIN = ("supervised", "fine_tune", "link_prediction", "recommendation", "reconstruction", "retrieval")
+"""Protocols that are told nothing more."""
+
+
+@pytest.mark.parametrize("protocol", PLAIN)
+def test_options_of_a_protocol_that_has_none_are_refused_before_there_is_a_candidate(protocol: str) -> None:
+    told = replace(BENCHMARK, protocol=protocol, protocol_options={"epochs": 5})
+    with pytest.raises(BenchmarkError) as caught:
+        Evaluator(space(), told, device="cpu")
+    assert str(caught.value) == (f"digits: the protocol '{protocol}' has no options, got 'epochs'; leave protocol_options out.")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "near", "meant"),
+    [
+        ("adversarial", "latnt", "latent"),
+        ("contrastive", "pear", "pairs"),
+        ("pretrain_then_fine_tune", "epoch", "epochs"),
+        ("translation", "forgoten", "forgotten"),
+    ],
+)
+def test_an_option_that_a_protocol_has_not_is_refused_with_those_that_it_has(protocol: str, near: str, meant: str) -> None:
+    told = replace(BENCHMARK, protocol=protocol, protocol_options={near: 1})
+    with pytest.raises(BenchmarkError) as caught:
+        protocol_of(told).admit(told)
+    known = ", ".join(sorted(protocol_of(told).options))
+    assert meant in known
+    assert str(caught.value) == (
+        f"digits: the protocol '{protocol}' has no option '{near}'. Did you mean '{meant}'? Known: {known}."
+    )
+
+
+def test_a_protocol_of_another_team_is_told_what_it_declares_and_no_more(
+    two_stages: type[TwoStages], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its own `check` looks at."""
+    seen: list[Mapping[str, Any]] = []
+    monkeypatch.setattr(two_stages, "options", ("pause",))
+    monkeypatch.setattr(two_stages, "check", lambda benchmark: seen.append(benchmark.protocol_options))
+    Evaluator(space(), replace(BENCHMARK, protocol_options={"pause": 1}), device="cpu")
+    assert seen == [{"pause": 1}]
+    with pytest.raises(BenchmarkError, match=r"has no option 'slow'\. Known: pause\.$"):
+        Evaluator(space(), replace(BENCHMARK, protocol_options={"pause": 1, "slow": 2}), device="cpu")
+
+
+@pytest.mark.parametrize(("option", "value"), [("adversarial", "pgd-linf-8/255"), ("corrupt", 0.5)])
+def test_who_learns_from_other_examples_a_protocol_declares(option: str, value: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = replace(BENCHMARK, recipe=replace(BENCHMARK.recipe, **{option: value}))  # type: ignore[arg-type]
+    for protocol in ("supervised", "fine_tune"):
+        one = replace(changed, protocol=protocol)
+        protocol_of(one).admit(one)
+    monkeypatch.setattr(Protocol, "hardened", False)
+    with pytest.raises(BenchmarkError) as caught:
+        Evaluator(space(), changed, device="cpu")
+    assert str(caught.value) == (
+        f"digits: the protocol 'supervised' trains on examples as they are; leave {option} out of the recipe."
+    )
+
+
+@pytest.mark.parametrize(
+    "protocol", ["adversarial", "contrastive", "link_prediction", "recommendation", "reconstruction", "retrieval", "translation"]
+)
+def test_labels_are_learned_from_corrupted_examples_and_nothing_else(protocol: str) -> None:
+    changed = replace(BENCHMARK, recipe=replace(BENCHMARK.recipe, corrupt=0.5), protocol=protocol)
+    with pytest.raises(BenchmarkError, match=f"the protocol '{protocol}' trains on examples as they are; leave corrupt out"):
+        protocol_of(changed).admit(changed)
 
 
 def test_a_protocol_that_one_process_alone_can_serve_is_refused_in_several(

@@ -279,12 +279,6 @@ def test_a_benchmark_says_how_much_of_a_row_is_noise(latent: object) -> None:
         protocol_on(replace(BENCHMARK, protocol_options={"latent": latent}))
 
 
-def test_an_option_that_adversaries_have_not_is_told_before_there_is_a_candidate() -> None:
-    AdversarialProtocol.check(BENCHMARK)
-    with pytest.raises(BenchmarkError, match=r"adversaries have no option 'latnt'\. Did you mean 'latent'\?"):
-        AdversarialProtocol.check(replace(BENCHMARK, protocol_options={"latnt": 16}))
-
-
 def protocol_on(benchmark: Benchmark) -> AdversarialProtocol:
     return AdversarialProtocol(
         Setup(benchmark=benchmark, task=load(None), parts=(), feed=lambda _: examples(), budget=BUDGET, seed=0)

@@ -199,7 +199,7 @@ def test_labels_are_learned_from_corrupted_texts_by_a_trunk_that_knows_them_as_t
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"epoch": 1}, r"^toy_texts: a pre-training has no option 'epoch'\. Did you mean 'epochs'\?"),
+        ({"epoch": 1}, r"^toy_texts: the protocol 'pretrain_then_fine_tune' has no option 'epoch'\. Did you mean 'epochs'\?"),
         ({"epochs": 0}, r"^toy_texts: epochs of the pre-training: Input should be greater than or equal to 1, got 0\.$"),
         ({"recipe": {"rate": 1}}, r"^toy_texts: a recipe has no 'rate'\."),
         (
@@ -217,7 +217,7 @@ def test_what_a_benchmark_says_wrongly_is_told_in_a_line_before_there_is_a_candi
     with pytest.raises(BenchmarkError, match=message):
         trained(on=benchmark(**options))
     with pytest.raises(BenchmarkError, match=message):
-        PretrainThenFineTune.check(benchmark(**options))
+        PretrainThenFineTune.admit(benchmark(**options))
 
 
 def test_a_recipe_s_teacher_is_of_the_fine_tuning_alone() -> None:

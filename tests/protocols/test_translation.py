@@ -188,7 +188,6 @@ def test_a_protocol_with_samples_measures_what_they_agree_on() -> None:
         ("samples", -1, "has samples of at least 0, got -1."),
         ("samples", 1.5, "has samples of at least 0, got 1.5."),
         ("forgotten", 1.0, "has forgotten of at least 0 and below 1, got 1.0."),
-        ("forgoten", 0.1, "has no option 'forgoten'. Did you mean 'forgotten'?"),
     ],
 )
 def test_options_that_are_none_are_refused(option: str, value: float, words: str) -> None:
