@@ -115,8 +115,9 @@ def _watching(as_json: bool) -> Iterator[Callable[["Progress"], None]]:
     if as_json:
         yield lambda _: None
     elif sys.stdout.isatty():
+        begun_at = time.monotonic()
         with console().status("") as spinner:
-            yield lambda progress: spinner.update(_line(progress))
+            yield lambda progress: spinner.update(_line(progress, time.monotonic() - begun_at))
     else:
         yield _Speaker()
 
@@ -125,22 +126,22 @@ class _Speaker:
     """Says how far it is at the beginning, at the end, and now and then between."""
 
     def __init__(self) -> None:
+        self.begun_at = time.monotonic()
         self.spoke_at = float("-inf")
 
     def __call__(self, progress: "Progress") -> None:
         now = time.monotonic()
         if now - self.spoke_at > QUIET_SECONDS or progress.done == progress.total:
             self.spoke_at = now
-            click.echo(_line(progress))
+            click.echo(_line(progress, now - self.begun_at))
 
 
-def _line(progress: "Progress") -> str:
-    """How far, what has ended last, how long still."""
-    from nas.reports.trials import duration
+def _line(progress: "Progress", seconds: float) -> str:
+    """How far, what has ended last, how long so far and still."""
+    from nas.reports.trials import times
 
     parts = [f"{progress.done:,}/{progress.total:,} runs"]
     parts += [f"{progress.found:,} found"] if progress.found else []
     cell = progress.cell
     parts += [f"{cell.strategy} on {cell.question}, seed {cell.seed}"] if cell else []
-    parts += [f"{duration(progress.seconds_left)} left"] if progress.seconds_left else []
-    return " · ".join(parts)
+    return " · ".join([*parts, *filter(None, [times(seconds, progress.seconds_left)])])

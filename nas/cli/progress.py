@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -16,7 +16,7 @@ from nas.errors import printable
 from nas.measures import measure_of
 from nas.records import SCORES, Record, Stage, Trial, figure_kind
 from nas.reports.tables import HUGE
-from nas.reports.trials import duration
+from nas.reports.trials import duration, times
 from nas.searching import EpochEnded, Event, OnEvent, Progress, RunBegun, RunEnded, TrialBegun, TrialEnded
 
 QUIET_SECONDS = 30
@@ -34,10 +34,11 @@ def display() -> Iterator[OnEvent]:
     """Something to hand events to; live lines where standard output is a terminal."""
     if sys.stdout.isatty():
         console = Console()
-        with Live(Text(""), console=console, refresh_per_second=8, transient=True) as live:
-            yield Watcher(console, live)
+        watcher = Watcher(console, live=True, begun_at=time.monotonic())
+        with Live(watcher, console=console, refresh_per_second=8, transient=True):
+            yield watcher
     else:
-        watcher, ended = Watcher(Console(width=240, color_system=None)), threading.Event()
+        watcher, ended = Watcher(Console(width=240, color_system=None), begun_at=time.monotonic()), threading.Event()
         thread = threading.Thread(target=keep_heard, args=(watcher, ended), name="nas-progress", daemon=True)
         thread.start()
         try:
@@ -65,8 +66,15 @@ class UnderWay:
     label: str = ""
     epoch: int = 0
     epochs: int = 0
-    seconds: float | None = None
-    """Since it began; None where that is not to be shown."""
+    begun_at: float = field(kw_only=True)
+    """On the clock that only goes forward."""
+    whole: float | None = None
+    """Seconds that it takes in all, as far as its epochs tell."""
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self.begun_at
 
     @property
     def words(self) -> str:
@@ -79,12 +87,16 @@ class UnderWay:
 
 
 class Watcher:
-    """Prints a line for each evaluated trial, and keeps the live lines fresh."""
+    """Prints a line for each evaluated trial, and is the live lines, which are fresh whenever they are drawn."""
 
-    def __init__(self, console: Console, live: Live | None = None) -> None:
+    def __init__(self, console: Console, *, live: bool = False, begun_at: float | None = None) -> None:
+        """`live` where its picture is drawn again and again; `begun_at` is when the run began, None where it is another's."""
         self.console = console
         self.live = live
+        self.begun_at = begun_at
         self.progress = Progress()
+        self.told_at = time.monotonic()
+        """When `progress` told how long was left."""
         self.best = ""
         self.under_way: dict[tuple[Stage, int], UnderWay] = {}
         self.spoke_at = time.monotonic()
@@ -100,12 +112,15 @@ class Watcher:
                 if event.found:
                     self.say(f"Going on after {event.found:,} trials.", "dim")
             case TrialBegun():
-                self.progress = event.progress
-                one = UnderWay(event.number, event.stage, event.architecture, event.label)
-                self.under_way[event.stage, event.number] = one
+                self.note(event.progress)
+                begun = UnderWay(event.number, event.stage, event.architecture, event.label, begun_at=time.monotonic())
+                self.under_way[event.stage, event.number] = begun
             case EpochEnded():
-                one = self.under_way.setdefault((event.stage, event.number), UnderWay(event.number, event.stage))
+                unheard = UnderWay(event.number, event.stage, begun_at=time.monotonic())
+                one = self.under_way.setdefault((event.stage, event.number), unheard)
                 one.epoch, one.epochs = event.epoch.epoch, event.epochs
+                trained = one.seconds if event.epoch.seconds is None else event.epoch.seconds
+                one.whole = one.seconds + trained * (one.epochs / one.epoch - 1)  # what came before its training comes once
                 self.be_heard()
             case TrialEnded():
                 self.under_way.pop((event.trial.stage, event.trial.number), None)
@@ -113,25 +128,32 @@ class Watcher:
             case RunEnded():
                 self.under_way.clear()
                 self.say(event.reason, "bold")
-        if self.live is not None:
-            self.live.update(self.picture())
+
+    def __rich__(self) -> RenderableType:
+        """The live lines, as rich asks for them."""
+        return self.picture()
+
+    def note(self, progress: Progress) -> None:
+        """Take in how far the run is, and since when that long is left."""
+        if progress.seconds_left != self.progress.seconds_left:
+            self.told_at = time.monotonic()
+        self.progress = progress
 
     def picture(self) -> RenderableType:
         """The live lines: one where one candidate is under way, else a line for each too."""
-        if len(self.under_way) < 2:
-            return Text(self.status())
-        return Group(Text(self.status()), under_way_grid(list(self.under_way.values())))
+        under_way = list(self.under_way.values())
+        return Text(self.status()) if len(under_way) < 2 else Group(Text(self.status()), under_way_grid(under_way))
 
     def trial_ended(self, event: TrialEnded) -> None:
         """Print what came of a trial, unless it cost nothing."""
-        self.progress = event.progress
+        self.note(event.progress)
         self.best = best_words(event.best, event.figure)
         record = event.trial.record
         if record is None or record.outcome == "infeasible" or event.trial.reused_from is not None:
             self.be_heard()  # counted in the live line; a line each would hide what was trained
             return
         style = _STYLES[record.outcome]
-        left = f"  {duration(self.progress.seconds_left)} left" if self.progress.seconds_left else ""
+        left = f"  {words}" if (words := times(None, self.progress.seconds_left)) else ""
         target = f"/{self.progress.target}" if self.progress.target else ""
         done = f"{self.progress.evaluated:>4}{target}"
         again = {"search": "", "confirm": "again: ", "final": "final: ", "audit": "audit: ", "derived": ""}[event.trial.stage]
@@ -139,7 +161,7 @@ class Watcher:
 
     def be_heard(self) -> None:
         """Where there is no live line, say how far it is after a while of silence."""
-        if self.live is None and time.monotonic() - self.spoke_at > QUIET_SECONDS:
+        if not self.live and time.monotonic() - self.spoke_at > QUIET_SECONDS:
             self.say(self.status())
 
     def say(self, line: str, style: str = "") -> None:
@@ -148,24 +170,35 @@ class Watcher:
         self.spoke_at = time.monotonic()
 
     def status(self) -> str:
-        """How far, what is under way, what is best, how long still."""
-        if self.live is None or len(self.under_way) < 2:
+        """How far, what is under way, what is best, how long so far and still."""
+        if not self.live or len(self.under_way) < 2:
             current = [one.words for one in list(self.under_way.values())[:MOST_SHOWN]]
         else:
             current = [f"{len(self.under_way)} under way"]
-        return status_words(self.progress, [*current, self.best])
+        seconds = time.monotonic() - self.begun_at if self.begun_at is not None else None
+        return status_words(replace(self.progress, seconds_left=self.seconds_left()), [*current, self.best], seconds)
+
+    def seconds_left(self) -> float | None:
+        """As the run reckons it by the trials that have ended, less what has passed since; before the first by its epochs."""
+        if self.progress.seconds_left is not None:
+            return self.progress.seconds_left - (time.monotonic() - self.told_at)
+        under_way = list(self.under_way.values())  # another thread may ask
+        known = [(one.whole, one.seconds) for one in under_way if one.whole is not None]
+        if self.begun_at is None or not known:  # what another's run is at began before this heard of it
+            return None
+        whole = sum(seconds for seconds, _ in known) / len(known)
+        passed = sum(seconds for _, seconds in known) / len(known)
+        return (self.progress.target - self.progress.evaluated) * whole / len(under_way) - passed
 
 
-def status_words(counts: Progress, others: Iterable[str]) -> str:
-    """How far a run is, and what else is to be said of it, in one line."""
+def status_words(counts: Progress, others: Iterable[str], seconds: float | None = None) -> str:
+    """How far a run is, and what else is to be said of it, in one line; `seconds` that it has taken, where that is known."""
     done = f"{counts.evaluated}/{counts.target}" if counts.target else f"{counts.evaluated:,}"
     parts = [f"{done} evaluated"]
     names = ("pruned", "infeasible", "failed", "reused")
     parts += [f"{getattr(counts, name):,} {name}" for name in names if getattr(counts, name)]
     parts += [part for part in others if part]
-    if counts.seconds_left:
-        parts.append(f"{duration(counts.seconds_left)} left")
-    return " · ".join(parts)
+    return " · ".join([*parts, *filter(None, [times(seconds, counts.seconds_left)])])
 
 
 def under_way_grid(some: Sequence[UnderWay]) -> RenderableType:
@@ -176,8 +209,7 @@ def under_way_grid(some: Sequence[UnderWay]) -> RenderableType:
     grid.add_column(no_wrap=True, overflow="ellipsis")
     for one in some[:MOST_SHOWN]:
         epoch = f"epoch {one.epoch}/{one.epochs}" if one.epoch else ""
-        seconds = duration(one.seconds) if one.seconds is not None else ""
-        cells = [f"  {one.stage}", str(one.number), one.architecture, epoch, seconds, one.label]
+        cells = [f"  {one.stage}", str(one.number), one.architecture, epoch, duration(one.seconds), one.label]
         grid.add_row(*(Text(cell, style="cyan") for cell in cells))
     if len(some) <= MOST_SHOWN:
         return grid

@@ -101,7 +101,7 @@ def _verdicts() -> tuple[str, ...]:
 @contextmanager
 def _progress(*, quiet: bool, alone: bool) -> Iterator["OnProgress"]:
     """What says how far it is: on a terminal in a line that changes, else now and then, and of several a line each as it ends."""
-    spoke_at = time.monotonic()
+    begun_at = spoke_at = time.monotonic()
     with status() as say:
 
         def on_progress(progress: "Progress") -> None:
@@ -110,22 +110,22 @@ def _progress(*, quiet: bool, alone: bool) -> Iterator["OnProgress"]:
                 for line in _lines(progress, progress.reproduced):
                     click.echo(line)
             elif not sys.stderr.isatty() and not quiet and time.monotonic() - spoke_at > QUIET_SECONDS:
-                click.echo(_words(progress), err=True)
+                click.echo(_words(progress, time.monotonic() - begun_at), err=True)
             else:
-                say(_words(progress))
+                say(_words(progress, time.monotonic() - begun_at))
                 return
             spoke_at = time.monotonic()
 
         yield on_progress
 
 
-def _words(progress: "Progress") -> str:
+def _words(progress: "Progress", seconds: float) -> str:
     from nas.reports.reproduction import name_of
-    from nas.reports.trials import duration
+    from nas.reports.trials import times
 
     epoch = f", epoch {progress.epoch}" if progress.epoch else ""
-    left = f", about {duration(progress.seconds_left)} left" if progress.seconds_left else ""
-    return f"{progress.done} of {progress.of} done; {name_of(progress.trial)}{epoch}{left}"
+    long = f"; {words}" if (words := times(seconds, progress.seconds_left)) else ""
+    return f"{progress.done} of {progress.of} done; {name_of(progress.trial)}{epoch}{long}"
 
 
 def _lines(progress: "Progress", one: "Reproduced") -> Iterator[str]:

@@ -146,7 +146,8 @@ def _picture(seen: "Watch", *, whole: bool = False) -> "RenderableType":
         for trial in seen.running:
             label = place(trial) + (f", attempt {trial.attempts}" if trial.attempts > 1 else "")
             epoch, epochs = (number if isinstance(number := trial.progress.get(key), int) else 0 for key in ("epoch", "epochs"))
-            some.append(UnderWay(trial.number, trial.stage, trial.architecture.id, label, epoch, epochs, age(trial.begun_at)))
+            begun = time.monotonic() - age(trial.begun_at)
+            some.append(UnderWay(trial.number, trial.stage, trial.architecture.id, label, epoch, epochs, begun_at=begun))
         lines.append(under_way_grid(some))
     lines += [Text(f"  {_driver(driver)}", style="dim") for driver in seen.drivers[:MOST_DRIVERS]]
     if len(seen.drivers) > MOST_DRIVERS:

@@ -219,6 +219,12 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
 
 
+def times(seconds: float | None, left: float | None) -> str:
+    """How long something has taken, and is still to take by an estimate; empty where neither is known and a second or more."""
+    told = [f"{duration(seconds)} so far"] if seconds is not None and seconds >= 1 else []
+    return ", ".join([*told, *([f"about {duration(left)} left"] if left is not None and left >= 1 else [])])
+
+
 def trials_data(trials: Sequence[Trial]) -> list[dict[str, Any]]:
     """Trials as plain data, ready for JSON."""
     return [{"schema": TRIALS, **trial_row(trial)} for trial in trials]

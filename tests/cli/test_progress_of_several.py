@@ -1,9 +1,9 @@
 import io
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
-from rich.live import Live
 from toys import TOY, toy_record
 
 from nas.benchmark import Budget
@@ -13,9 +13,10 @@ from nas.searching import EpochEnded, Progress, RunEnded, TrialBegun, TrialEnded
 
 
 @pytest.fixture
-def watcher() -> Watcher:
+def watcher(monkeypatch: pytest.MonkeyPatch) -> Watcher:
+    monkeypatch.setattr("nas.cli.progress.time", SimpleNamespace(monotonic=lambda: 7.0))  # no time passes
     console = Console(file=io.StringIO(), width=100, color_system=None)
-    return Watcher(console, Live(console=console, auto_refresh=False))
+    return Watcher(console, live=True)
 
 
 def begin(watcher: Watcher, *numbers: int, stage: Stage = "search") -> None:
@@ -71,9 +72,9 @@ def test_each_of_several_has_a_line_and_its_own_epoch(watcher: Watcher) -> None:
     epoch(watcher, 3, 7, "confirm")
     assert [" ".join(line.split()) for line in drawn(watcher)] == [
         "1/20 evaluated · 3 under way",
-        "search 3 0000000000000003 epoch 5/9",
-        "search 4 0000000000000004 epoch 2/9",
-        "confirm 3 0000000000000003 epoch 7/9",
+        "search 3 0000000000000003 epoch 5/9 0:00 min",
+        "search 4 0000000000000004 epoch 2/9 0:00 min",
+        "confirm 3 0000000000000003 epoch 7/9 0:00 min",
     ]
     end(watcher, 3)
     assert [line.split()[:2] for line in drawn(watcher)[1:]] == [["search", "4"], ["confirm", "3"]]
