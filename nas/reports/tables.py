@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table as RichTable
@@ -21,6 +20,7 @@ from nas.ranking.conditions import STAGES
 from nas.records import LOOKED_UP
 from nas.reports.certainty import certainty_data, certainty_words, first_text, interval_text, rank_text, uncertain
 from nas.reports.figures import face
+from nas.reports.fitting import Column, Leaves, fit
 from nas.reports.ordering import apart_words, order_data, order_notes, outside_words, score_words
 from nas.reports.schema import LEADERBOARD
 
@@ -105,28 +105,28 @@ def print_tables(
     `command` prints what is left out, where this is not `nas rank` itself, which has options for that; `only` are the figures
     that are shown beside what decides, if not the usual.
     """
-    more, every = (f"`{command}`", f"`{command} --csv`") if command else ("--top", "--csv")
+    more, every = (f"`{command}`", f"`{command} --json`") if command else ("--top", "--json")
     several = len({row.study for table in tables for row in table.rows}) > 1
     numbered = any(table.apart and apart_words(table, tables) for table in tables)
     for table in tables:
         aims = {objective.figure for objective in table.objectives} | {limit.figure for limit in table.limits}
         names = shown_figures(table, only)
         names.sort(key=lambda name: name not in aims)
-        grid = _grid(table, names, several, top)
-        left_out: list[str] = []
-        while len(names) > len(aims) and full_width(grid, console) > console.width:
-            left_out.insert(0, title(names.pop()))  # from the end: an objective is never cut short for a cost
-            grid = _grid(table, names, several, top)
+        rows = table.rows[:top]
+        deciding = sum(name in aims for name in names)
+        columns = _columns(table, rows, names, deciding, several=several)
+        grid, left_out = fit(columns, ["bold" if row.rank == 1 else "" for row in rows], console.width)
         apart = [apart_words(table, tables)] if table.apart else []
         place = f"{tables.index(table) + 1}. " if numbered else ""
         console.print(Text(printable(place + headline(table)), style="bold"))
         console.print(grid)
-        rest = len(table.rows) - len(table.rows[:top])
+        rest = len(table.rows) - len(rows)
         notes = [f"{rest:,} more row{'s' * (rest != 1)}; {more} shows them."] if rest else []
-        notes += ["≈ measured while other work went on; see its interval."] if any(map(_disturbed, table.rows[:top])) else []
-        notes += [f"No room for {', '.join(left_out)}; {every} has all."] if left_out else []
+        disturbed = any(map(_disturbed, rows)) and title("latency_ms") not in left_out
+        notes += ["≈ measured while other work went on; see its interval."] if disturbed else []
+        notes += [f"No room for {', '.join(left_out)}; a wider window or {every} has all."] if left_out else []
         weighed = " and ".join([", ".join(objective.figure for objective in table.objectives), *cost_known(table)])
-        knee = ["◈ its knee."] if any(row.knee for row in table.rows[:top]) else []
+        knee = ["◈ its knee."] if any(row.knee for row in rows) else []
         front = [f"◆ on the Pareto front of {weighed}.", *knee]
         volume = [volume_words(table)] if table.hypervolume else []
         if sure := certainty_words(table):
@@ -156,36 +156,40 @@ def full_width(grid: RichTable, console: Console) -> int:
     return Measurement.get(console, console.options.update(width=10_000), grid).maximum
 
 
-def _grid(table: Table, names: Sequence[str], several: bool, top: int | None) -> RichTable:
-    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    grid.add_column("#", justify="right")
-    grid.add_column("", width=1)
-    grid.add_column("architecture", no_wrap=True)
-    doubtful, judged = uncertain(table), any(row.certainty for row in table.rows)
+def _columns(table: Table, rows: Sequence[Row], names: Sequence[str], deciding: int, *, several: bool) -> list[Column]:
+    """The columns of `rows`, of which the first is always among the figures called `names`; so many of these decide."""
+    search = table.stage == "search"
+    known = Leaves.LAST if search else Leaves.NEVER  # a trial of the search is named by its number too
+    found = [
+        Column(title="#", cells=[*map(rank_text, rows)]),
+        Column(title="", cells=["◈" if row.knee else "◆" if row.on_front else " " for row in rows], right=False),
+        Column(title="architecture", cells=[row.architecture.id for row in rows], right=False, leaves=known),
+    ]
     if table.scale:
-        grid.add_column("score", justify="right", no_wrap=True)
-    for name in names:
-        grid.add_column(Text(title(name)), justify="right", no_wrap=True)
-        if name in doubtful:
-            grid.add_column("95 % interval", justify="right", no_wrap=True)
-    if judged:
-        grid.add_column("best" if len(table.objectives) == 1 else "on front", justify="right", no_wrap=True)
-    grid.add_column("trial" if table.stage == "search" else "seeds", justify="right")
+        found.append(Column(title="score", cells=[*map(score_words, rows)], leaves=Leaves.LAST))
+    doubtful = uncertain(table)
+    for place, name in enumerate(names):
+        found.append(
+            Column(
+                title=title(name),
+                cells=["≈ " * (name == "latency_ms" and _disturbed(row)) + show(name, row.figures.get(name)) for row in rows],
+                interval=[interval_text(row, name) for row in rows] if name in doubtful else (),
+                leaves=Leaves.NEVER if not place else Leaves.LATE if place < deciding else Leaves.FIRST,
+            )
+        )
+    if any(row.certainty for row in table.rows):
+        best = "best" if len(table.objectives) == 1 else "on front"
+        found.append(Column(title=best, cells=[*map(first_text, rows)], leaves=Leaves.EARLY))
+    if search:
+        found.append(Column(title="trial", cells=[str(row.number) for row in rows]))
+    else:
+        found.append(Column(title="seeds", cells=[str(len(row.trials)) for row in rows], leaves=Leaves.EARLY))
     if several:
-        grid.add_column("study")
-    if any(row.broken for row in table.rows[:top]):
-        grid.add_column("outside")
-    for row in table.rows[:top]:
-        cells = [rank_text(row), "◈" if row.knee else "◆" if row.on_front else "", row.architecture.id]
-        cells += [score_words(row)] if table.scale else []
-        for name in names:
-            cells += ["≈ " * (name == "latency_ms" and _disturbed(row)) + show(name, row.figures.get(name))]
-            cells += [interval_text(row, name)] if name in doubtful else []
-        cells += [first_text(row)] if judged else []
-        cells += [str(row.number) if table.stage == "search" else str(len(row.trials)), *([row.study] if several else [])]
-        cells += [outside_words(row)] if row.broken else []
-        grid.add_row(*(Text(cell, style="bold" if row.rank == 1 else "") for cell in cells))
-    return grid
+        found.append(Column(title="study", cells=[row.study for row in rows], right=False, wraps=True, leaves=Leaves.LAST))
+    if any(row.broken for row in rows):
+        outside = [outside_words(row) if row.broken else "" for row in rows]
+        found.append(Column(title="outside", cells=outside, right=False, wraps=True, leaves=Leaves.LAST))
+    return found
 
 
 def _disturbed(row: Row) -> bool:

@@ -411,7 +411,7 @@ def test_on_a_narrow_terminal_costs_give_way_and_no_figure_is_cut() -> None:
     assert "…" not in text
     assert "No room for" in text
     assert "train s" in text.partition("No room for")[2]
-    assert "; --csv has all." in " ".join(text.split())
+    assert "; a wider window or --json has all." in " ".join(text.split())
 
 
 def test_below_another_command_the_one_is_named_that_has_columns_without_room() -> None:
@@ -419,7 +419,7 @@ def test_below_another_command_the_one_is_named_that_has_columns_without_room() 
     print_tables(
         [table(row(figures={"validation_accuracy": 0.9, "flops": 5e6}))], Console(file=stream, width=60), command="nas rank toy"
     )
-    assert "; `nas rank toy --csv` has all." in " ".join(stream.getvalue().split())
+    assert "; a wider window or `nas rank toy --json` has all." in " ".join(stream.getvalue().split())
 
 
 def test_csv_tells_threads_apart() -> None:
