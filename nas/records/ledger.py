@@ -555,7 +555,9 @@ def _version_of(connection: sa.Connection, place: str) -> int:
 
 def _check_name(name: str) -> None:
     if not STUDY_NAME.fullmatch(name):
-        raise LedgerError(f"A study's name is letters, digits, '.', '_' and '-', at most 80, got {quote(name)}.")
+        raise LedgerError(
+            f"A study's name is letters of a to z, digits, '.', '_' and '-', at most 80, no sign first; got {quote(name)}."
+        )
 
 
 def _now() -> str:

@@ -141,7 +141,7 @@ def test_in_an_empty_ledger_no_study_is_known(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden", "-a", "a b", "a\n", "é", "a" * 81, "a'; DROP TABLE studies; --"])
 def test_a_name_that_is_no_slug_is_refused(ledger: Ledger, name: str) -> None:
-    rule = r"^A study's name is letters, digits, '\.', '_' and '-', at most 80, got .*\.$"
+    rule = r"^A study's name is letters of a to z, digits, '\.', '_' and '-', at most 80, no sign first; got .*\.$"
     with pytest.raises(LedgerError, match=rule):
         ledger.begin_study(name, DEFINITION)
     assert ledger.studies() == []

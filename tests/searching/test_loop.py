@@ -262,7 +262,10 @@ def test_an_evaluation_that_raises_ends_the_run_and_loses_nothing(ledger: str) -
         ({"trails": 5}, "A search has no option 'trails'. Did you mean 'trials'?"),
         ({"on": "digit"}, "No benchmark is called 'digit'. Did you mean 'digits'?"),
         ({"fraction": 2}, "fraction: Input should be less than or equal to 1, got 2."),
-        ({"study": "a/b"}, "A study's name is letters, digits, '.', '_' and '-', at most 80, got 'a/b'."),
+        (
+            {"study": "a/b"},
+            "A study's name is letters of a to z, digits, '.', '_' and '-', at most 80, no sign first; got 'a/b'.",
+        ),
         (
             {"ledger": "postgresql://u:secret@h/d"},
             "A ledger's URL holds no password, since others can read the command; set NAS_LEDGER_PASSWORD, or use a pgpass file.",
