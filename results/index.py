@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.benchmark import LINEAR
+from nas.reports.figures import face
 from nas.searching import resolve_benchmark
 
 HERE = Path(__file__).parent
@@ -36,7 +37,7 @@ def _row(folder: Path) -> list[str]:
         ", ".join(f"`{_short(limit)}`" for limit in limits),
         f"{len(search['rows'])} network{'s' * (len(search['rows']) != 1)}, {search['budget']}",
         f"{size:,.0f} parameters, {flops / 1e6:.1f} MFLOPs",
-        f"{figure.removeprefix('test_').replace('_', ' ')} {_told(winner['figures'][figure])}",
+        f"{face(figure).words.removeprefix('test ')} {_told(winner['figures'][figure])}",
         f"{benchmark.floor[figure]:.3f}{'' if benchmark.floor_by == LINEAR else f' ({benchmark.floor_by})'}",
     ]
 
