@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from postgres import Server
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 os.environ["NAS_WORKERS"] = "0"  # candidates of commands run in the tests' own process, where what tests put in place is found
 os.environ["NAS_CACHE"] = ""  # nothing that is made of a folder is kept
 os.environ["OMP_NUM_THREADS"] = "1"  # read as torch is loaded, here and in the processes that tests start
+
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # others may have the processor
+settings.load_profile("busy")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's background jobs are born, and so would be their children
     signal.signal(signal.SIGINT, signal.default_int_handler)

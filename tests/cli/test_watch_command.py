@@ -162,6 +162,10 @@ def test_off_a_terminal_a_line_comes_when_something_changes_and_it_ends_when_nob
             book.end_trial(trial, record)
 
     worker = threading.Thread(target=work)
+    silent = Watch.quiet.fget  # type: ignore[attr-defined]
+    monkeypatch.setattr(
+        Watch, "quiet", property(lambda watch: silent(watch) and not worker.is_alive())
+    )  # a starved one is no rest
     worker.start()
     done = run("watch", "toy", "--until-done", "--every", "0.1", "--ledger", url)
     worker.join()

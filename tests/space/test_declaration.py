@@ -2,7 +2,7 @@ import json
 import math
 import random
 import re
-from datetime import timedelta
+import time
 from pathlib import Path
 
 import pytest
@@ -635,9 +635,10 @@ def mutations(draw):
     return text
 
 
-@settings(max_examples=200, deadline=timedelta(seconds=1))
+@settings(max_examples=200)
 @given(text=mutations())
-def test_a_mutated_declaration_is_read_or_refused_in_one_line(text):
+def test_a_mutated_declaration_is_read_or_refused_in_one_line_and_within_a_second(text):
+    begun = time.thread_time()  # of the processor: whatever else is at work
     try:
         space = parse_space(text, "space.yaml")
     except DocumentError as error:
@@ -646,6 +647,7 @@ def test_a_mutated_declaration_is_read_or_refused_in_one_line(text):
         assert space_from_data(space_to_data(space)) == space
         architecture = space.sample(random.Random(0))
         assert space.architecture(architecture.choices) == architecture
+    assert time.thread_time() - begun < 1
 
 
 def assert_one_line(error):
