@@ -81,7 +81,7 @@ def test_a_wrong_option_of_the_protocol_takes_no_name_so_that_it_can_be_mended(m
     benchmark = replace(made["backwards"].benchmark, protocol_options={"forgoten": 0.15})
     url = f"sqlite:///{tmp_path}/nas.sqlite"
     with pytest.raises(
-        BenchmarkError, match=r"^The protocol 'translation' has no option 'forgoten'\. Did you mean 'forgotten'\?"
+        BenchmarkError, match=r"^backwards: the protocol 'translation' has no option 'forgoten'\. Did you mean 'forgotten'\?"
     ):
         nas.search("recurrent", on=benchmark, trials=1, study="s", ledger=url)
     with Ledger(url) as book:
