@@ -383,4 +383,4 @@ def test_check_says_a_line_a_rule(few: Path, run: Nas) -> None:
     said = run("benchmarks", "check", made(few).benchmark.home)
     assert said.exit_code == 0, said.output
     assert all(line.startswith("ok     ") for line in said.output.splitlines())
-    assert len(said.output.splitlines()) == 8
+    assert len(said.output.splitlines()) == 9
