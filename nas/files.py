@@ -20,6 +20,11 @@ ABANDONED_SECONDS = 3600
 _UNFINISHED = ".part"
 
 
+def from_here(path: Path) -> Path:
+    """`path` from the working directory where it lies in it, else as it is."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def inside(folder: Path, name: str) -> Path:
     """The path of `name` in `folder`, for a name that somebody else wrote: in a ledger, a sidecar, a message.
 

@@ -43,6 +43,7 @@ from nas.cli.training import tensorboard_option, train
 from nas.cli.trials import trial, trials
 from nas.cli.watch import stop, watch
 from nas.errors import NasError, Parked
+from nas.files import from_here
 
 if TYPE_CHECKING:
     from nas.searching import Event, OnEvent, SearchConfig, Study
@@ -234,9 +235,7 @@ def _finals_step(asked: "SearchConfig") -> list[str]:
     from nas.tables import TableBenchmark
 
     if isinstance(asked.on, FolderBenchmark) and not is_at_hand(asked.on):
-        home = asked.on.home
-        place = home.relative_to(Path.cwd()) if home.is_relative_to(Path.cwd()) else home
-        return [f"nas finals {asked.study_name} --data {shlex.quote(str(place))}"]
+        return [f"nas finals {asked.study_name} --data {shlex.quote(str(from_here(asked.on.home)))}"]
     if not isinstance(asked.on, TableBenchmark):
         data = "" if asked.data is None else f" --data {shlex.quote(str(asked.data))}"
         return [f"nas finals {asked.study_name}{data}"]

@@ -103,7 +103,8 @@ class Look:
 def fit(columns: Sequence[Column], styles: Sequence[str], width: int) -> tuple[RichTable, list[str]]:
     """The table in which there is room for most, and the titles of what it leaves out; there is a width that none fits in."""
     needed = [one for one in columns if one.leaves is not Leaves.FIRST]
-    look, shown = next((rung for rung in _rungs(needed) if rung[0].width(rung[1]) <= width), [*_rungs(needed)][-1])
+    rungs = [*_rungs(needed)]
+    look, shown = next(((look, some) for look, some in rungs if look.width(some) <= width), rungs[-1])
     if len(shown) == len(needed):
         for one in columns:
             more = [other for other in columns if other in shown or other is one]

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -14,7 +15,7 @@ from nas.errors import printable
 from nas.measures import in_reading_order, is_detail
 from nas.ranking.steps import Spread, Step
 from nas.reports.figures import face
-from nas.reports.tables import NOT_MEASURED, full_width, number
+from nas.reports.tables import NOT_MEASURED, number
 
 STEPS = "Steps"
 """What the table is called."""
@@ -136,6 +137,11 @@ WORDS = 28
 """Characters of a line of what a step is called; what is longer goes on below."""
 
 
+def _full_width(grid: RichTable, console: Console) -> int:
+    """How wide the table would be if nothing held it."""
+    return Measurement.get(console, console.options.update(width=10_000), grid).maximum
+
+
 def print_steps(found: Sequence[Step], objectives: Sequence[Objective], console: Console) -> None:
     """Print the steps of one study for people, in the columns that there is room for."""
     if not found:
@@ -145,7 +151,7 @@ def print_steps(found: Sequence[Step], objectives: Sequence[Objective], console:
     broken = False
     grid = _grid(table, found, shown)
     for leaves in _leaving(table):
-        if full_width(grid, console) <= console.width:
+        if _full_width(grid, console) <= console.width:
             break
         broken = broken or leaves is None
         shown = [column for column in shown if column != leaves]

@@ -9,8 +9,6 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table as RichTable
 from rich.text import Text
 
 from nas.errors import RankingError, did_you_mean, printable, quote
@@ -149,11 +147,6 @@ def cost_known(table: Table) -> list[str]:
     if table.cost is None or (table.setting.device == LOOKED_UP and not any(table.cost in row.figures for row in table.rows)):
         return []
     return [table.cost]
-
-
-def full_width(grid: RichTable, console: Console) -> int:
-    """How wide the table would be if nothing held it."""
-    return Measurement.get(console, console.options.update(width=10_000), grid).maximum
 
 
 def _columns(table: Table, rows: Sequence[Row], names: Sequence[str], deciding: int, *, several: bool) -> list[Column]:

@@ -377,11 +377,6 @@ def _benchmark(entry: StudyEntry, data: Path | None) -> Benchmark:
         ) from None
 
 
-def _written(job: Job) -> bool:
-    """Whether the weights that came of it are in their file, which a full disk may have kept them from."""
-    return job.weights is not None and job.weights.is_file()
-
-
 def _asks(then: Record) -> frozenset[Question]:
     """At what a pruned evaluation stopped, or one that measuring left untrained."""
     if measured_out(then):  # so is what is measured otherwise now
@@ -456,7 +451,7 @@ class _Run:
             doubts=work.doubts,
         )
         same = work.then.weights_sha256 is not None and record.weights_sha256 == work.then.weights_sha256
-        weights = work.weights.take(work.chosen.trial) if work.weights and same and _written(work.job) else None
+        weights = work.weights.take(work.chosen.trial) if work.weights is not None and same else None
         reproduced = Reproduced(trial=work.chosen.trial, record=record, result=result, weights=weights)
         self.done[ended.job.id] = reproduced
         self.tell(work, reproduced=reproduced)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from nas.errors import PathError
-from nas.files import inside
+from nas.files import from_here, inside
 from nas.records import Ledger, StudyEntry, Trial
 from nas.records.addresses import find_address, shown_path, without_password
 
@@ -35,13 +35,14 @@ class Weights:
         """Where those that come of training `trial` again are written until it is known whether they are the same."""
         return self.file_of(trial).with_suffix(".tried")
 
-    def take(self, trial: Trial) -> Path:
-        """Let what was tried be the weights of `trial`.
+    def take(self, trial: Trial) -> Path | None:
+        """Let what was tried be the weights of `trial`; None where it could not be written, as on a full disk.
 
         Raises:
             OSError: it cannot be.
         """
-        return self.tried(trial).replace(self.file_of(trial))
+        tried = self.tried(trial)
+        return tried.replace(self.file_of(trial)) if tried.is_file() else None
 
     def __str__(self) -> str:
         """How many there are, of what size, and where, in a sentence; empty where there are none."""
@@ -54,7 +55,7 @@ class Weights:
 
 def shown(path: Path) -> str:
     """`path` for people, from the working directory where it lies in it."""
-    return shown_path(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+    return shown_path(from_here(path))
 
 
 def missing(ledger: str, trial: Trial) -> str:
